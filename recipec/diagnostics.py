@@ -1,0 +1,150 @@
+"""Errors are data.
+
+Every finding of every stage is a :class:`Diagnostic`, made by one of its subclasses: one class per kind of mistake,
+beside the code that finds it. A subclass names itself (``name``, stable ``code``), and its docstring is the page that
+``recipec explain NAME`` prints. Stages collect diagnostics in a :class:`Findings`; only ``report/`` prints them and only
+``cli/`` turns them into an exit status.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+from recipec.source import Span
+
+Severity = Literal["error", "warning", "note"]
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A place in a source and what is to be said of it (may be empty)."""
+
+    span: Span
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """Replace the text of ``span`` by ``text``."""
+
+    span: Span
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """Edits that mend a finding. ``safe`` when they cannot change what a correct reading of the recipe means."""
+
+    title: str
+    edits: tuple[Edit, ...]
+    safe: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Diagnostic:
+    """One finding. ``span`` is where; ``label`` is what stands under the caret; ``also`` are further places.
+
+    ``help`` lines say what would be right. Subclasses set ``name`` and ``code`` and usually fill ``message`` from typed
+    fields in a classmethod or ``__post_init__``.
+    """
+
+    name: ClassVar[str] = "error"
+    code: ClassVar[str] = "E000"
+    severity: ClassVar[Severity] = "error"
+
+    span: Span
+    message: str = ""
+    label: str = ""
+    also: tuple[Label, ...] = ()
+    help: tuple[str, ...] = ()
+    fixes: tuple[Fix, ...] = ()
+
+    def put(self, **values: object) -> None:
+        """Fill fields of the frozen value while it is being made (for ``__post_init__`` of subclasses)."""
+        for key, value in values.items():
+            object.__setattr__(self, key, value)
+
+    @property
+    def order(self) -> tuple[object, ...]:
+        return (*self.span.order, self.code, self.message)
+
+
+def nearest(name: str, candidates: Iterable[str]) -> str | None:
+    """The candidate a person most likely meant by ``name``, or None.
+
+    Compares without regard to case; a candidate counts when at most a third of its letters differ
+    (difflib's ratio of at least 0.6), or when it starts with the name.
+    """
+    pool = list(dict.fromkeys(candidates))
+    folded = {c.casefold(): c for c in reversed(pool)}
+    low = name.casefold()
+    if low in folded:
+        return folded[low]
+    import difflib
+
+    close = difflib.get_close_matches(low, folded, n=1, cutoff=0.6)
+    if close:
+        return folded[close[0]]
+    starts = [c for c in pool if len(low) >= 3 and c.casefold().startswith(low)]
+    return starts[0] if starts else None
+
+
+def replace_fix(span: Span, text: str, title: str | None = None, *, safe: bool = True) -> Fix:
+    """The commonest fix: other text in one place."""
+    return Fix(title or f"replace with `{text}`", (Edit(span, text),), safe)
+
+
+@dataclass(kw_only=True, frozen=True)
+class UnknownName(Diagnostic):
+    """Base of all "no such name" findings: suggests the nearest candidate and offers it as a fix."""
+
+    wanted: str
+    candidates: tuple[str, ...] = ()
+
+    def suggest(self, message: str, *, listing: str = "") -> None:
+        """Fill message, label, help and fix. ``listing`` introduces the list of candidates in the help line."""
+        guess = nearest(self.wanted, self.candidates)
+        help = list(self.help)
+        if listing and self.candidates:
+            shown = list(self.candidates[:8])
+            more = len(self.candidates) - len(shown)
+            help.append(f"{listing}: {', '.join(shown)}" + (f" (+{more})" if more else ""))
+        self.put(
+            message=message,
+            label=f"did you mean `{guess}`?" if guess else self.label,
+            help=tuple(help),
+            fixes=(replace_fix(self.span, guess),) if guess else self.fixes,
+        )
+
+
+@dataclass
+class Findings:
+    """The list that stages append to. A failed stage says so here and returns what it could make."""
+
+    items: list[Diagnostic] = field(default_factory=list)
+
+    def add(self, diagnostic: Diagnostic) -> None:
+        self.items.append(diagnostic)
+
+    def extend(self, diagnostics: Iterable[Diagnostic]) -> None:
+        self.items.extend(diagnostics)
+
+    def __iter__(self) -> Iterator[Diagnostic]:
+        return iter(self.items)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    @property
+    def errors(self) -> list[Diagnostic]:
+        return [d for d in self.items if d.severity == "error"]
+
+    @property
+    def sorted(self) -> list[Diagnostic]:
+        """By place; the same finding twice is one."""
+        unique: dict[tuple[object, ...], Diagnostic] = {}
+        for item in self.items:
+            unique.setdefault(item.order, item)
+        return sorted(unique.values(), key=lambda d: d.order)

@@ -1,0 +1,387 @@
+"""The syntax tree: frozen nodes, each with its span.
+
+Spans do not take part in equality, so two trees are equal when they say the same. Steps, operators and functions are
+plain names here; what they mean is for ``resolve`` to find out. ``children`` walks any node generically.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from typing import Literal, TypeAlias
+
+from recipec.source import Source, Span
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    span: Span = field(compare=False, repr=False)
+
+
+# Expressions ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class String(Node):
+    """``"..."`` with its escapes resolved, or a block ``\"\"\"...\"\"\"`` (dedented, without its first empty line)."""
+
+    value: str
+    block: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Number(Node):
+    """``1_000``, ``0.5``, ``1e-5``, ``80%`` (value 0.8), ``2_000_000 tokens`` (unit ``tokens``).
+
+    ``value`` is an int when the text has neither point, exponent nor percent sign.
+    """
+
+    value: int | float
+    percent: bool = False
+    unit: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bool(Node):
+    value: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Null(Node):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Regex(Node):
+    """``r/.../flags``; ``\\/`` inside stands for a slash."""
+
+    pattern: str
+    flags: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Name(Node):
+    """A column, step, parameter, template or type. ``quoted`` when written in backticks."""
+
+    id: str
+    quoted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Field(Node):
+    """``base.name``: a struct's field, a split's part, a step's column, an import's member."""
+
+    base: Expr
+    name: Name
+
+
+@dataclass(frozen=True, slots=True)
+class Round(Node):
+    """``clf@2``: the step of that name in round 2 of a ``repeat``."""
+
+    base: Name
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Index(Node):
+    """``xs[1]`` and ``xs[1:3]`` as in DuckDB (one-based). ``stop`` is None for a single element."""
+
+    base: Expr
+    start: Expr | None
+    stop: Expr | None = None
+    slice: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Arg(Node):
+    """An argument; ``name`` is None for one given by position."""
+
+    value: Expr
+    name: Name | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Node):
+    """``f(a, b: 1)``. ``x |> f(a)`` is ``f(x, a)`` with ``piped`` set; ``x |> f`` too. ``func`` may be dotted (``common.f``)."""
+
+    func: Name | Field
+    args: tuple[Arg, ...]
+    piped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Arrow(Node):
+    """``old => new`` in an argument: ``rename(a => b)``, ``classify(text => label)``. ``left`` may be a tuple of names as a list."""
+
+    left: Expr
+    right: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Lambda(Node):
+    """``lambda x, i: expr``, as an argument of DuckDB's list functions."""
+
+    params: tuple[Name, ...]
+    body: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Unary(Node):
+    op: Literal["-", "+", "not"]
+    operand: Expr
+
+
+BinaryOp: TypeAlias = Literal[
+    "or", "and", "==", "!=", "<", "<=", ">", ">=", "+", "-", "*", "/", "//", "%", "**", "||",
+    "in", "not in", "like", "not like", "ilike", "not ilike", "matches", "not matches",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Binary(Node):
+    """A binary operator. ``op_span`` is the operator's own place."""
+
+    op: BinaryOp
+    left: Expr
+    right: Expr
+    op_span: Span = field(compare=False, repr=False, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Between(Node):
+    value: Expr
+    low: Expr
+    high: Expr
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class IsNull(Node):
+    value: Expr
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Case(Node):
+    """``case when a then b ... else c end`` (``subject`` None) and ``case x when 1 then b ... end``."""
+
+    subject: Expr | None
+    branches: tuple[tuple[Expr, Expr], ...]
+    default: Expr | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cast(Node):
+    """``cast(x as int)``, ``try_cast(x as int)``. The type is an expression: ``int``, ``[text]``, ``{a: int}``, ``decimal(10, 2)``."""
+
+    value: Expr
+    type: Expr
+    attempt: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ListExpr(Node):
+    items: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StructExpr(Node):
+    """``{a: 1, "odd key": 2}``; also the form of settings such as ``columns: { text: text }``."""
+
+    items: tuple[tuple[Name, Expr], ...]
+
+
+Expr: TypeAlias = (
+    String | Number | Bool | Null | Regex | Name | Field | Round | Index | Call | Arrow | Lambda | Unary | Binary
+    | Between | IsNull | Case | Cast | ListExpr | StructExpr
+)  # fmt: skip
+
+
+# Statements -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Setting(Node):
+    """``key: value``"""
+
+    key: Name
+    value: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Assign(Node):
+    """``column = expr``"""
+
+    column: Name
+    value: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Filter(Node):
+    """``keep where expr [as "reason"]``, ``drop where expr [as "reason"]``"""
+
+    action: Literal["keep", "drop"]
+    condition: Expr
+    reason: String | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class When(Node):
+    """``when expr => "label" [as name]``"""
+
+    condition: Expr
+    label: Expr
+    name: Name | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Expect(Node):
+    """``expect [warn] expr [as "name"]``"""
+
+    condition: Expr
+    warn: bool = False
+    name: String | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Op(Node):
+    """``[vote] op(args) [as name] [{ ... }]``, and ``search { ... }`` (a call without arguments)."""
+
+    call: Call
+    vote: bool = False
+    name: Name | None = None
+    body: tuple[Statement, ...] | None = None
+
+
+Statement: TypeAlias = Setting | Assign | Filter | When | Expect | Op
+
+
+# Items of a file ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Header(Node):
+    """``recipe "name" { version: "1.0.0" }``"""
+
+    name: String
+    body: tuple[Statement, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Import(Node):
+    """``import "common.recipe" as common``"""
+
+    path: String
+    alias: Name
+
+
+@dataclass(frozen=True, slots=True)
+class Param(Node):
+    """``param min_words: int = 5``; without a default it must be given by ``--set``."""
+
+    name: Name
+    type: Expr
+    default: Expr | None
+
+
+@dataclass(frozen=True, slots=True)
+class Def(Node):
+    """``def shouting(t) = upper(t) == t``"""
+
+    name: Name
+    params: tuple[Name, ...]
+    body: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateParam(Node):
+    name: Name
+    type: Expr | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Template(Node):
+    """``template ask(text) \"\"\"...\"\"\"``, or one string per chat role: ``{ system \"\"\"..\"\"\" user \"\"\"..\"\"\" }``.
+
+    A plain template has the one role None.
+    """
+
+    name: Name
+    params: tuple[TemplateParam, ...]
+    parts: tuple[tuple[Name | None, String], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Step(Node):
+    """``KIND name [from a, b] [= reader(...)] [\"\"\"text\"\"\"] [{ statements }]``
+
+    ``inputs`` are names, parts (``final.train``), rounds, or members of imports. ``head`` is the span of the part before
+    the block: kind, name, inputs and reader.
+    """
+
+    kind: Name
+    name: Name
+    inputs: tuple[Expr, ...]
+    reader: Call | None
+    text: String | None
+    body: tuple[Statement, ...]
+    head: Span = field(compare=False, repr=False, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat(Node):
+    """``repeat 3 as round { steps } until CONDITION``"""
+
+    count: Expr
+    variable: Name | None
+    items: tuple[Item, ...]
+    until: Expr | None
+
+
+Item: TypeAlias = Header | Import | Param | Def | Template | Step | Repeat
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    """``# text`` with the text's place; ``own_line`` when nothing but blanks stands before it."""
+
+    text: str
+    span: Span
+    own_line: bool
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A parsed file: the items that parsed, in order, and every comment."""
+
+    source: Source
+    items: tuple[Item, ...]
+    comments: tuple[Comment, ...]
+
+    @property
+    def header(self) -> Header | None:
+        return next((i for i in self.items if isinstance(i, Header)), None)
+
+
+def children(node: Node) -> Iterator[Node]:
+    """The nodes directly below ``node``, in the order of their fields."""
+
+    def inside(value: object) -> Iterator[Node]:
+        if isinstance(value, Node):
+            yield value
+        elif isinstance(value, tuple):
+            for part in value:
+                yield from inside(part)
+
+    for f in fields(node):
+        yield from inside(getattr(node, f.name))
+
+
+def walk(node: Node) -> Iterator[Node]:
+    """``node`` and everything below it, depth first."""
+    stack = [node]
+    while stack:
+        top = stack.pop()
+        yield top
+        stack.extend(reversed(list(children(top))))
