@@ -1,0 +1,601 @@
+"""What the author of a function, operator, reader, format or step kind needs: one import.
+
+=============  =======================  =========================================================================
+decorator      what it marks            where
+=============  =======================  =========================================================================
+``@function``  Python that writes SQL   ``recipec/functions/<family>.py``
+``@operator``  subclass of Operator     ``recipec/operators/<name>.py``
+``@reader``    subclass of Reader       ``recipec/readers/<name>.py``
+``@format``    subclass of Format       ``recipec/formats/<name>.py``
+``@step``      subclass of Kind         ``recipec/steps/<name>.py``
+``@lint``      subclass of Lint         ``recipec/lints/<name>.py``
+=============  =======================  =========================================================================
+
+Names are written ``@operator("dedupe")`` at the start of a line: the registry reads them there.
+Types of columns are DuckDB's own names, as ``typeof`` prints them: ``VARCHAR``, ``BIGINT``, ``DOUBLE``, ``VARCHAR[]``.
+"""
+
+from __future__ import annotations
+
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from recipec.diagnostics import Diagnostic
+from recipec.registry import announce
+from recipec.source import Span
+from recipec.syntax import tree
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from recipec.resolve.binder import StepBinder
+
+T = TypeVar("T")
+Json = Any
+
+# Schemas --------------------------------------------------------------------------------------------------------------
+
+KEY, PARENT, ORDER = "_key", "_parent", "_order"
+HIDDEN = (KEY, PARENT, ORDER)
+"""Columns that recipec keeps itself: the row's identity, its parent's, and (after ``sort``) its place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column and its DuckDB type. ``origin`` is where the recipe made it, when it did."""
+
+    name: str
+    type: str
+    origin: Span | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The columns a table shows to the recipe, in order; ``_key`` and ``_parent`` are always there and not listed.
+
+    ``ordered`` says that the rows have an order of their own (column ``_order``), made by ``sort``.
+    ``unknown`` says that the columns could not be found out (a source that cannot be read now): anything may be there.
+    """
+
+    columns: tuple[Column, ...] = ()
+    ordered: bool = False
+    unknown: bool = False
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        return tuple(c.name for c in self.columns)
+
+    @cached_property
+    def types(self) -> dict[str, str]:
+        return {c.name: c.type for c in self.columns}
+
+    def with_column(self, column: Column) -> Schema:
+        """Replaced in place where the name is there already, else added at the end."""
+        if column.name in self.types:
+            return replace(self, columns=tuple(column if c.name == column.name else c for c in self.columns))
+        return replace(self, columns=(*self.columns, column))
+
+    def only(self, names: Sequence[str]) -> Schema:
+        """The named columns, in the order named."""
+        by_name = {c.name: c for c in self.columns}
+        return replace(self, columns=tuple(by_name[n] for n in names))
+
+
+# SQL text -------------------------------------------------------------------------------------------------------------
+
+
+def quote(name: str) -> str:
+    """A name as SQL writes it, whatever is in it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(value: object) -> str:
+    """A Python value as an SQL literal: None, bool, int, float, str, and lists and dicts of them."""
+    match value:
+        case None:
+            return "NULL"
+        case bool():
+            return "true" if value else "false"
+        case int():
+            return str(value)
+        case float():
+            return f"{value!r}::DOUBLE" if value == value and abs(value) != float("inf") else f"'{value!r}'::DOUBLE"
+        case str():
+            # DuckDB's strings cannot carry NUL in their text form, so it goes in as chr(0).
+            return " || chr(0) || ".join("'" + part.replace("'", "''") + "'" for part in value.split("\0"))
+        case list() | tuple():
+            return "[" + ", ".join(literal(v) for v in value) + "]"
+        case dict():
+            return "{" + ", ".join(f"{literal(str(k))}: {literal(v)}" for k, v in value.items()) + "}"
+        case _:
+            raise TypeError(f"no SQL literal for {type(value).__name__}")
+
+
+# Traits ---------------------------------------------------------------------------------------------------------------
+
+Scope = Literal["row", "key", "global"]
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What a step, operator or function does, as far as lints, the planner and the engines need to know.
+
+    ``scope``: ``row`` needs one row at a time, ``key`` the rows that share a key, ``global`` the whole table.
+    ``changes_rows``: adds or removes rows. ``copies_rows``: makes several rows from one (their family must stay together).
+    ``removes_duplicates``, ``fits_on_data`` (learns a number from the rows), ``reads_label``, ``random``, ``divides``
+    (makes parts), ``trains``, ``external`` (sends rows outside this machine).
+    """
+
+    scope: Scope = "row"
+    changes_rows: bool = False
+    copies_rows: bool = False
+    removes_duplicates: bool = False
+    fits_on_data: bool = False
+    reads_label: bool = False
+    random: bool = False
+    divides: bool = False
+    trains: bool = False
+    external: bool = False
+
+
+# Functions of the expression language ---------------------------------------------------------------------------------
+
+REQUIRED: Any = inspect.Parameter.empty
+
+
+class SQL(str):
+    """The SQL text of an argument, handed to a function's body. Use it in an f-string, as often as needed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """``type`` is a DuckDB type, ``ANY``, or for a constant the Python type. Constants arrive as Python values."""
+
+    name: str
+    type: str
+    default: Any = REQUIRED
+    constant: bool = False
+    pytype: Any = None
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A batch function: called with pyarrow arrays (one per SQL argument), returns one array of the same length.
+
+    ``target`` is ``"package.module:function"``, imported only when a run needs it. ``processes`` says that it holds the
+    interpreter lock and so goes to the process pool; others run in the engine's own threads. Nulls arrive as nulls and
+    the kernel decides. ``version`` goes into fingerprints: raise it when the answers change.
+    """
+
+    name: str
+    target: str
+    args: tuple[str, ...]
+    returns: str
+    processes: bool = True
+    version: int = 1
+
+    def __call__(self, *args: str) -> SQL:
+        KERNELS[self.name] = self
+        return SQL(f"{self.sql_name}({', '.join(args)})")
+
+    @property
+    def sql_name(self) -> str:
+        return f"__{self.name}"
+
+
+KERNELS: dict[str, Kernel] = {}
+"""Every kernel that some lowered expression of this process calls."""
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function of the expression language. ``body`` maps SQL texts (and constants) to SQL text."""
+
+    name: str
+    parameters: tuple[Parameter, ...]
+    returns: str
+    body: Callable[..., str]
+    version: int = 1
+    random: bool = False
+    doc: str = ""
+
+    @property
+    def signature(self) -> str:
+        def one(p: Parameter) -> str:
+            return f"{p.name}: {p.type}" + ("" if p.default is REQUIRED else f" = {p.default!r}")
+
+        return f"{self.name}({', '.join(map(one, self.parameters))}) -> {self.returns}"
+
+
+_SQL_TYPES = {"Text": "VARCHAR", "Int": "BIGINT", "Float": "DOUBLE", "Bool": "BOOLEAN", "Texts": "VARCHAR[]", "Any": "ANY"}
+
+
+def function(name: str, *, returns: str | None = None, version: int = 1) -> Callable[[Callable[..., str]], Callable[..., str]]:
+    """Mark a Python function that writes SQL as a function of the language.
+
+    Its parameters are annotated ``Text``, ``Int``, ``Float``, ``Bool``, ``Texts`` (a list) or ``Any`` for SQL
+    arguments, and plain Python types (``int``, ``str``, ``list[str]``, ``Literal[...]``) for arguments that must be
+    constants of the recipe. ``-> Text`` and so on gives the type of the result, or ``returns`` a DuckDB type.
+    Its docstring is its documentation, with examples: ``>>> words("a b")`` and the value on the next line, as Python
+    would print it (run by the tests).
+    """
+
+    def mark(body: Callable[..., str]) -> Callable[..., str]:
+        annotations = body.__annotations__
+        parameters = []
+        for p in inspect.signature(body).parameters.values():
+            note = str(annotations[p.name])
+            if note in _SQL_TYPES:
+                parameters.append(Parameter(p.name, _SQL_TYPES[note], p.default))
+            else:
+                parameters.append(Parameter(p.name, note, p.default, constant=True, pytype=note))
+        result = returns or _SQL_TYPES[str(annotations["return"])]
+        made = Function(name, tuple(parameters), result, body, version=version, doc=inspect.cleandoc(body.__doc__ or ""))
+        announce("function", name, made)
+        return body
+
+    return mark
+
+
+# Annotations for @function bodies: at run time all of these are SQL texts.
+Text = Int = Float = Bool = Texts = SQL
+
+
+# Settings and arguments -----------------------------------------------------------------------------------------------
+
+
+class Settings(BaseModel):
+    """Base of every model of settings (``key: value``) and of call arguments. Field order is positional order.
+
+    Beside plain Python types a field may have the types below, which the resolver makes from the recipe:
+
+    ``Expression``   any expression over the columns in scope, typed by the binder
+    ``ColumnName``   the name of a column in scope
+    ``TableRef``     another step, or a part of a split (an edge of the graph)
+    ``ColumnRef``    a column of another step: ``bench.question`` (an edge of the graph)
+    ``Arrows``       ``old => new`` pairs
+    ``TypeMap``      ``{ name: type, ... }``, DuckDB types by column
+    ``Inner``        a nested call, resolved against the classes that the field's ``json_schema_extra`` group names
+    ``Secret``       ``env("NAME")`` or a string; its value is never printed, stored or fingerprinted
+
+    The field ``rest`` (a list or tuple), where there is one, takes all further positional arguments.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, defer_build=True)
+
+
+@dataclass(frozen=True)
+class Expression:
+    """An expression of the recipe, lowered: ``sql`` reads the columns in scope by their names; ``type`` is DuckDB's."""
+
+    node: tree.Expr = field(compare=False, repr=False)
+    sql: str
+    type: str
+    meaning: str
+    """Canonical text: equal when two expressions mean the same, whatever their layout, macros or parameters."""
+    columns: frozenset[str] = frozenset()
+    aggregate: bool = False
+
+
+@dataclass(frozen=True)
+class ColumnName:
+    name: str
+    type: str
+    span: Span = field(compare=False, repr=False)
+
+    @property
+    def sql(self) -> str:
+        return quote(self.name)
+
+
+@dataclass(frozen=True)
+class TableRef:
+    """``step`` is the resolved step's name (``tidy``, ``common.tidy``, ``clf@2``), ``part`` a split's part or None."""
+
+    step: str
+    part: str | None = None
+    schema: Schema = field(default=Schema(), compare=False, repr=False)
+    span: Span | None = field(default=None, compare=False, repr=False)
+
+    def __str__(self) -> str:
+        return self.step if self.part is None else f"{self.step}.{self.part}"
+
+
+@dataclass(frozen=True)
+class ColumnRef:
+    table: TableRef
+    column: str
+    type: str
+
+
+@dataclass(frozen=True)
+class Arrows:
+    """``left => right`` pairs, as syntax: the operator says what each side is."""
+
+    pairs: tuple[tuple[tree.Expr, tree.Expr], ...]
+
+
+@dataclass(frozen=True)
+class TypeMap:
+    types: Mapping[str, str]
+    spans: Mapping[str, Span] = field(compare=False, repr=False, default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Secret:
+    """``env("NAME")``: the value is read when it is used. ``shown`` stands for it wherever it would be written."""
+
+    variable: str | None
+    value: str | None = field(default=None, repr=False)
+
+    @property
+    def shown(self) -> str:
+        return f'env("{self.variable}")' if self.variable else "***"
+
+    def reveal(self) -> str | None:
+        import os
+
+        return os.environ.get(self.variable) if self.variable else self.value
+
+
+# Readers --------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """``name`` is the path as the recipe's folder sees it, with forward slashes: it decides row keys, so it must not
+    depend on where the recipe lies."""
+
+    path: Path
+    name: str
+
+
+@dataclass(frozen=True)
+class ReadContext:
+    """What a reader gets when it loads.
+
+    The reader creates the temporary table or view ``table`` with its columns and, first, ``_file`` (VARCHAR, the
+    ``SourceFile.name``) and ``_row`` (BIGINT, from 1, the record's place in the file: for text formats the same for
+    every way of running). Rows that do not parse go, as read, into the temporary table
+    ``bad (file VARCHAR, row BIGINT, reason VARCHAR, text VARCHAR)``, which exists already; the step counts them.
+    ``columns`` are the declared columns (DuckDB types) or None to infer. A value that does not convert to its declared
+    type makes its row bad. ``progress(done, total)`` in bytes.
+    """
+
+    con: duckdb.DuckDBPyConnection
+    files: tuple[SourceFile, ...]
+    columns: Mapping[str, str] | None
+    encoding: str
+    table: str
+    bad: str
+    progress: Callable[[int, int], None]
+    scratch: Path
+
+
+class Reader(ABC):
+    """``csv("data/*.csv", header: true)``: where a source's rows come from.
+
+    A subclass has ``Params`` (whose first field usually is ``path``) and a docstring that is its documentation. It is
+    made with validated ``Params``.
+    """
+
+    Params: ClassVar[type[Settings]]
+    name: ClassVar[str]
+    version: ClassVar[int] = 1
+    extensions: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, params: Any) -> None:
+        self.params = params
+
+    def paths(self) -> Sequence[str]:
+        """The paths or globs to expand against the recipe's folder; compressed files are allowed where supported."""
+        path = self.params.path
+        return [path] if isinstance(path, str) else list(path)
+
+    @abstractmethod
+    def header(self, con: duckdb.DuckDBPyConnection, files: Sequence[SourceFile], encoding: str) -> dict[str, str]:
+        """Column names and DuckDB types, from at most a small sample at the start of the files (no data scan)."""
+
+    @abstractmethod
+    def load(self, ctx: ReadContext) -> None:
+        """Create ``ctx.table``; see :class:`ReadContext`. Raise :class:`DataError` for what no row can be blamed for."""
+
+
+class DataError(Exception):
+    """Something wrong with data, on disk or on a server: ``message`` for people, ``help`` for what to do."""
+
+    def __init__(self, message: str, help: str = "") -> None:
+        super().__init__(message)
+        self.message, self.help = message, help
+
+
+# Formats (exports) ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ExportPart:
+    """One table to write. ``query`` yields its columns in the order to write, rows in key order; ``name`` is the split's
+    part (``train``) or the step's name."""
+
+    name: str
+    query: str
+    schema: Schema
+    rows: int
+
+
+@dataclass(frozen=True)
+class ExportContext:
+    """What a format gets when it writes: everything goes into the empty folder ``folder``, which the step then moves to
+    its place as a whole. ``single`` is the file name to use where the recipe names a file (``to: "a/b.jsonl"``), else
+    None and parts are named ``<part><extension>``. ``card`` holds facts for a dataset card: recipe, version,
+    description, license, language, authors, tags, fingerprint, sources (name, files, rows, digest), steps (name, kind,
+    rows_in, rows_out, dropped), parts (name, rows).
+    """
+
+    con: duckdb.DuckDBPyConnection
+    folder: Path
+    single: str | None
+    parts: tuple[ExportPart, ...]
+    shards: int
+    card: Mapping[str, Json]
+    progress: Callable[[int, int], None]
+
+
+class Format(ABC):
+    """``format: huggingface()``: how an export writes. Bytes depend on the rows alone, never on threads or time."""
+
+    Params: ClassVar[type[Settings]]
+    name: ClassVar[str]
+    version: ClassVar[int] = 1
+    extension: ClassVar[str] = ""
+
+    def __init__(self, params: Any) -> None:
+        self.params = params
+
+    def check(self, schema: Schema) -> list[tuple[str, str]]:
+        """(message, help) for every reason why a table of this schema cannot be written; empty when it can."""
+        return []
+
+    @abstractmethod
+    def write(self, ctx: ExportContext) -> None: ...
+
+
+# Operators of a clean step --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Rewrite:
+    """What an operator makes of a relation, as SQL.
+
+    ``query`` is a SELECT over the relation named by the format field ``{input}``; it yields the columns of ``schema``
+    and the hidden ones ``_key``, ``_parent``, (``_order``), ``_why`` and ``_because``. A row that the operator drops
+    gets ``_why = {why[0]}`` (the first of its ``reasons``, and so on) and may get ``_because`` (VARCHAR, for people);
+    a row whose ``_why`` is not null already must pass through untouched and must not influence the others.
+    """
+
+    query: str
+    schema: Schema
+    reasons: tuple[str, ...] = ()
+    prepare: Callable[[RunTools, str], None] | None = None
+    """Called before the query with the name of the input relation, then a table: for what SQL cannot do. It may create
+    temporary tables, whose names the query reads as ``{scratch}``."""
+
+
+@dataclass(frozen=True)
+class RunTools:
+    """What running code may use: the connection, a seed, the pool, and where to say how far it is."""
+
+    con: duckdb.DuckDBPyConnection
+    scratch: str
+    """Prefix for names of temporary tables."""
+    progress: Callable[[float], None]
+    threads: int
+    folder: Path
+    """A folder for temporary files, removed after the step."""
+
+
+class Operator(ABC):
+    """``dedupe(text)`` in a clean step. Made with validated ``Params`` and, where the call has a block, its statements."""
+
+    Params: ClassVar[type[Settings]]
+    name: ClassVar[str]
+    version: ClassVar[int] = 1
+    traits: ClassVar[Traits] = Traits()
+    takes_body: ClassVar[bool] = False
+
+    def __init__(self, params: Any) -> None:
+        self.params = params
+
+    @abstractmethod
+    def rewrite(self, bind: StepBinder, schema: Schema, call: tree.Op) -> Rewrite:
+        """Type the operator on ``schema`` and lower it. Problems go to ``bind.report``."""
+
+
+# Step kinds -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A resolved step: what a kind's ``bind`` returns.
+
+    ``outputs`` maps part names to schemas; the key ``""`` is the step's own table (absent for kinds that make none).
+    ``meaning`` is flat and JSON-able: everything that decides the result, by field, in words that ``plan`` and ``diff``
+    can show ("drop: too short", "settings.epochs"). ``plan`` is what ``run`` needs, frozen. ``edges`` are further tables
+    read, beside the inputs.
+    """
+
+    outputs: Mapping[str, Schema]
+    meaning: Mapping[str, Json]
+    plan: Any
+    edges: tuple[TableRef, ...] = ()
+    traits: Traits = Traits()
+    depth: int = 0
+    """How many random choices lie between the sources and this result: it salts the next, so that none repeats another."""
+
+
+@dataclass
+class Outcome:
+    """What running a step gave: the relation written and the counts to show. ``dropped`` is by reason, in recipe order."""
+
+    rows_in: int = 0
+    rows_out: int = 0
+    dropped: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    extra: dict[str, Json] = field(default_factory=dict)
+
+
+class Kind(ABC):
+    """A step kind. One file per kind under ``steps/``; its docstring is its documentation."""
+
+    name: ClassVar[str]
+    version: ClassVar[int] = 1
+    Settings: ClassVar[type[Settings]]
+    takes: ClassVar[frozenset[str]] = frozenset()
+    """Statement forms beside settings: ``assign filter when expect op vote``; ``shares`` lets unknown settings through."""
+    inputs: ClassVar[tuple[int, int | None]] = (1, 1)
+    """Least and greatest number of inputs (None: any)."""
+    reader: ClassVar[Literal["no", "required"]] = "no"
+    text: ClassVar[Literal["no", "required", "optional"]] = "no"
+    table: ClassVar[bool] = True
+    """Whether the step makes a table that others can read."""
+
+    @abstractmethod
+    def bind(self, bind: StepBinder) -> Bound | None:
+        """Check the step and lower it; None when errors were reported and nothing can be said of its result."""
+
+    @abstractmethod
+    def run(self, plan: Any, ctx: Any) -> Outcome:
+        """Make the step's table; ``ctx`` is :class:`recipec.engines.context.RunContext`."""
+
+
+# Decorators -----------------------------------------------------------------------------------------------------------
+
+C = TypeVar("C", bound=type)
+
+
+def _marker(group: Any) -> Callable[[str], Callable[[C], C]]:
+    def named(name: str) -> Callable[[C], C]:
+        def mark(cls: C) -> C:
+            cls.name = name
+            return announce(group, name, cls)
+
+        return mark
+
+    return named
+
+
+step = _marker("step")
+operator = _marker("operator")
+reader = _marker("reader")
+format = _marker("format")
+lint = _marker("lint")
+
+
+

@@ -1,0 +1,72 @@
+"""How steps, operators, functions, readers, formats and lints are found.
+
+Each group is a package of this project. A class or function in one of its files announces itself by a decorator that
+stands at the start of a line, ``@operator("dedupe")``; the index is made by reading those lines, so that looking up one
+name imports one module and adding an operator edits no list. Other distributions add to a group through the entry-point
+group ``recipec.<group>`` (name = object); they are asked only for names that the project itself does not know.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+Group = Literal["step", "operator", "function", "reader", "format", "lint"]
+
+PACKAGES: dict[str, str] = {
+    "step": "recipec.steps",
+    "operator": "recipec.operators",
+    "function": "recipec.functions",
+    "reader": "recipec.readers",
+    "format": "recipec.formats",
+    "lint": "recipec.lints",
+}
+
+_ANNOUNCED = re.compile(r'^@(step|operator|function|reader|format|lint)\(\s*"([^"]+)"', re.M)
+_found: dict[tuple[str, str], Any] = {}
+T = TypeVar("T")
+
+
+@cache
+def _index(group: str) -> dict[str, str]:
+    """Name to module, by reading the decorators in the group's folder."""
+    package = PACKAGES[group]
+    folder = Path(__file__).parent / package.rpartition(".")[2]
+    index: dict[str, str] = {}
+    for path in sorted(folder.glob("*.py")):
+        for kind, name in _ANNOUNCED.findall(path.read_text(encoding="utf-8")):
+            if kind == group:
+                index[name] = f"{package}.{path.stem}"
+    return index
+
+
+def announce(group: Group, name: str, thing: T) -> T:
+    """Called by the decorators: ``thing`` is what ``name`` means in ``group``."""
+    _found[group, name] = thing
+    return thing
+
+
+def find(group: Group, name: str) -> Any | None:
+    """What ``name`` means in ``group``, its module imported now; None when nobody knows it."""
+    if (group, name) not in _found:
+        module = _index(group).get(name)
+        if module is not None:
+            import_module(module)
+        elif (plugin := _plugins(group).get(name)) is not None:
+            _found[group, name] = plugin.load()
+    return _found.get((group, name))
+
+
+def names(group: Group) -> list[str]:
+    """Every name of a group, sorted."""
+    return sorted({*_index(group), *_plugins(group), *(n for g, n in _found if g == group)})
+
+
+@cache
+def _plugins(group: str) -> dict[str, Any]:
+    from importlib.metadata import entry_points
+
+    return {e.name: e for e in entry_points(group=f"recipec.{group}")}
