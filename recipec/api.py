@@ -599,3 +599,11 @@ lint = _marker("lint")
 
 
 
+
+
+def find_function(name: str) -> Function | None:
+    """recipec's own function of that name, if there is one."""
+    from recipec.registry import find
+
+    found: Function | None = find("function", name)
+    return found

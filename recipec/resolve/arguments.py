@@ -1,0 +1,355 @@
+"""Settings and arguments: from syntax to validated pydantic models, every problem at its own place."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
+
+from recipec.api import Arrows, ColumnName, ColumnRef, Expression, Schema, Secret, Settings, TableRef, TypeMap
+from recipec.diagnostics import Diagnostic
+from recipec.registry import Group, find
+from recipec.registry import names as registry_names
+from recipec.resolve.problems import (
+    BadValue,
+    MissingSetting,
+    UnknownColumn,
+    UnknownOperator,
+    UnknownSetting,
+    WrongArguments,
+    WrongForm,
+)
+from recipec.resolve.types import TypeProblem, duckdb_type
+from recipec.resolve.values import NotAConstant, constant, secret
+from recipec.source import Span
+from recipec.syntax import tree
+
+if TYPE_CHECKING:
+    from recipec.resolve.binder import StepBinder
+
+
+@dataclass(frozen=True)
+class Choices:
+    """For ``Annotated[Inner, Choices(...)]``: the calls a setting accepts, by name, or a whole group of the registry.
+
+    ``plain`` lets the call stand without parentheses where it has no required arguments (``combine: majority``).
+    """
+
+    options: tuple[tuple[str, type[Settings]], ...] = ()
+    group: Group | None = None
+    what: str = "choice"
+
+    def names(self) -> list[str]:
+        return registry_names(self.group) if self.group else [n for n, _ in self.options]
+
+    def model(self, name: str) -> tuple[type[Settings], Any] | None:
+        """The model of a choice's arguments, and for a group the class itself."""
+        if self.group:
+            cls = find(self.group, name)
+            return None if cls is None else (cls.Params, cls)
+        return next(((m, None) for n, m in self.options if n == name), None)
+
+
+@dataclass(frozen=True)
+class Inner:
+    """A nested call, resolved: its name, its validated arguments, and for a registry group the class."""
+
+    name: str
+    params: Any
+    cls: Any = None
+
+
+class _Bad(Exception):
+    """A value that could not be made; already reported."""
+
+
+def markers(annotation: Any) -> tuple[list[Any], Choices | None]:
+    """The plain alternatives of an annotation, unions taken apart, and its Choices."""
+    choices: Choices | None = None
+    out: list[Any] = []
+    queue = [annotation]
+    while queue:
+        item = queue.pop(0)
+        origin = get_origin(item)
+        if origin is Annotated:
+            choices = next((m for m in get_args(item)[1:] if isinstance(m, Choices)), choices)
+            queue.insert(0, get_args(item)[0])
+        elif origin in (Union, types.UnionType):
+            queue[:0] = get_args(item)
+        else:
+            out.append(item)
+    return out, choices
+
+
+def element(annotation: Any) -> Any:
+    args = [a for a in get_args(annotation) if a is not Ellipsis]
+    return args[0] if args else Any
+
+
+class Converter:
+    """Makes the Python value of one setting from its syntax, as its annotation asks."""
+
+    def __init__(self, bind: StepBinder, schema: Schema | None) -> None:
+        self.bind, self.schema = bind, schema
+
+    def bad(self, problem: Diagnostic) -> _Bad:
+        self.bind.report(problem)
+        return _Bad()
+
+    def convert(self, node: tree.Expr, annotation: Any, metadata: Iterable[Any] = ()) -> Any:
+        options, choices = markers(annotation)
+        choices = next((m for m in metadata if isinstance(m, Choices)), choices)
+        kinds = {o for o in options if isinstance(o, type)}
+        if isinstance(node, tree.Null) and type(None) in kinds:
+            return None
+        if Inner in kinds and choices is not None and isinstance(node, (tree.Call, tree.Name)):
+            wanted = node.func if isinstance(node, tree.Call) else node
+            if isinstance(wanted, tree.Name) and (len(kinds - {type(None)}) == 1 or choices.model(wanted.id)):
+                return self.inner(node, choices)
+        if TypeMap in kinds and isinstance(node, tree.StructExpr):
+            return self.type_map(node)
+        if Secret in kinds and (value := secret(node)) is not None:
+            return value
+        if ColumnRef in kinds and isinstance(node, tree.Field):
+            return self.bind.column_ref(node) or self._fail()
+        if TableRef in kinds and isinstance(node, (tree.Name, tree.Field, tree.Round)):
+            return self.bind.table(node) or self._fail()
+        if ColumnName in kinds and isinstance(node, tree.Name):
+            return self.column(node)
+        if Arrows in kinds and isinstance(node, tree.Arrow):
+            return Arrows(((node.left, node.right),))
+        for option in options:
+            if get_origin(option) in (list, tuple) and self.special(element(option)):
+                items = node.items if isinstance(node, tree.ListExpr) else (node,)
+                return [self.convert(i, element(option)) for i in items]
+        if Expression in kinds:
+            return self.bind.expression(node, self.schema or Schema()) or self._fail()
+        if TypeMap in kinds or Inner in kinds or ColumnName in kinds or TableRef in kinds or Arrows in kinds or ColumnRef in kinds:
+            raise self.bad(BadValue(span=node.span, message=self.expected(kinds, choices)))
+        try:
+            return constant(node, self.bind.names.param, words=True)
+        except NotAConstant as problem:
+            raise self.bad(problem.diagnostic) from None
+
+    @staticmethod
+    def _fail() -> Any:
+        raise _Bad
+
+    @staticmethod
+    def special(annotation: Any) -> bool:
+        kinds = {o for o in markers(annotation)[0] if isinstance(o, type)}
+        return bool(kinds & {Expression, ColumnName, TableRef, ColumnRef, Arrows, Inner})
+
+    @staticmethod
+    def expected(kinds: set[type], choices: Choices | None) -> str:
+        if choices is not None:
+            return f"this must be one of: {', '.join(choices.names())}"
+        if TypeMap in kinds:
+            return "this must be columns and their types: { text: text, n: int }"
+        if ColumnName in kinds:
+            return "this must be the name of a column"
+        if ColumnRef in kinds:
+            return "this must be a column of another step: step.column"
+        return "this must be the name of a step"
+
+    def column(self, node: tree.Name) -> ColumnName:
+        schema = self.schema or Schema()
+        if node.id in schema.types:
+            return ColumnName(node.id, schema.types[node.id], node.span)
+        if schema.unknown:
+            return ColumnName(node.id, "VARCHAR", node.span)
+        problem = UnknownColumn(span=node.span, wanted=node.id, candidates=schema.names)
+        problem.suggest(f"no column `{node.id}` in {self.bind.table_name}", listing=f"{self.bind.table_name} has")
+        raise self.bad(problem)
+
+    def type_map(self, node: tree.StructExpr) -> TypeMap:
+        out: dict[str, str] = {}
+        spans: dict[str, Span] = {}
+        failed = False
+        for name, type_node in node.items:
+            try:
+                if name.id in out:
+                    raise self.bad(BadValue(span=name.span, message=f"column `{name.id}` is listed twice"))
+                out[name.id] = duckdb_type(type_node)
+                spans[name.id] = name.span
+            except TypeProblem as problem:
+                self.bind.report(problem.diagnostic)
+                failed = True
+        if failed:
+            raise _Bad
+        return TypeMap(out, spans)
+
+    def inner(self, node: tree.Call | tree.Name, choices: Choices) -> Inner:
+        name_node = node.func if isinstance(node, tree.Call) else node
+        if not isinstance(name_node, tree.Name):
+            raise self.bad(BadValue(span=node.span, message=self.expected(set(), choices)))
+        found = choices.model(name_node.id)
+        if found is None:
+            problem = UnknownOperator(span=name_node.span, wanted=name_node.id, candidates=tuple(choices.names()))
+            problem.suggest(f"no {choices.what} `{name_node.id}`", listing=f"the {choices.what}s are")
+            raise self.bad(problem)
+        model, cls = found
+        call = node if isinstance(node, tree.Call) else tree.Call(name_node, (), span=node.span)
+        params = arguments(self.bind, model, call, self.schema)
+        if params is None:
+            raise _Bad
+        return Inner(name_node.id, params, cls)
+
+
+def settings(
+    bind: StepBinder,
+    model: type[Settings],
+    statements: Iterable[tree.Setting],
+    schema: Schema | None,
+    *,
+    what: str,
+    span: Span,
+) -> Any | None:
+    """The model's instance, or None after reporting every problem of its settings."""
+    given: dict[str, tuple[tree.Expr, Span]] = {}
+    ok = True
+    fields = model.model_fields
+    for setting in statements:
+        key = setting.key.id
+        if key not in fields:
+            problem = UnknownSetting(span=setting.key.span, wanted=key, candidates=tuple(fields))
+            problem.suggest(f"{what} has no setting `{key}`", listing="its settings")
+            bind.report(problem)
+            ok = False
+        elif key in given:
+            bind.report(WrongArguments(span=setting.key.span, message=f"`{key}` is set twice", help=("keep one of them",)))
+            ok = False
+        else:
+            given[key] = (setting.value, setting.key.span)
+    return make(bind, model, given, schema, ok=ok, what=what, span=span)
+
+
+def arguments(bind: StepBinder, model: type[Settings], call: tree.Call, schema: Schema | None) -> Any | None:
+    """The arguments of a call as the model's instance, or None after reporting every problem."""
+    fields = model.model_fields
+    name = call.func.span.text
+    order = [f for f in fields if f != "rest"]
+    given: dict[str, tuple[tree.Expr, Span]] = {}
+    rest: list[tree.Expr] = []
+    ok, named = True, False
+    arrows = next((f for f, info in fields.items() if Arrows in markers(info.annotation)[0]), None)
+    pairs: list[tuple[tree.Expr, tree.Expr]] = []
+    for place, arg in enumerate(call.args):
+        if arg.name is None and isinstance(arg.value, tree.Arrow) and arrows is not None:
+            pairs.append((arg.value.left, arg.value.right))
+            continue
+        if arg.name is None:
+            if named:
+                bind.report(WrongArguments(span=arg.span, message="an argument by position after one by name", help=("put it first",)))
+                ok = False
+            elif place < len(order) and not ("rest" in fields and (fields[order[place]].json_schema_extra or {}) == {"named": True}):
+                given[order[place]] = (arg.value, arg.span)
+            elif "rest" in fields:
+                rest.append(arg.value)
+            else:
+                n = len(order)
+                bind.report(
+                    WrongArguments(
+                        span=arg.span,
+                        message=f"`{name}` takes at most {n} argument{'s' * (n != 1)}",
+                        help=(f"its arguments: {', '.join(order) or 'none'}",),
+                    )
+                )
+                ok = False
+            continue
+        named = True
+        key = arg.name.id
+        if key not in fields or key == "rest":
+            problem = UnknownSetting(span=arg.name.span, wanted=key, candidates=tuple(order))
+            problem.suggest(f"`{name}` has no argument `{key}`", listing="its arguments")
+            bind.report(problem)
+            ok = False
+        elif key in given:
+            bind.report(WrongArguments(span=arg.span, message=f"`{key}` is given twice", help=("keep one of them",)))
+            ok = False
+        else:
+            given[key] = (arg.value, arg.name.span)
+    extra: dict[str, Any] = {}
+    if rest:
+        converter = Converter(bind, schema)
+        kind = element(markers(fields["rest"].annotation)[0][0])
+        try:
+            extra["rest"] = tuple([converter.convert(r, kind) for r in rest])
+        except _Bad:
+            ok = False
+    if pairs and arrows is not None:
+        extra[arrows] = Arrows(tuple(pairs))
+    return make(bind, model, given, schema, ok=ok, what=f"`{name}`", span=call.span, extra=extra)
+
+
+def make(
+    bind: StepBinder,
+    model: type[Settings],
+    given: dict[str, tuple[tree.Expr, Span]],
+    schema: Schema | None,
+    *,
+    ok: bool,
+    what: str,
+    span: Span,
+    extra: dict[str, Any] | None = None,
+) -> Any | None:
+    from pydantic import ValidationError
+
+    converter = Converter(bind, schema)
+    values: dict[str, Any] = dict(extra or {})
+    for key, (node, _) in given.items():
+        info = model.model_fields[key]
+        try:
+            values[key] = converter.convert(node, info.annotation, info.metadata)
+        except _Bad:
+            ok = False
+    missing = [f for f, info in model.model_fields.items() if info.is_required() and f not in given and f not in (extra or {})]
+    for key in missing:
+        bind.report(MissingSetting(span=span, message=f"{what} needs `{key}`", help=(f"add `{key}: ...`",) if what[0] != "`" else ()))
+    if not ok or missing:
+        return None
+    try:
+        return model.model_validate(values)
+    except ValidationError as problem:
+        for error in problem.errors(include_url=False):
+            place = str(error["loc"][0]) if error["loc"] else ""
+            node_span = given[place][0].span if place in given else span
+            message, help = in_words(error)
+            shown = f"`{place}` {message}" if place else f"{what}: {message}"
+            bind.report(BadValue(span=node_span, message=shown, help=(help,) if help else ()))
+        return None
+
+
+def in_words(error: Any) -> tuple[str, str]:
+    """A pydantic error as a sentence, and what would be right."""
+    kind, context = error["type"], error.get("ctx", {})
+    given = error.get("input")
+    match kind:
+        case "literal_error":
+            return f"must be {context['expected'].replace(chr(39), '')}", ""
+        case "greater_than_equal" | "less_than_equal" | "greater_than" | "less_than":
+            bound = context.get("ge", context.get("le", context.get("gt", context.get("lt"))))
+            words = {"greater_than_equal": "at least", "less_than_equal": "at most", "greater_than": "more than", "less_than": "less than"}
+            return f"must be {words[kind]} {number(bound)}, not {number(given)}", ""
+        case "value_error":
+            return str(context.get("error", error["msg"])), ""
+        case "string_type":
+            return f"must be a text, not {given!r}", 'write it in quotes: "..."'
+        case "int_type" | "int_parsing" | "int_from_float":
+            return f"must be a whole number, not {given!r}", ""
+        case "float_type" | "float_parsing":
+            return f"must be a number, not {given!r}", ""
+        case "bool_type" | "bool_parsing":
+            return f"must be true or false, not {given!r}", ""
+        case "list_type" | "tuple_type":
+            return f"must be a list, not {given!r}", "write it in brackets: [ ... ]"
+        case _:
+            return str(error["msg"]).replace("Input should be", "must be"), ""
+
+
+def number(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+__all__ = ["Choices", "Converter", "Inner", "Literal", "WrongForm", "arguments", "settings"]

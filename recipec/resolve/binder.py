@@ -1,0 +1,235 @@
+"""What a step kind sees while it is bound: its statements, its inputs' schemas, and the means to type and report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from recipec.api import HIDDEN, Bound, ColumnRef, Expression, Kind, Schema, TableRef, Traits, quote
+from recipec.diagnostics import Diagnostic, Findings
+from recipec.rand import unit
+from recipec.resolve import arguments
+from recipec.resolve.expand import ExpansionFailed, canonical, expand
+from recipec.resolve.expr import Lowerer, LoweringFailed
+from recipec.resolve.problems import UnknownColumn, WrongForm
+from recipec.resolve.sql import Fragment, join
+from recipec.resolve.types import accepts, shown
+from recipec.resolve.typing import Refused, Typing, WrongType, explain_refusal, wrong_condition
+from recipec.syntax import tree
+
+if TYPE_CHECKING:
+    from recipec.resolve.program import Module, Program
+
+FORMS: dict[type, tuple[str, str]] = {
+    tree.Assign: ("assign", "columns (`name = expr`)"),
+    tree.Filter: ("filter", "filters (`keep where`, `drop where`)"),
+    tree.When: ("when", "rules (`when ... => ...`)"),
+    tree.Expect: ("expect", "tests (`expect ...`)"),
+    tree.Op: ("op", "operators"),
+}
+
+
+@dataclass
+class StepBinder:
+    """Binds one step. ``inputs`` are resolved references with their schemas; ``names`` resolves params and macros."""
+
+    program: Program
+    names: Module
+    node: tree.Step
+    kind: type[Kind]
+    inputs: tuple[TableRef, ...]
+    findings: Findings
+    typing: Typing
+    seed: int
+    depth: int
+    edges: list[TableRef] = field(default_factory=list)
+    randoms: int = 0
+    ops: list[tuple[str, Traits, tree.Op]] = field(default_factory=list)
+    """Operators bound, with their traits: for the lints."""
+
+    # Names and places
+
+    def report(self, problem: Diagnostic) -> None:
+        self.findings.add(problem)
+
+    @property
+    def name(self) -> str:
+        return self.node.name.id
+
+    @property
+    def schema(self) -> Schema:
+        """The first input's schema."""
+        return self.inputs[0].schema if self.inputs else Schema()
+
+    @property
+    def table_name(self) -> str:
+        """How messages call the table whose columns are in scope."""
+        return f"`{self.inputs[0]}`" if self.inputs else f"`{self.name}`"
+
+    def statements(self, *forms: type) -> list[Any]:
+        return [s for s in self.node.body if isinstance(s, forms)]
+
+    def salt(self, what: str) -> str:
+        """The salt of the next random choice: its kind, and how many choices lie above it. See Bound.depth."""
+        self.randoms += 1
+        return f"{what}/{self.depth + self.randoms}"
+
+    # Settings, tables, columns
+
+    def settings(self, model: type[Any] | None = None, *, skip: Iterable[str] = (), schema: Schema | None = None) -> Any | None:
+        """The step's settings; None after reporting."""
+        unwanted = set(skip)
+        found = [s for s in self.statements(tree.Setting) if s.key.id not in unwanted]
+        return arguments.settings(
+            self, model or self.kind.Settings, found, schema or self.schema, what=f"`{self.kind.name}`", span=self.node.head
+        )
+
+    def arguments(self, model: type[Any], call: tree.Call, schema: Schema | None = None) -> Any | None:
+        return arguments.arguments(self, model, call, schema or self.schema)
+
+    def table(self, node: tree.Expr) -> TableRef | None:
+        """Another step's table, which becomes an edge of the graph."""
+        ref = self.program.table(node, self.names, self.findings)
+        if ref is not None:
+            self.edges.append(ref)
+        return ref
+
+    def column_ref(self, node: tree.Field) -> ColumnRef | None:
+        table = self.table(node.base)
+        if table is None:
+            return None
+        type = table.schema.types.get(node.name.id)
+        if type is None and not table.schema.unknown:
+            problem = UnknownColumn(span=node.name.span, wanted=node.name.id, candidates=table.schema.names)
+            problem.suggest(f"no column `{node.name.id}` in `{table}`", listing=f"`{table}` has")
+            self.report(problem)
+            return None
+        return ColumnRef(table, node.name.id, type or "VARCHAR")
+
+    # Expressions
+
+    def expanded(self, node: tree.Expr, schema: Schema) -> tree.Expr | None:
+        try:
+            return expand(node, self.names, frozenset(schema.names), self.findings)
+        except ExpansionFailed:
+            return None
+
+    def lowerer(self, schema: Schema, columns: dict[str, str] | None = None, **more: Any) -> Lowerer:
+        own = {c: quote(c) for c in (*schema.names, *(h for h in HIDDEN if h != "_order" or schema.ordered))}
+        return Lowerer(
+            columns=own if columns is None else columns,
+            findings=more.pop("findings", self.findings),
+            table=self.table_name,
+            random=lambda: unit(self.seed, self.salt("random"), quote("_key")),
+            unknown=schema.unknown,
+            **more,
+        )
+
+    def expression(self, node: tree.Expr, schema: Schema, *, condition: bool = False, what: str = "this") -> Expression | None:
+        """One expression over the columns of ``schema``, typed; None after reporting."""
+        expanded = self.expanded(node, schema)
+        if expanded is None:
+            return None
+        lowerer = self.lowerer(schema)
+        try:
+            fragment = lowerer.lower(expanded, free=False)
+        except LoweringFailed:
+            return None
+        type = "BOOLEAN" if condition else "VARCHAR"
+        aggregate = self.is_aggregate(expanded)
+        if not schema.unknown:
+            head, probes = "SELECT ", lowerer.probes
+            extra = [join(f", {p.fragment.text} AS _p{i}") for i, p in enumerate(probes)] if not aggregate else []
+            query = join(head, fragment, " AS _x", *extra, f" FROM {self.typing.table(schema)}")
+            try:
+                types = self.typing.types(query.text)
+            except Refused as problem:
+                self.report(explain_refusal(problem, fragment, len(head), lowerer, self.typing, expanded))
+                return None
+            type = types["_x"]
+            if not self.check_probes(lowerer, types):
+                return None
+            if condition and type != "BOOLEAN":
+                self.report(wrong_condition(type, node.span, what))
+                return None
+        return Expression(node, fragment.text, type, canonical(expanded), frozenset(lowerer.used), aggregate)
+
+    def is_aggregate(self, node: tree.Expr) -> bool:
+        calls = {n.func.id.lower() for n in tree.walk(node) if isinstance(n, tree.Call) and isinstance(n.func, tree.Name)}
+        suspects = {c for c in calls if c in COMMON_AGGREGATES}
+        return bool(suspects)
+
+    def check_probes(self, lowerer: Lowerer, types: dict[str, str], prefix: str = "_p") -> bool:
+        """Arguments of recipec's own functions must have the types that they declare."""
+        ok = True
+        for i, probe in enumerate(lowerer.probes):
+            given = types.get(f"{prefix}{i}", probe.expected)
+            if not accepts(probe.expected, given):
+                ok = False
+                self.report(
+                    WrongType(
+                        span=probe.span,
+                        message=f"`{probe.function}` takes {shown(probe.expected)} as `{probe.parameter}`; this is {shown(given)}",
+                        help=(f"cast it: cast(... as {shown(probe.expected)})",),
+                    )
+                )
+        return ok
+
+    # The form of the step
+
+    def check_form(self) -> bool:
+        """Statements, inputs, reader and text against what the kind takes; every mismatch is reported."""
+        node, kind = self.node, self.kind
+        ok = True
+
+        def wrong(span: Any, message: str, *help: str) -> None:
+            nonlocal ok
+            ok = False
+            self.report(WrongForm(span=span, message=message, help=help))
+
+        for statement in node.body:
+            if isinstance(statement, tree.Setting):
+                continue
+            form, words = FORMS[type(statement)]
+            if isinstance(statement, tree.Op) and statement.vote:
+                form, words = "vote", "votes"
+            if form not in kind.takes:
+                wrong(statement.span, f"`{kind.name}` takes no {words}", f"recipec docs {kind.name}")
+        least, most = kind.inputs
+        count = len(node.inputs)
+        if count < least:
+            if least == 1 == most:
+                wrong(node.head, f"`{kind.name}` needs an input", f"{kind.name} {self.name} from STEP {{ ... }}")
+            else:
+                wrong(node.head, f"`{kind.name}` needs at least {least} input{'s' * (least > 1)}", f"{kind.name} {self.name} from A, B")
+        elif most is not None and count > most:
+            extra = node.inputs[most].span
+            if most:
+                wrong(extra, f"`{kind.name}` takes {most} input{'s' * (most > 1)}", "put tables together with `mix` or `sql` first")
+            else:
+                wrong(extra, f"`{kind.name}` takes no inputs")
+        if kind.reader == "required" and node.reader is None:
+            wrong(node.head, f"`{kind.name}` needs a reader", f'{kind.name} {self.name} = csv("data/file.csv")')
+        if kind.reader == "no" and node.reader is not None:
+            wrong(node.reader.span, f"`{kind.name}` takes no reader")
+        if kind.text == "required" and node.text is None:
+            wrong(node.head, f"`{kind.name}` needs its text", f'{kind.name} {self.name} from A """..."""')
+        if kind.text == "no" and node.text is not None:
+            wrong(node.text.span, f"`{kind.name}` takes no text")
+        return ok
+
+    def bound(self, **values: Any) -> Bound:
+        """A Bound with the edges and random depth filled in."""
+        edges = tuple(dict.fromkeys(self.edges))
+        return Bound(edges=edges, depth=self.depth + self.randoms, **values)
+
+
+COMMON_AGGREGATES = frozenset(
+    "count count_star count_if countif sum avg mean min max median mode stddev stddev_samp stddev_pop variance var_samp var_pop any_value arg_max "
+    "arg_min max_by min_by bool_and bool_or bit_and bit_or bit_xor first last list array_agg string_agg group_concat histogram quantile "
+    "quantile_cont quantile_disc approx_count_distinct approx_quantile corr covar_pop covar_samp entropy kurtosis skewness mad product sum_no_overflow "
+    "fsum kahan_sum favg regr_slope regr_intercept regr_r2 regr_count".split()
+)
+
+__all__ = ["COMMON_AGGREGATES", "Fragment", "StepBinder"]

@@ -1,0 +1,427 @@
+"""Statements in a row: columns, filters and operators over one table, lowered to as few SELECTs as they allow.
+
+Used by every kind that takes such statements (``clean``, and ``source`` for its tests). A run of columns and filters is
+one :class:`Segment`; an operator is a :class:`Rewrite` between segments. All rows, dropped ones too, flow to the end with
+``_why`` saying which reason dropped them, so the kept rows and the reasons come out of one pass.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from recipec.api import HIDDEN, ORDER, Column, Json, Operator, Rewrite, Schema, Traits, literal, quote
+from recipec.diagnostics import Findings
+from recipec.registry import find
+from recipec.registry import names as registry_names
+from recipec.resolve.binder import StepBinder
+from recipec.resolve.expand import canonical
+from recipec.resolve.expr import Lowerer, LoweringFailed
+from recipec.resolve.problems import ReservedColumn, UnknownOperator, WrongForm
+from recipec.resolve.segment import BECAUSE, WHY, Segment
+from recipec.resolve.sql import Fragment
+from recipec.resolve.typing import Refused, explain_refusal, wrong_condition
+from recipec.source import Span
+from recipec.syntax import tree
+
+_RESERVED = re.compile(r"_(key|parent|order|why|because|file|row|part|[vw]\d+)\Z")
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why rows are dropped: its words, the statement's own text, and where it stands."""
+
+    words: str
+    span: Span = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A SELECT over the relation ``{input}``; an operator's may need ``prepare`` on a table first."""
+
+    query: str
+    prepare: Any = None
+    what: str = ""
+
+
+@dataclass(frozen=True)
+class Test:
+    """An ``expect``. ``offending`` yields the rows that break it; ``scalar`` one row with one truth value, over ``{table}``."""
+
+    name: str
+    offending: str | None
+    scalar: str | None
+    warn: bool
+    span: Span = field(compare=False, repr=False)
+    shown: tuple[str, ...] = ()
+    """SQL expressions to print when a scalar test fails, with their text."""
+
+
+@dataclass(frozen=True)
+class Chain:
+    stages: tuple[Stage, ...]
+    schema: Schema
+    reasons: tuple[Reason, ...]
+    tests: tuple[Test, ...]
+    meaning: tuple[tuple[str, Json], ...]
+    traits: Traits
+    trail: tuple[tuple[str, Span], ...] = ()
+    """For ``explain``: what each statement is called, in order."""
+
+    def sql(self, source: str) -> str | None:
+        """One SELECT over ``source`` for the whole chain; None when some stage needs a table in between."""
+        if any(s.prepare for s in self.stages):
+            return None
+        return compose(self.stages, entry(source))
+
+
+def entry(source: str) -> str:
+    """The relation that a chain starts from: the input with no row dropped yet."""
+    return f"(SELECT *, NULL::INTEGER AS {quote(WHY)}, NULL::VARCHAR AS {quote(BECAUSE)} FROM {source})"
+
+
+def compose(stages: Iterable[Stage], source: str) -> str:
+    """Stages over ``source`` as one SELECT. A stage that reads its input more than once gets it as a materialised CTE."""
+    ctes: list[str] = []
+    current = source
+    for i, stage in enumerate(stages):
+        uses = stage.query.count("{input}")
+        if uses > 1 and current.startswith("("):
+            ctes.append(f"_s{i} AS MATERIALIZED {current}")
+            current = f"_s{i}"
+        query = stage.query.replace("{input}", current)
+        current = f"({query})"
+    head = f"WITH {', '.join(ctes)} " if ctes else ""
+    return f"{head}SELECT * FROM {current}"
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """A lowered statement of a segment; ``condition`` is a filter's own SQL."""
+
+    statement: tree.Assign | tree.Filter
+    lowerer: Lowerer
+    condition: Fragment | None
+
+
+class ChainBuilder:
+    """Binds statements one after another. Problems are reported; what can be said of the result is said all the same."""
+
+    def __init__(self, bind: StepBinder, schema: Schema) -> None:
+        self.bind = bind
+        self.schema = schema
+        self.stages: list[Stage] = []
+        self.reasons: list[Reason] = []
+        self.meaning: list[tuple[str, Json]] = []
+        self.tests: list[tree.Expect] = []
+        self.pending: list[tuple[tree.Assign | tree.Filter, tree.Expr | None]] = []
+        self.traits = Traits()
+        self.trail: list[tuple[str, Span]] = []
+        self.failed = False
+
+    def chain(self, statements: Iterable[tree.Statement]) -> Chain | None:
+        for statement in statements:
+            match statement:
+                case tree.Assign() | tree.Filter():
+                    self.add(statement)
+                case tree.Op(vote=False):
+                    self.segment()
+                    self.operator(statement)
+                case tree.Expect():
+                    self.tests.append(statement)
+                case _:
+                    pass
+        self.segment()
+        if self.failed:
+            return None
+        tests = tuple(t for t in (bind_test(self.bind, e, self.schema) for e in self.tests) if t is not None)
+        return Chain(
+            tuple(self.stages), self.schema, tuple(self.reasons), tests, tuple(self.meaning), self.traits, tuple(self.trail)
+        )
+
+    # A run of columns and filters
+
+    def add(self, statement: tree.Assign | tree.Filter) -> None:
+        names = set(self.schema.names) | {s.column.id for s, _ in self.pending if isinstance(s, tree.Assign)}
+        visible = replace(self.schema, columns=tuple(Column(n, "VARCHAR") for n in names))
+        if isinstance(statement, tree.Assign):
+            if _RESERVED.match(statement.column.id):
+                self.bind.report(
+                    ReservedColumn(
+                        span=statement.column.span,
+                        message=f"`{statement.column.id}` is a name that recipec keeps for itself",
+                        help=("choose another name",),
+                    )
+                )
+                self.failed = True
+                return
+            expanded = self.bind.expanded(statement.value, visible)
+        else:
+            expanded = self.bind.expanded(statement.condition, visible)
+        if expanded is None:
+            self.failed = True
+        self.pending.append((statement, expanded))
+
+    def segment(self) -> None:
+        """Lower what is pending and type it; statements that cannot be are reported, each once."""
+        if not self.pending:
+            return
+        skip = {i for i, (_, e) in enumerate(self.pending) if e is None}
+        findings = Findings()
+        salts = self.bind.randoms
+        built, broken = self.build(skip, findings)
+        self.bind.findings.extend(findings)
+        if broken:
+            self.failed = True
+            skip |= broken
+            self.bind.randoms = salts
+            built, _ = self.build(skip, Findings())
+        segment, lowered = built
+        types = self.type_of(segment, lowered, skip)
+        if types is not None:
+            self.finish(segment, types, skip)
+        else:
+            self.failed = True
+            for i, (s, _) in enumerate(self.pending):
+                if isinstance(s, tree.Assign) and i not in skip:
+                    self.schema = self.schema.with_column(Column(s.column.id, "VARCHAR", s.column.span))
+        self.pending = []
+
+    def build(self, skip: set[int], findings: Findings) -> tuple[tuple[Segment, list[Lowered]], set[int]]:
+        columns = {c: quote(c) for c in self.schema.names}
+        segment = Segment(columns, self.schema.ordered, len(self.reasons))
+        hidden = {h: quote(h) for h in HIDDEN if h != ORDER or self.schema.ordered}
+        lowered: list[Lowered] = []
+        broken: set[int] = set()
+        reason = len(self.reasons)
+        for i, (statement, expanded) in enumerate(self.pending):
+            is_filter = isinstance(statement, tree.Filter)
+            if i in skip or expanded is None:
+                if not is_filter:
+                    segment.columns[statement.column.id] = "NULL"
+                reason += is_filter
+                continue
+            if not is_filter:
+                segment.flush()
+            lowerer = self.bind.lowerer(
+                self.schema, {**hidden, **segment.columns}, findings=findings, hoist=lambda f, s=segment: s.value(f)
+            )
+            try:
+                fragment = lowerer.lower(expanded)
+            except LoweringFailed:
+                broken.add(i)
+                if not is_filter:
+                    segment.columns[statement.column.id] = "NULL"
+                reason += is_filter
+                continue
+            lowered.append(Lowered(statement, lowerer, fragment if is_filter else None))
+            if isinstance(statement, tree.Filter):
+                keep = statement.action == "keep"
+                condition = Fragment(("NOT coalesce(", fragment, ", false)"), fragment.span) if keep else fragment
+                segment.drop(condition, reason)
+                reason += 1
+            else:
+                segment.assign(statement.column.id, fragment)
+        return (segment, lowered), broken
+
+    def type_of(self, segment: Segment, lowered: list[Lowered], skip: set[int]) -> dict[str, str] | None:
+        """Types of the segment's columns, or None after reporting what the binder refused, statement by statement."""
+        if self.schema.unknown:
+            return {c: "VARCHAR" for c in segment.columns}
+        extra: list[tuple[str, Fragment]] = []
+        for n, item in enumerate(lowered):
+            if item.condition is not None:
+                extra.append((f"_c{n}", item.condition))
+            extra += [(f"_p{n}_{i}", p.fragment) for i, p in enumerate(item.lowerer.probes)]
+        table = self.bind.typing.table(self.schema)
+        source = entry(table)
+        try:
+            types = self.bind.typing.types(segment.query(source, extra=extra).text)
+        except Refused:
+            self.find_refused(skip)
+            return None
+        ok = True
+        for n, item in enumerate(lowered):
+            ok = self.bind.check_probes(item.lowerer, types, f"_p{n}_") and ok
+            if isinstance(item.statement, tree.Filter) and types[f"_c{n}"] != "BOOLEAN":
+                what = f"`{item.statement.action} where`"
+                self.bind.report(wrong_condition(types[f"_c{n}"], item.statement.condition.span, what))
+                ok = False
+        return types if ok else None
+
+    def find_refused(self, skip: set[int]) -> None:
+        """Add statements one at a time; each that the binder refuses is reported and left out from then on."""
+        pending, bad = self.pending, set(skip)
+        source = entry(self.bind.typing.table(self.schema))
+        for n in range(len(pending)):
+            if n in bad:
+                continue
+            later = set(range(n + 1, len(pending)))
+            (segment, lowered), _ = self.build(bad | later, Findings())
+            last = lowered[-1] if lowered else None
+            conditions = [("_c", last.condition)] if last is not None and last.condition is not None else []
+            query = segment.query(source, extra=conditions)
+            try:
+                self.bind.typing.types(query.text)
+            except Refused as problem:
+                _, expanded = pending[n]
+                if last is not None and expanded is not None:
+                    self.bind.report(explain_refusal(problem, query, 0, last.lowerer, self.bind.typing, expanded))
+                bad.add(n)
+
+    def finish(self, segment: Segment, types: dict[str, str], skip: set[int]) -> None:
+        for i, (statement, expanded) in enumerate(self.pending):
+            if isinstance(statement, tree.Filter):
+                words = statement.reason.value if statement.reason else " ".join(statement.span.text.split())
+                self.reasons.append(Reason(words, statement.span))
+                if expanded is not None:
+                    self.meaning.append((f"{statement.action}: {words}", canonical(expanded)))
+                self.trail.append((f"{statement.action}: {words}", statement.span))
+            else:
+                if expanded is not None:
+                    self.meaning.append((f"column {statement.column.id}", canonical(expanded)))
+                self.trail.append((f"column {statement.column.id}", statement.span))
+        origins = {s.column.id: s.column.span for s, _ in self.pending if isinstance(s, tree.Assign)}
+        old = {c.name: c for c in self.schema.columns}
+        columns = tuple(
+            Column(c, types[c], origins.get(c) or (old[c].origin if c in old else None)) for c in segment.columns
+        )
+        self.stages.append(Stage(segment.query("{input}").text))
+        self.schema = replace(self.schema, columns=columns)
+
+    # Operators
+
+    def operator(self, op: tree.Op) -> None:
+        bind = self.bind
+        if not isinstance(op.call.func, tree.Name):
+            bind.report(WrongForm(span=op.call.func.span, message="an operator is a plain name"))
+            self.failed = True
+            return
+        name = op.call.func.id
+        cls: type[Operator] | None = find("operator", name)
+        if cls is None:
+            problem = UnknownOperator(span=op.call.func.span, wanted=name, candidates=tuple(registry_names("operator")))
+            problem.suggest(f"no operator `{name}`", listing="operators")
+            bind.report(problem)
+            self.failed = True
+            return
+        if op.body is not None and not cls.takes_body:
+            bind.report(WrongForm(span=op.span, message=f"`{name}` takes no block"))
+            self.failed = True
+            return
+        before = len(bind.findings.errors)
+        params = bind.arguments(cls.Params, op.call, self.schema)
+        if params is None:
+            self.failed = True
+            return
+        made = cls(params)
+        rewrite: Rewrite = made.rewrite(bind, self.schema, op)
+        if len(bind.findings.errors) > before:
+            self.failed = True
+            return
+        base = len(self.reasons)
+        query = rewrite.query
+        for i, words in enumerate(rewrite.reasons):
+            query = query.replace("{why[" + str(i) + "]}", str(base + i))
+            self.reasons.append(Reason(words, op.span))
+        self.stages.append(Stage(query, rewrite.prepare, name))
+        self.schema = rewrite.schema
+        self.meaning.append((f"{name}", [f"{name}@{cls.version}", op_meaning(bind, op, params)]))
+        self.trail.append((name, op.span))
+        bind.ops.append((name, cls.traits, op))
+        self.traits = merge(self.traits, cls.traits)
+
+
+def op_meaning(bind: StepBinder, op: tree.Op, params: Any) -> Json:
+    """An operator's arguments as they enter fingerprints: every field, defaults too, so that a changed default re-runs."""
+    return meaning_of(params)
+
+
+def meaning_of(value: Any) -> Json:
+    from pydantic import BaseModel
+
+    from recipec.api import Arrows, ColumnName, ColumnRef, Expression, TableRef, TypeMap
+    from recipec.resolve.arguments import Inner
+    from recipec.resolve.values import meaning
+
+    match value:
+        case BaseModel():
+            return {k: meaning_of(getattr(value, k)) for k in type(value).model_fields}
+        case Expression():
+            return value.meaning
+        case ColumnName():
+            return f"`{value.name}`"
+        case TableRef():
+            return "table"
+        case ColumnRef():
+            return f"column `{value.column}`"
+        case Arrows():
+            return [[canonical(a), canonical(b)] for a, b in value.pairs]
+        case TypeMap():
+            return dict(value.types)
+        case Inner():
+            return [value.name, meaning_of(value.params)]
+        case list() | tuple():
+            return [meaning_of(v) for v in value]
+        case dict():
+            return {str(k): meaning_of(v) for k, v in value.items()}
+        case _:
+            return meaning(value)
+
+
+def merge(a: Traits, b: Traits) -> Traits:
+    """Traits of a chain: any part's yes is the whole's, and the widest scope counts."""
+    widest = max((a.scope, b.scope), key=("row", "key", "global").index)
+    flags = {f: getattr(a, f) or getattr(b, f) for f in Traits.__dataclass_fields__ if f != "scope"}
+    return Traits(scope=widest, **flags)
+
+
+# Tests
+
+
+def bind_test(bind: StepBinder, expect: tree.Expect, schema: Schema) -> Test | None:
+    """``expect unique(a, b)``, ``expect not_null(a)``, a condition on every row, or one on aggregates (``count() > 10``)."""
+    node = expect.condition
+    name = expect.name.value if expect.name else " ".join(node.span.text.split())
+    if isinstance(node, tree.Call) and isinstance(node.func, tree.Name) and node.func.id in ("unique", "not_null"):
+        expressions = [bind.expression(a.value, schema) for a in node.args]
+        if not expressions:
+            bind.report(WrongForm(span=node.span, message=f"`{node.func.id}` needs columns", help=(f"expect {node.func.id}(id)",)))
+            return None
+        parts = [e.sql for e in expressions if e is not None]
+        if len(parts) < len(expressions):
+            return None
+        listed = ", ".join(parts)
+        if node.func.id == "not_null":
+            bad = " OR ".join(f"({p}) IS NULL" for p in parts)
+            offending = f"SELECT * FROM {{table}} WHERE {bad}"
+        else:
+            # Rows that carry a value already carried by a row with a smaller key; null is no value.
+            known = " AND ".join(f"({p}) IS NOT NULL" for p in parts)
+            offending = f"SELECT * FROM {{table}} WHERE {known} QUALIFY row_number() OVER (PARTITION BY {listed} ORDER BY _key) > 1"
+        return Test(name, offending, None, expect.warn, expect.span)
+    expression = bind.expression(node, schema, condition=True, what="`expect`")
+    if expression is None:
+        return None
+    if expression.aggregate:
+        return Test(name, None, f"SELECT ({expression.sql}) FROM {{table}}", expect.warn, expect.span, aggregates_shown(bind, node, schema))
+    return Test(name, f"SELECT * FROM {{table}} WHERE NOT coalesce(({expression.sql}), false)", None, expect.warn, expect.span)
+
+
+def aggregates_shown(bind: StepBinder, node: tree.Expr, schema: Schema) -> tuple[str, ...]:
+    """The outermost aggregate calls of a test, as ``text = value`` SQL, to say what was found."""
+    found: list[str] = []
+
+    def go(n: tree.Node) -> None:
+        if isinstance(n, tree.Call) and bind.is_aggregate(n):
+            expression = bind.expression(n, schema)
+            if expression is not None:
+                found.append(f"{literal(' '.join(n.span.text.split()) + ' = ')} || ({expression.sql})::VARCHAR")
+            return
+        for child in tree.children(n):
+            go(child)
+
+    go(node)
+    return tuple(found)

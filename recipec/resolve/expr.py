@@ -1,0 +1,324 @@
+"""Lowering: an expanded expression to DuckDB SQL, name by name.
+
+SQL's own semantics (three-valued logic, one-based lists) with Python's habits (``==``, ``in [..]``, ``and``).
+``random()`` is a function of the recipe's seed and the row's key. Every piece of SQL carries the span it came from, so
+that what the binder refuses can be shown in the recipe.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from recipec.api import HIDDEN, KEY, REQUIRED, SQL, Function, Parameter, find_function, literal, quote
+from recipec.diagnostics import Findings, replace_fix
+from recipec.registry import names as registry_names
+from recipec.resolve.problems import (
+    BadRegex,
+    BadValue,
+    NotReproducible,
+    UnknownColumn,
+    UnknownFunction,
+    WrongArguments,
+    WrongForm,
+    WrongType,
+)
+from recipec.resolve.sql import Fragment, join
+from recipec.resolve.types import TypeProblem, duckdb_type
+from recipec.resolve.values import NotAConstant, constant
+from recipec.source import Span
+from recipec.syntax import tree
+
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+
+_NOT_REPRODUCIBLE = dict.fromkeys(
+    ("now current_timestamp current_date current_time today get_current_timestamp get_current_time transaction_timestamp "
+     "localtime localtimestamp current_localtime current_localtimestamp").split(), "the time of the run"
+) | dict.fromkeys("uuid gen_random_uuid uuidv4 uuidv7 nextval currval txid_current setseed".split(), "a fresh value at every call") | dict.fromkeys(
+    ("getenv current_setting getvariable current_database current_schema current_schemas current_user session_user user version "
+     "current_query pg_backend_pid in_search_path current_catalog current_connection_id current_query_id current_transaction_id "
+     "read_text read_blob read_csv read_json read_parquet query query_table glob sniff_csv duckdb_secrets which_secret "
+     "write_log parse_duckdb_log_message").split(), "something outside the rows"
+) | dict.fromkeys(("hash", "vector_type", "stats"), "an answer that may change between versions of DuckDB")  # fmt: skip
+
+_BINARY = {"or": "OR", "and": "AND", "==": "=", "!=": "<>", "<": "<", "<=": "<=", ">": ">", ">=": ">=", "+": "+", "-": "-", "*": "*",
+           "/": "/", "//": "//", "%": "%", "**": "**", "||": "||", "like": "LIKE", "not like": "NOT LIKE", "ilike": "ILIKE",
+           "not ilike": "NOT ILIKE"}  # fmt: skip
+
+
+class LoweringFailed(Exception):
+    """A finding was reported; there is no SQL to go on with."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """An argument of one of recipec's own functions, and the type that it must have."""
+
+    fragment: Fragment
+    expected: str
+    function: str
+    parameter: str
+    span: Span
+
+
+@dataclass
+class Lowerer:
+    """Lowers the expressions of one step over the columns in scope.
+
+    ``columns`` maps a column to the SQL that stands for it now. ``hoist`` (optional) gives a computed value a name of its
+    own, one level below, and returns the reference: used for arguments that a function's body writes twice, and for the
+    results of recipec's own functions, so that no text is measured twice.
+    """
+
+    columns: Mapping[str, str]
+    findings: Findings
+    table: str
+    random: Callable[[], str]
+    hoist: Callable[[Fragment], str] | None = None
+    unknown: bool = False
+    """The columns of the source are not known: any name may be one."""
+    used: set[str] = field(default_factory=set)
+    probes: list[Probe] = field(default_factory=list)
+    own: set[str] = field(default_factory=set)
+    """Names of recipec's own functions that were lowered."""
+
+    def fail(self, problem: Any) -> LoweringFailed:
+        self.findings.add(problem)
+        return LoweringFailed()
+
+    def lower(self, node: tree.Expr, local: frozenset[str] = frozenset(), free: bool = True) -> Fragment:
+        """SQL for ``node``. ``free`` while nothing above it is conditional, so that values may be hoisted."""
+        span = node.span
+        go = lambda n: self.lower(n, local, free)  # noqa: E731
+        inner = lambda n: self.lower(n, local, False)  # noqa: E731
+        match node:
+            case tree.String(value=v):
+                return join(literal(v), span=span)
+            case tree.Number(value=v):
+                return join(literal(v), span=span)
+            case tree.Bool(value=v):
+                return join("true" if v else "false", span=span)
+            case tree.Null():
+                return join("NULL", span=span)
+            case tree.Regex():
+                return join(literal(self.regex(node)), span=span)
+            case tree.Name():
+                return self.name(node, local)
+            case tree.Field(base=base, name=name):
+                if isinstance(base, tree.Name) and base.id not in local and base.id not in self.columns and not self.unknown:
+                    raise self.fail(self.unknown_column(base))
+                return join("struct_extract(", go(base), f", {literal(name.id)})", span=span)
+            case tree.Round():
+                raise self.fail(WrongForm(span=span, message="a step cannot stand in an expression"))
+            case tree.Index(base=base, start=start, stop=stop, slice=is_slice):
+                first = go(start) if start is not None else ""
+                last = go(stop) if stop is not None else ""
+                return join("(", go(base), ")[", first, *((":", last) if is_slice else ()), "]", span=span)
+            case tree.Call():
+                return self.call(node, local, free)
+            case tree.Arrow():
+                raise self.fail(WrongForm(span=span, message="`=>` cannot stand here", help=("it pairs names: rename(old => new)",)))
+            case tree.Lambda(params=params, body=body):
+                names = frozenset(p.id for p in params)
+                listed = ", ".join(quote(p.id) for p in params)
+                return join(f"lambda {listed}: ", self.lower(body, local | names, False), span=span)
+            case tree.Unary(op="not", operand=operand):
+                return join("(NOT ", go(operand), ")", span=span)
+            case tree.Unary(op=op, operand=operand):
+                return join(f"({op}", go(operand), ")", span=span)
+            case tree.Binary():
+                return self.binary(node, go)
+            case tree.Between(value=value, low=low, high=high, negated=negated):
+                return join("(", go(value), " NOT" * negated + " BETWEEN ", go(low), " AND ", go(high), ")", span=span)
+            case tree.IsNull(value=value, negated=negated):
+                return join("(", go(value), " IS NOT NULL)" if negated else " IS NULL)", span=span)
+            case tree.Case(subject=subject, branches=branches, default=default):
+                parts: list[str | Fragment] = ["CASE "]
+                if subject is not None:
+                    parts += [inner(subject), " "]
+                for condition, result in branches:
+                    parts += ["WHEN ", inner(condition), " THEN ", inner(result), " "]
+                if default is not None:
+                    parts += ["ELSE ", inner(default), " "]
+                return join(*parts, "END", span=span)
+            case tree.Cast(value=value, type=type_node, attempt=attempt):
+                try:
+                    type_name = duckdb_type(type_node)
+                except TypeProblem as problem:
+                    raise self.fail(problem.diagnostic) from None
+                return join("TRY_CAST(" if attempt else "CAST(", go(value), f" AS {type_name})", span=span)
+            case tree.ListExpr(items=items):
+                return join("[", *self.commas(map(go, items)), "]", span=span)
+            case tree.StructExpr(items=pairs):
+                if not pairs:
+                    raise self.fail(WrongForm(span=span, message="an empty struct has no type"))
+                listed_pairs = [join(f"{literal(k.id)}: ", go(v)) for k, v in pairs]
+                return join("{", *self.commas(listed_pairs), "}", span=span)
+
+    @staticmethod
+    def commas(items: Any) -> list[str | Fragment]:
+        out: list[str | Fragment] = []
+        for item in items:
+            out += [", ", item] if out else [item]
+        return out
+
+    def unknown_column(self, node: tree.Name) -> UnknownColumn:
+        visible = tuple(c for c in self.columns if c not in HIDDEN)
+        problem = UnknownColumn(span=node.span, wanted=node.id, candidates=visible)
+        problem.suggest(f"no column `{node.id}` in {self.table}", listing=f"{self.table} has")
+        return problem
+
+    def name(self, node: tree.Name, local: frozenset[str]) -> Fragment:
+        if node.id in local:
+            return join(quote(node.id), span=node.span)
+        if node.id in self.columns:
+            self.used.add(node.id)
+            return join(self.columns[node.id], span=node.span)
+        if self.unknown:
+            self.used.add(node.id)
+            return join("NULL", span=node.span)
+        raise self.fail(self.unknown_column(node))
+
+    def regex(self, node: tree.Regex) -> str:
+        bad = set(node.flags) - set("ims")
+        if bad:
+            raise self.fail(BadRegex(span=node.span, message=f"no flag `{min(bad)}`", help=("flags: i (case), m (lines), s (dot takes newlines)",)))
+        flags = "".join(sorted(set(node.flags)))
+        return f"(?{flags}){node.pattern}" if flags else node.pattern
+
+    def binary(self, node: tree.Binary, go: Callable[[tree.Expr], Fragment]) -> Fragment:
+        span, op = node.span, node.op
+        if op in ("==", "!=") and (isinstance(node.right, tree.Null) or isinstance(node.left, tree.Null)):
+            wanted = "is null" if op == "==" else "is not null"
+            fix = replace_fix(node.op_span.to(node.right.span), wanted) if isinstance(node.right, tree.Null) else None
+            raise self.fail(
+                WrongType(
+                    span=node.op_span,
+                    message=f"`{op} null` is never true",
+                    label=f"write `{wanted}`",
+                    help=("in SQL nothing equals null, not even null",),
+                    fixes=(fix,) if fix else (),
+                )
+            )
+        left = go(node.left)
+        if op in ("in", "not in"):
+            if isinstance(node.right, tree.ListExpr):
+                if not node.right.items:
+                    return join("(false AND ", left, " IS NULL)" if op == "in" else " IS NULL OR true)", span=span)
+                return join("(", left, " NOT IN (" if op == "not in" else " IN (", *self.commas(map(go, node.right.items)), "))", span=span)
+            call = join("list_contains(", go(node.right), ", ", left, ")", span=span)
+            return join("(NOT ", call, ")", span=span) if op == "not in" else call
+        if op in ("matches", "not matches"):
+            call = join("regexp_matches(", left, ", ", go(node.right), ")", span=span)
+            return join("(NOT ", call, ")", span=span) if op == "not matches" else call
+        return join("(", left, f" {_BINARY[op]} ", go(node.right), ")", span=span)
+
+    def call(self, node: tree.Call, local: frozenset[str], free: bool) -> Fragment:
+        if isinstance(node.func, tree.Field):
+            problem = UnknownFunction(span=node.func.span, wanted=node.func.span.text, candidates=())
+            problem.put(message=f"no function `{node.func.span.text}`", help=("a dotted function is a `def` of an import",))
+            raise self.fail(problem)
+        name = node.func.id
+        if name == "random" and not node.args:
+            return join(self.random(), span=node.span)
+        if (reason := _NOT_REPRODUCIBLE.get(name.lower())) is not None:
+            raise self.fail(
+                NotReproducible(
+                    span=node.func.span,
+                    message=f"`{name}()` gives {reason}: the recipe would not build the same bytes again",
+                    help=("give it from outside instead: a `param`, and --set at the run",),
+                )
+            )
+        own = find_function(name)
+        if own is not None:
+            return self.own_call(own, node, local, free)
+        if not _PLAIN.match(name) or name.startswith("__"):
+            raise self.fail(self.unknown_function(node.func))
+        inside = free and name.lower() not in ("if", "coalesce", "ifnull", "try", "list_transform", "list_filter", "list_reduce", "apply", "filter")
+        parts = []
+        for arg in node.args:
+            value = self.lower(arg.value, local, inside)
+            parts.append(join(f"{quote(arg.name.id)} := ", value) if arg.name else value)
+        return join(join(name, span=node.func.span), "(", *self.commas(parts), ")", span=node.span)
+
+    @staticmethod
+    def unknown_function(node: tree.Name, known: tuple[str, ...] = ()) -> UnknownFunction:
+        problem = UnknownFunction(span=node.span, wanted=node.id, candidates=(*registry_names("function"), *known))
+        problem.suggest(f"no function `{node.id}`")
+        return problem
+
+    def own_call(self, own: Function, node: tree.Call, local: frozenset[str], free: bool) -> Fragment:
+        self.own.add(own.name)
+        given = self.arguments(own, node)
+        values: dict[str, Any] = {}
+        fragments: list[Fragment] = []
+        for parameter in own.parameters:
+            arg = given.get(parameter.name)
+            if parameter.constant:
+                values[parameter.name] = parameter.default if arg is None else self.constant(own, parameter, arg)
+            elif arg is None:
+                values[parameter.name] = SQL(literal(parameter.default))
+            else:
+                fragment = self.lower(arg, local, free)
+                if not local:
+                    self.probes.append(Probe(fragment, parameter.type, own.name, parameter.name, arg.span))
+                values[parameter.name] = SQL(f"\x01{len(fragments)}\x01")
+                fragments.append(fragment)
+        try:
+            text = own.body(**values)
+        except ValueError as problem:
+            raise self.fail(BadValue(span=node.span, message=f"{own.name}: {problem}")) from None
+        pieces = text.split("\x01")
+        hoist = self.hoist if free and not local else None
+        for index, fragment in enumerate(fragments):
+            if hoist is not None and not fragment.simple and pieces[1::2].count(str(index)) > 1:
+                fragments[index] = join(hoist(fragment), span=fragment.span)
+        parts = [fragments[int(p)] if odd else p for odd, p in ((i % 2, p) for i, p in enumerate(pieces))]
+        result = join("(", *parts, ")", span=node.span)
+        return join(hoist(result), span=node.span) if hoist is not None else result
+
+    def arguments(self, own: Function, node: tree.Call) -> dict[str, tree.Expr]:
+        wanted = [p.name for p in own.parameters]
+        given: dict[str, tree.Expr] = {}
+        for place, arg in enumerate(node.args):
+            name = arg.name.id if arg.name else (wanted[place] if place < len(wanted) else None)
+            if name is None:
+                raise self.fail(self.bad_arguments(own, arg.span, f"`{own.name}` takes at most {len(wanted)} arguments"))
+            if name not in wanted:
+                raise self.fail(self.bad_arguments(own, arg.span, f"`{own.name}` has no argument `{name}`"))
+            if name in given:
+                raise self.fail(self.bad_arguments(own, arg.span, f"`{name}` is given twice"))
+            given[name] = arg.value
+        missing = [p.name for p in own.parameters if p.default is REQUIRED and p.name not in given]
+        if missing:
+            raise self.fail(self.bad_arguments(own, node.span, f"`{own.name}` needs `{missing[0]}`"))
+        return given
+
+    @staticmethod
+    def bad_arguments(own: Function, span: Span, message: str) -> WrongArguments:
+        return WrongArguments(span=span, message=message, help=(f"its form: {own.signature}",))
+
+    def constant(self, own: Function, parameter: Parameter, node: tree.Expr) -> Any:
+        """A constant argument, checked against its annotation."""
+        from pydantic import TypeAdapter, ValidationError
+
+        def no_names(_: tree.Name | tree.Field) -> Any:
+            raise KeyError
+
+        try:
+            value = constant(node, no_names, words=True)
+        except NotAConstant as problem:
+            raise self.fail(problem.diagnostic) from None
+        namespace = dict(vars(__import__("typing")))
+        try:
+            return TypeAdapter(eval(parameter.pytype, namespace)).validate_python(value)
+        except ValidationError as problem:
+            first = problem.errors()[0]
+            message = f"`{parameter.name}` of `{own.name}`: {first['msg'].replace('Input should be', 'must be')}"
+            raise self.fail(BadValue(span=node.span, message=message, help=(f"its form: {own.signature}",))) from None
+
+
+def key_reference() -> str:
+    return quote(KEY)

@@ -1,0 +1,103 @@
+"""A chain of columns and filters as one SELECT, the reasons for dropping out of the same pass.
+
+Every value that a statement computes becomes a column of its own, on a level above the values it reads; the levels are
+nested SELECTs, so each value is computed once however often it is read. Filters do not filter: they set ``_why`` to the
+number of the reason, and whatever comes after a filter is computed only for rows still in (``CASE WHEN _why IS NULL``),
+so that a guard like ``drop where n is null`` protects what follows it. The last level keeps the wanted columns.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from recipec.api import HIDDEN, ORDER, quote
+from recipec.resolve.sql import Fragment, join
+
+WHY, BECAUSE = "_why", "_because"
+
+
+@dataclass
+class Segment:
+    """``columns`` is what the recipe sees now: column to the SQL reference that stands for it."""
+
+    columns: dict[str, str]
+    ordered: bool = False
+    first_reason: int = 0
+    levels: list[list[tuple[str, Fragment]]] = field(default_factory=list)
+    level_of: dict[str, int] = field(default_factory=dict)
+    known: dict[tuple[str, str | None], str] = field(default_factory=dict)
+    why: str = WHY
+    filters: list[tuple[Fragment, int]] = field(default_factory=list)
+    guard: str | None = None
+    count: int = 0
+
+    def _level(self, text: str) -> int:
+        # References are written as quoted names that begin with _v or _w and a number, which no recipe column may.
+        deepest = 0
+        for part in text.split('"')[1::2]:
+            deepest = max(deepest, self.level_of.get(part, 0))
+        return deepest + 1
+
+    def value(self, fragment: Fragment, *, guarded: bool = True) -> str:
+        """Give a computed value a name; the same SQL under the same guard is computed once."""
+        self.flush()
+        key = (fragment.text, self.guard if guarded else None)
+        if key in self.known:
+            return self.known[key]
+        name = f"_v{self.count}"
+        self.count += 1
+        if self.guard is not None and guarded:
+            fragment = join(f"CASE WHEN {self.guard} IS NULL THEN ", fragment, " END")
+        self._put(name, fragment)
+        self.known[key] = quote(name)
+        return quote(name)
+
+    def _put(self, name: str, fragment: Fragment) -> None:
+        level = self._level(fragment.text)
+        self.level_of[name] = level
+        while len(self.levels) < level:
+            self.levels.append([])
+        self.levels[level - 1].append((name, fragment))
+
+    def assign(self, column: str, fragment: Fragment) -> None:
+        if fragment.simple and fragment.text.startswith('"'):
+            self.columns[column] = fragment.text
+        else:
+            self.columns[column] = self.value(fragment)
+
+    def drop(self, condition: Fragment, reason: int) -> None:
+        """Rows for which ``condition`` is true are dropped under reason number ``reason``."""
+        self.filters.append((condition, reason))
+
+    def flush(self) -> None:
+        """Close a run of filters: what is computed from here on is computed for the rows still in."""
+        if not self.filters:
+            return
+        name = f"_w{self.count}"
+        self.count += 1
+        parts: list[str | Fragment] = [f"CASE WHEN {self.why} IS NOT NULL THEN {self.why}"]
+        for condition, reason in self.filters:
+            parts += [" WHEN ", condition, f" THEN {reason}"]
+        self._put(name, join(*parts, " END"))
+        self.filters.clear()
+        self.why = self.guard = quote(name)
+
+    def hidden(self) -> list[str]:
+        return [h for h in HIDDEN if h != ORDER or self.ordered]
+
+    def query(self, source: str, *, extra: list[tuple[str, Fragment]] | None = None) -> Fragment:
+        """The SELECT over ``source``, a table, or a subquery in parentheses, with the hidden columns and ``_why``."""
+        self.flush()
+        current: Fragment | str = source
+        for level in self.levels:
+            listed: list[str | Fragment] = []
+            for name, fragment in level:
+                listed += [", ", fragment, f" AS {quote(name)}"]
+            current = join("(SELECT *", *listed, " FROM ", current, ")")
+        hidden = [quote(h) for h in self.hidden()]
+        columns = [f"{reference} AS {quote(name)}" for name, reference in self.columns.items()]
+        tail: list[str | Fragment] = []
+        for name, fragment in extra or []:
+            tail += [", ", fragment, f" AS {quote(name)}"]
+        head = f"SELECT {', '.join([*hidden, *columns, f'{self.why} AS {quote(WHY)}', quote(BECAUSE)])}"
+        return join(head, *tail, " FROM ", current)

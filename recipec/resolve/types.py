@@ -1,0 +1,96 @@
+"""Types: the recipe's names for them and DuckDB's.
+
+``text int float bool date timestamp time json blob decimal(p, s) [T] {a: T} map(K, V)`` and every DuckDB type name.
+"""
+
+from __future__ import annotations
+
+from recipec.api import quote
+from recipec.diagnostics import UnknownName
+from recipec.source import Span
+from recipec.syntax import tree
+
+SIMPLE = {
+    "text": "VARCHAR", "string": "VARCHAR", "str": "VARCHAR", "varchar": "VARCHAR",
+    "int": "BIGINT", "integer": "INTEGER", "bigint": "BIGINT", "smallint": "SMALLINT", "tinyint": "TINYINT", "hugeint": "HUGEINT",
+    "uint": "UBIGINT", "ubigint": "UBIGINT", "uinteger": "UINTEGER", "usmallint": "USMALLINT", "utinyint": "UTINYINT",
+    "float": "DOUBLE", "double": "DOUBLE", "real": "FLOAT", "bool": "BOOLEAN", "boolean": "BOOLEAN",
+    "date": "DATE", "time": "TIME", "timestamp": "TIMESTAMP", "timestamptz": "TIMESTAMP WITH TIME ZONE", "interval": "INTERVAL",
+    "json": "JSON", "blob": "BLOB", "bytes": "BLOB", "uuid": "UUID", "decimal": "DECIMAL(18,3)",
+}  # fmt: skip
+
+
+class UnknownType(UnknownName):
+    """A type that does not exist.
+
+    Types of columns, parameters and casts are ``text``, ``int``, ``float``, ``bool``, ``date``, ``timestamp``, ``json``,
+    ``decimal(10, 2)``, lists ``[text]``, structs ``{a: int}``, ``map(text, int)``, and DuckDB's own names.
+
+    Bad: ``columns: { n: number }``. Good: ``columns: { n: int }``.
+    """
+
+    name = "unknown-type"
+    code = "E205"
+
+
+class TypeProblem(Exception):
+    """Not a type; ``diagnostic`` says why."""
+
+    def __init__(self, span: Span, wanted: str) -> None:
+        super().__init__(wanted)
+        self.diagnostic = UnknownType(span=span, wanted=wanted, candidates=("text", "int", "float", "bool", "date", "timestamp", *SIMPLE))
+        self.diagnostic.suggest(f"no type `{wanted}`")
+        self.diagnostic.put(help=("types: text, int, float, bool, date, timestamp, json, decimal(10, 2), [text], {a: int}",))
+
+
+def duckdb_type(node: tree.Expr) -> str:
+    """The DuckDB type that a type expression means. Raises TypeProblem."""
+    match node:
+        case tree.Name(id=name) if name.lower() in SIMPLE:
+            return SIMPLE[name.lower()]
+        case tree.ListExpr(items=(item,)):
+            return duckdb_type(item) + "[]"
+        case tree.StructExpr(items=items) if items:
+            return "STRUCT(" + ", ".join(f"{quote(k.id)} {duckdb_type(v)}" for k, v in items) + ")"
+        case tree.Call(func=tree.Name(id="decimal"), args=(tree.Arg(value=tree.Number(value=int(p))), tree.Arg(value=tree.Number(value=int(s))))) if (
+            0 < p <= 38 and 0 <= s <= p
+        ):
+            return f"DECIMAL({p},{s})"
+        case tree.Call(func=tree.Name(id="map"), args=(k, v)):
+            return f"MAP({duckdb_type(k.value)}, {duckdb_type(v.value)})"
+        case tree.Call(func=tree.Name(id="list"), args=(item,)):
+            return duckdb_type(item.value) + "[]"
+        case _:
+            raise TypeProblem(node.span, " ".join(node.span.text.split())[:40])
+
+
+INTEGERS = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT"}
+
+
+def is_number(type: str) -> bool:
+    return type in INTEGERS or type in ("FLOAT", "DOUBLE") or type.startswith("DECIMAL")
+
+
+def accepts(expected: str, given: str) -> bool:
+    """Whether a value of type ``given`` may stand where a function of ours expects ``expected``."""
+    if expected == "ANY" or given in (expected, '"NULL"', "NULL"):
+        return True
+    if expected == "VARCHAR":
+        return given.startswith("ENUM") or given == "JSON"
+    if expected == "BIGINT":
+        return given in INTEGERS or given.endswith("INTEGER_LITERAL")
+    if expected == "DOUBLE":
+        return is_number(given) or "LITERAL" in given
+    if expected.endswith("[]"):
+        return given.endswith("[]") and (given == '"NULL"[]' or accepts(expected[:-2], given[:-2]))
+    return False
+
+
+_WORDS = {"VARCHAR": "text", "BIGINT": "int", "DOUBLE": "float", "BOOLEAN": "bool"}
+
+
+def shown(type: str) -> str:
+    """A DuckDB type in the recipe's words: ``text``, ``[int]``."""
+    if type.endswith("[]"):
+        return f"[{shown(type[:-2])}]"
+    return _WORDS.get(type, type.lower())

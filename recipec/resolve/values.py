@@ -1,0 +1,131 @@
+"""Constants: what settings, arguments and parameters are worth before anything runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from recipec.api import Secret
+from recipec.resolve.problems import BadValue, NotConstant
+from recipec.syntax import tree
+
+
+class EnvText(str):
+    """A text that came from the environment: fingerprints and reports show the variable, never the value."""
+
+    variable: str
+
+    def __new__(cls, value: str, variable: str) -> EnvText:
+        made = super().__new__(cls, value)
+        made.variable = variable
+        return made
+
+
+class NotAConstant(Exception):
+    """``diagnostic`` says where and why."""
+
+    def __init__(self, diagnostic: NotConstant | BadValue) -> None:
+        super().__init__(diagnostic.message)
+        self.diagnostic = diagnostic
+
+
+_ARITHMETIC: Mapping[str, Callable[[Any, Any], Any]] = {
+    "+": lambda a, b: a + b,
+    "-": lambda a, b: a - b,
+    "*": lambda a, b: a * b,
+    "/": lambda a, b: a / b,
+    "//": lambda a, b: a // b,
+    "%": lambda a, b: a % b,
+}
+
+
+def constant(node: tree.Expr, lookup: Callable[[tree.Name | tree.Field], Any], *, words: bool = False) -> Any:
+    """The Python value of a constant expression. Raises NotAConstant.
+
+    ``lookup`` gives a parameter's value or raises KeyError. With ``words``, a bare name that is no parameter is a word:
+    its text (``assign: hash``). ``env("NAME")`` is an :class:`EnvText`; an unset variable is an error.
+    """
+
+    def value(node: tree.Expr) -> Any:
+        match node:
+            case tree.String() | tree.Number() | tree.Bool():
+                return node.value
+            case tree.Null():
+                return None
+            case tree.Name() | tree.Field():
+                try:
+                    return lookup(node)
+                except KeyError:
+                    if words and isinstance(node, tree.Name):
+                        return node.id
+                    raise refuse(node) from None
+            case tree.ListExpr(items=items):
+                return [value(i) for i in items]
+            case tree.StructExpr(items=pairs):
+                return {k.id: value(v) for k, v in pairs}
+            case tree.Unary(op="-", operand=inner) if isinstance(number := value(inner), (int, float)):
+                return -number
+            case tree.Unary(op="+", operand=inner):
+                return value(inner)
+            case tree.Unary(op="not", operand=inner):
+                return not value(inner)
+            case tree.Binary(op="||", left=left, right=right):
+                return f"{value(left)}{value(right)}"
+            case tree.Binary(op=op, left=left, right=right) if op in _ARITHMETIC:
+                a, b = value(left), value(right)
+                texts = isinstance(a, str) and isinstance(b, str) and op == "+"
+                numbers = all(isinstance(x, (int, float)) and not isinstance(x, bool) for x in (a, b))
+                if not (texts or numbers) or (numbers and op in "/%" and b == 0):
+                    raise NotAConstant(BadValue(span=node.span, message=f"cannot compute {a!r} {op} {b!r}"))
+                return _ARITHMETIC[op](a, b)
+            case tree.Call(func=tree.Name(id="env"), args=(tree.Arg(value=tree.String(value=variable)),)):
+                if variable not in os.environ:
+                    raise NotAConstant(
+                        BadValue(
+                            span=node.span,
+                            message=f"environment variable `{variable}` is not set",
+                            help=(f"set it before the command: {variable}=... recipec run",),
+                        )
+                    )
+                return EnvText(os.environ[variable], variable)
+            case _:
+                raise refuse(node)
+
+    def refuse(node: tree.Expr) -> NotAConstant:
+        return NotAConstant(
+            NotConstant(
+                span=node.span,
+                message="this must be a constant",
+                label="depends on the rows, or is not known",
+                help=("write a literal, a list of them, or the name of a `param`",),
+            )
+        )
+
+    return value(node)
+
+
+def secret(node: tree.Expr) -> Secret | None:
+    """``env("NAME")`` kept unread, or a string; None for anything else."""
+    match node:
+        case tree.Call(func=tree.Name(id="env"), args=(tree.Arg(value=tree.String(value=variable)),)):
+            return Secret(variable)
+        case tree.String(value=value):
+            return Secret(None, value)
+        case _:
+            return None
+
+
+def meaning(value: Any) -> Any:
+    """A constant as it enters a fingerprint: JSON-able, and an environment variable by its name alone."""
+    match value:
+        case EnvText():
+            return f'env("{value.variable}")'
+        case Secret():
+            return value.shown if value.variable else "secret"
+        case list() | tuple():
+            return [meaning(v) for v in value]
+        case dict():
+            return {str(k): meaning(v) for k, v in value.items()}
+        case _:
+            return value
