@@ -1,0 +1,376 @@
+"""Near-duplicates: texts whose shingle sets have a Jaccard similarity of at least a threshold, found by MinHash and verified.
+
+The way of a text: normalised and cut in tokens (:mod:`.tokens`), made a set of shingles (:mod:`.shingles`), sketched in bands
+(:mod:`.bands`); rows sharing a band are compared by their true similarity (:mod:`.links`), so that nothing is called a near-duplicate
+that is not, and joined in components. Peers stop at the bands (DataTrove, NeMo Curator), and call whatever shares one a duplicate.
+
+What to know of it:
+
+- **Chains.** A component joins what is alike step by step: A like B and B like C puts A and C together however different they are. The
+  result says for every row which row it was found alike to (``neighbour``, ``similarity``) and how alike it is to the one kept
+  (``kept_similarity``, which may lie below the threshold). A caller who wants no chains drops only the rows where it does not.
+- **Recall.** A pair at the threshold is found with a probability of about 0.985, pairs above it more often. What is found is certain.
+- **Blank texts** (null, empty, nothing but punctuation) are never duplicates. Texts shorter than a shingle are duplicates only of texts
+  that are equal after normalisation, which are duplicates at every threshold (similarity 1).
+- **Order.** The result depends on the rows' keys, texts and order expression, never on the order they come in or on threads.
+- **Memory.** About 60 bytes a row, 8 bytes a word of the longest text a few times over, and the batches at work; shingles (8 bytes a
+  word) and band hashes (8 bytes a band) go to a temporary file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from uuid import UUID
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from recipec.fast.bands import Bands
+from recipec.fast.components import Nodes
+from recipec.fast.links import Links, link
+from recipec.fast.scratch import Scratch
+from recipec.fast.sketches import Sketches
+from recipec.fast.tokens import By, flat
+
+if TYPE_CHECKING:
+    import duckdb
+
+NGRAM: Final = 5
+"""Tokens of a shingle where none is given."""
+_ROWS: Final = 2048
+"""Rows of a batch, in and out."""
+_READ: Final = 1 << 24
+"""Values read from a file by one call."""
+_READING: Final = 0.7
+"""Share of the whole work that reading is, for progress."""
+
+
+@dataclass(frozen=True)
+class Stats:
+    """What a run saw and did. Counts are of rows unless said otherwise."""
+
+    rows: int
+    blank: int
+    """Null, empty or without letters, digits and emoji: never duplicates."""
+    copies: int
+    """Equal to an earlier row after normalisation."""
+    short: int
+    """Different texts of fewer tokens than a shingle, which only copies can duplicate."""
+    compared: int
+    """Pairs whose true similarity was computed while linking."""
+    clusters: int
+    """Components of two rows or more."""
+    duplicates: int
+    """Rows that are in such a component and are not its kept row: copies and near-copies."""
+    bands: int
+    rows_per_band: int
+    recall: float
+    """Expected share of the pairs of exactly the threshold's similarity that were compared."""
+
+
+def near_duplicates(
+    con: duckdb.DuckDBPyConnection,
+    relation_sql: str,
+    *,
+    text: str,
+    threshold: float,
+    out: str,
+    key: str = "_key",
+    by: By = "auto",
+    ngram: int | None = None,
+    order: str | None = None,
+    scratch: Path | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> Stats:
+    """Find every row that duplicates, exactly or nearly, a row to keep, and write them to the temporary table ``out``.
+
+    ``relation_sql`` is a query with a column ``key`` (UUID, unique, not null) and a column ``text`` (cast to text; nulls are blank texts).
+    ``threshold`` is the least Jaccard similarity of near-duplicates, over 0 and at most 1. Shingles are ``ngram`` tokens (5 where None) as
+    ``by`` counts tokens, see :mod:`recipec.fast.tokens`. Of each component the row is kept that comes first by ``order``, an ORDER BY list
+    over the relation (``"length(body) desc"``), then by key; by key alone where it is None. ``scratch`` is the folder for the temporary
+    files: where None, beside the database's own, or the system's for a database in memory. ``progress`` hears the share done, 0 to 1.
+
+    ``out`` (replaced if there) has one row for each row of a component that is not its kept one:
+
+    ======================= ====== ===========================================================================
+    ``_key``                UUID   the duplicate
+    ``kept``                UUID   the kept row of its component
+    ``similarity``          DOUBLE to ``neighbour``; at least the threshold; 1 for copies
+    ``neighbour``           UUID   the most alike of the rows it was found alike to (often ``kept``)
+    ``kept_similarity``     DOUBLE to ``kept``; below the threshold where only a chain connects them
+    ``cluster``             UUID   the least key of the component
+    ======================= ====== ===========================================================================
+
+    Rows not in ``out`` are unique, blank, or kept. As many threads work as the connection's ``threads`` setting says.
+
+    Raises :class:`ValueError` for a threshold, n-gram or key out of range, :class:`duckdb.Error` for what is wrong with the SQL and
+    :class:`OSError` when the temporary files have no room.
+    """
+    with _found(con, relation_sql, key, text, threshold, by, ngram, order, scratch, progress) as found:
+        _write(con, out, _DUPLICATES, found.duplicates())
+        return found.stats()
+
+
+def near_clusters(
+    con: duckdb.DuckDBPyConnection,
+    relation_sql: str,
+    *,
+    text: str,
+    threshold: float,
+    out: str,
+    key: str = "_key",
+    by: By = "auto",
+    ngram: int | None = None,
+    scratch: Path | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> Stats:
+    """Write to the temporary table ``out`` (``_key`` UUID, ``cluster`` UUID) which component every row is in: the least key of it.
+
+    Every row of the relation is there once; a row without near-duplicates is a cluster by itself. Arguments and errors as for
+    :func:`near_duplicates`.
+    """
+    with _found(con, relation_sql, key, text, threshold, by, ngram, None, scratch, progress) as found:
+        _write(con, out, _CLUSTERS, found.clusters())
+        return found.stats()
+
+
+_UUID: Final = pa.binary(16)
+_DUPLICATES: Final = pa.schema(
+    {"_key": _UUID, "kept": _UUID, "similarity": pa.float64(), "neighbour": _UUID, "kept_similarity": pa.float64(), "cluster": _UUID}
+)
+_CLUSTERS: Final = pa.schema({"_key": _UUID, "cluster": _UUID})
+
+
+@dataclass(frozen=True)
+class _Found:
+    """All that is known when the linking is done. Rows are numbered in the order in which they are preferred."""
+
+    sketches: Sketches
+    keys: npt.NDArray[np.uint64]
+    """Two words a row: the key's bytes as they stand."""
+    by_key: bool
+    """Whether the rows are numbered in the order of their keys."""
+    copies: Nodes
+    links: Links
+    roots: Nodes
+    """The kept row of each row's component."""
+    threshold: float
+
+    def stats(self) -> Stats:
+        removed = self.roots != np.arange(len(self.roots))
+        first = self.copies == np.arange(len(self.copies))
+        blank = self.sketches.whole == 0
+        cut = self.sketches.cut
+        return Stats(
+            rows=len(self.roots),
+            blank=int(blank.sum()),
+            copies=int((~first).sum()),
+            short=int((first & ~blank & (self.sketches.sizes == 0)).sum()),
+            compared=self.links.compared,
+            clusters=int(self._kept().sum()),
+            duplicates=int(removed.sum()),
+            bands=cut.bands,
+            rows_per_band=cut.rows,
+            recall=cut.chance(self.threshold),
+        )
+
+    def duplicates(self) -> Iterator[pa.RecordBatch]:
+        rows = np.flatnonzero(self.roots != np.arange(len(self.roots)))
+        if not rows.size:
+            return
+        kept, first = self.roots[rows], self.copies[rows]
+        # What holds of a text holds of its copies, except that a copy is most alike to the first of them.
+        texts = rows[first == rows]
+        to_kept = self.sketches.similarity(texts, self.roots[texts])
+        similarity, neighbours = self._most_alike(texts, to_kept)
+        place = np.minimum(np.searchsorted(texts, first), max(len(texts) - 1, 0))
+        copy, copy_of_kept = first != rows, first == kept
+        if texts.size:
+            similarity = np.where(copy, 1.0, similarity[place])
+            neighbours = np.where(copy, first, neighbours[place])
+            to_kept = np.where(copy_of_kept, 1.0, to_kept[place])
+        else:
+            similarity, neighbours, to_kept = np.ones(len(rows)), first, np.ones(len(rows))
+        clusters = self._least_keys()
+        for low in range(0, len(rows), _ROWS):
+            part = slice(low, low + _ROWS)
+            columns = [
+                self._uuid(rows[part]),
+                self._uuid(kept[part]),
+                pa.array(similarity[part]),
+                self._uuid(neighbours[part]),
+                pa.array(to_kept[part]),
+                self._uuid(clusters[kept[part]]),
+            ]
+            yield pa.RecordBatch.from_arrays(columns, schema=_DUPLICATES)
+
+    def clusters(self) -> Iterator[pa.RecordBatch]:
+        least = self._least_keys()
+        for low in range(0, len(self.roots), _ROWS):
+            rows = np.arange(low, min(low + _ROWS, len(self.roots)))
+            yield pa.RecordBatch.from_arrays([self._uuid(rows), self._uuid(least[self.roots[rows]])], schema=_CLUSTERS)
+
+    def _most_alike(self, texts: Nodes, to_kept: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], Nodes]:
+        """The greatest similarity found for each of ``texts``, and to which row; of equals the one preferred."""
+        near = to_kept >= self.threshold
+        nodes = np.concatenate([self.links.left, self.links.right, texts[near]])
+        others = np.concatenate([self.links.right, self.links.left, self.roots[texts[near]]])
+        similarity = np.concatenate([self.links.similarity, self.links.similarity, to_kept[near]])
+        order = np.lexsort((others, -similarity, nodes))
+        best = order[np.searchsorted(nodes[order], texts)]
+        return similarity[best], others[best]
+
+    def _least_keys(self) -> Nodes:
+        """For each row that is a component's root: the row of the component with the least key."""
+        least = np.arange(len(self.roots))
+        if not self.by_key:
+            removed = np.flatnonzero(self.roots != least)
+            members = np.concatenate([np.flatnonzero(self._kept()), removed])
+            roots = self.roots[members]
+            high, low = _halves(self.keys, members)
+            order = np.lexsort((low, high, roots))
+            starts = np.flatnonzero(np.diff(roots[order], prepend=-1))
+            least[roots[order[starts]]] = members[order[starts]]
+        return least
+
+    def _kept(self) -> npt.NDArray[np.bool_]:
+        """Which rows are kept of a component of more than one."""
+        kept = np.zeros(len(self.roots), np.bool_)
+        kept[self.roots[self.roots != np.arange(len(self.roots))]] = True
+        return kept
+
+    def _uuid(self, rows: Nodes) -> pa.Array:
+        values = self.keys.reshape(-1, 2)[rows]
+        return pa.FixedSizeBinaryArray.from_buffers(_UUID, len(rows), [None, pa.py_buffer(values)])
+
+
+@contextmanager
+def _found(
+    con: duckdb.DuckDBPyConnection,
+    relation_sql: str,
+    key: str,
+    text: str,
+    threshold: float,
+    by: By,
+    ngram: int | None,
+    order: str | None,
+    scratch: Path | None,
+    progress: Callable[[float], None] | None,
+) -> Iterator[_Found]:
+    """Read, sketch and link; the temporary files live as long as the context."""
+    ngram = NGRAM if ngram is None else ngram
+    if not 0.0 < threshold <= 1.0:
+        raise ValueError(f"the threshold of near-duplicates is a similarity over 0 and at most 1, not {threshold}")
+    if ngram < 1:
+        raise ValueError(f"an n-gram has 1 token or more, not {ngram}")
+    if by not in ("auto", "words", "characters"):
+        raise ValueError(f"texts are compared by auto, words or characters, not by {by}")
+    threads, folder = _settings(con)
+    folder = scratch if scratch is not None else folder
+    total = 0
+    if progress is not None:
+        total = con.execute(f"select count(*) from ({relation_sql})").fetchall()[0][0]
+
+    def reading(rows: int) -> None:
+        if progress is not None and total:
+            progress(min(rows / total, 1.0) * _READING)
+
+    def linking(share: float) -> None:
+        if progress is not None:
+            progress(_READING + share * (1.0 - _READING))
+
+    keys = Scratch(folder)
+    try:
+        with Sketches(Bands.for_threshold(threshold), by=by, ngram=ngram, folder=folder) as sketches:
+            sketches.read(_texts(con, relation_sql, key, text, order, keys), threads, reading)
+            copies = _copies(sketches.whole)
+            links = link(sketches, copies, threshold, linking)
+            roots = links.components.find(copies)
+            rows = len(sketches.whole)
+            places = np.arange(0, 2 * rows, _READ)
+            stored = keys.read(places, np.minimum(2 * rows - places, _READ))
+            _check_unique(stored, order is None)
+            yield _Found(sketches, stored, order is None, copies, links, roots, threshold)
+    finally:
+        keys.close()
+
+
+def _texts(con: duckdb.DuckDBPyConnection, relation_sql: str, key: str, text: str, order: str | None, keys: Scratch) -> Iterator[pa.Array]:
+    """The texts in batches, the preferred rows first; their keys go to ``keys``."""
+    name = _quoted(key)
+    first = f"{order}, " if order is not None else ""
+    query = f"select {name}::uuid::blob, {_quoted(text)}::varchar from ({relation_sql}) order by {first}{name}::uuid"
+    with _large_buffers(con):
+        for batch in con.sql(query).to_arrow_reader(_ROWS):
+            column = batch.column(0)
+            if column.null_count:
+                raise ValueError(f"{column.null_count} rows have no key")
+            offsets, data = flat(column)
+            keys.append(data[offsets[0] : offsets[-1]].view(np.uint64))
+            yield batch.column(1)
+
+
+def _halves(keys: npt.NDArray[np.uint64], rows: Nodes) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
+    """The keys of ``rows`` as two numbers each, that compare as the keys do: their bytes are big-endian."""
+    pairs = keys.view(np.dtype(">u8")).reshape(-1, 2)[rows].astype(np.uint64)
+    return pairs[:, 0], pairs[:, 1]
+
+
+def _check_unique(keys: npt.NDArray[np.uint64], sorted_by_key: bool) -> None:
+    """A key of two rows would drop, with the one row, the other that is kept."""
+    rows = np.arange(len(keys) // 2)
+    high, low = _halves(keys, rows)
+    order = rows if sorted_by_key else np.lexsort((low, high))
+    again = np.flatnonzero((np.diff(high[order]) == 0) & (np.diff(low[order]) == 0))
+    if again.size:
+        example = UUID(bytes=keys.reshape(-1, 2)[order[again[0]]].tobytes())
+        raise ValueError(f"{again.size} rows repeat the key of another row, the first of them {example}")
+
+
+@contextmanager
+def _large_buffers(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Let a batch hold more than 2 GiB of text."""
+    before = bool(con.execute("select current_setting('arrow_large_buffer_size')").fetchall()[0][0])
+    con.execute("set arrow_large_buffer_size = true")
+    try:
+        yield
+    finally:
+        con.execute(f"set arrow_large_buffer_size = {before}")
+
+
+def _settings(con: duckdb.DuckDBPyConnection) -> tuple[int, Path | None]:
+    """The connection's number of threads, and the folder of its temporary files: None for a database in memory."""
+    threads, name = con.execute("select current_setting('threads'), current_setting('temp_directory')").fetchall()[0]
+    folder = Path(name).parent if name else None
+    return max(int(threads), 1), folder if folder is not None and folder.is_absolute() and folder.is_dir() else None
+
+
+def _copies(whole: npt.NDArray[np.uint64]) -> Nodes:
+    """For each row the first row of the same normalised text; itself for a blank one."""
+    copies = np.arange(len(whole))
+    order = np.argsort(whole, kind="stable")
+    ordered = whole[order]
+    same = np.zeros(len(whole), np.bool_)
+    same[1:] = (ordered[1:] == ordered[:-1]) & (ordered[1:] != 0)
+    starts = np.flatnonzero(~same)
+    copies[order] = np.repeat(order[starts], np.diff(starts, append=len(whole)))
+    return copies
+
+
+def _write(con: duckdb.DuckDBPyConnection, out: str, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None:
+    """Make the temporary table ``out`` of ``batches``, 16-byte columns as UUIDs."""
+    columns = ", ".join(f"{_quoted(f.name)}::uuid as {_quoted(f.name)}" if f.type == _UUID else _quoted(f.name) for f in schema)
+    con.register("_near_duplicates", pa.RecordBatchReader.from_batches(schema, batches))
+    try:
+        con.execute(f"create or replace temp table {_quoted(out)} as select {columns} from _near_duplicates")
+    finally:
+        con.unregister("_near_duplicates")
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
