@@ -1,0 +1,163 @@
+"""What every format shares: rows as Arrow batches, file names and shards, progress, rows that must not be written.
+
+A part's query may yield ``_key`` beside the columns of its schema: it is not written then, but names the rows that are
+refused. While rows are being read the connection can answer nothing else, so ``progress`` must not query it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from recipec.api import KEY, Column, DataError, ExportContext, ExportPart, Schema, quote
+from recipec.formats._types import parse
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+BATCH = 1000
+"""Rows in a batch. Small, so that a batch of long documents stays far below Arrow's 2 GB of text in one array."""
+
+
+# Rows -----------------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def steady(ctx: ExportContext) -> Iterator[None]:
+    """Instants are written in UTC, whatever the time zone of this machine, where a part has any."""
+    if not any(t.name == "TIMESTAMP WITH TIME ZONE" for p in ctx.parts for c in p.schema.columns for t in parse(c.type).all()):
+        yield
+        return
+    ((zone,),) = ctx.con.execute("SELECT current_setting('TimeZone')").fetchall()
+    ctx.con.execute("SET TimeZone = 'UTC'")
+    try:
+        yield
+    finally:
+        ctx.con.execute(f"SET TimeZone = '{zone}'")
+
+
+class Rows:
+    """The result of a query: its Arrow ``schema``, and an iterator over its batches in order."""
+
+    def __init__(self, reader: pa.RecordBatchReader) -> None:
+        self.reader, self.schema = reader, reader.schema
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        return self
+
+    def __next__(self) -> pa.RecordBatch:
+        try:
+            return self.reader.read_next_batch()
+        except OSError as error:  # how Arrow hands on what DuckDB raises in mid-stream
+            if str(error).upper().startswith("INTERRUPT"):
+                raise KeyboardInterrupt from None
+            raise unreadable(error) from None
+
+
+@contextmanager
+def batches(con: duckdb.DuckDBPyConnection, query: str) -> Iterator[Rows]:
+    """The result of a query as a stream of Arrow batches. What DuckDB cannot compute is a DataError."""
+    import duckdb
+
+    try:
+        reader = con.sql(query).to_arrow_reader(BATCH)
+    except (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.OutOfRangeException) as error:
+        raise unreadable(error) from None
+    try:
+        yield Rows(reader)
+    finally:
+        reader.close()
+
+
+def unreadable(error: Exception) -> DataError:
+    return DataError(f"the rows could not be read: {str(error).splitlines()[0]}")
+
+
+def columns_of(part: ExportPart) -> str:
+    """The part's columns as a SELECT list."""
+    return ", ".join(quote(n) for n in part.schema.names)
+
+
+def reshaped(ctx: ExportContext, columns: Mapping[str, tuple[str, str]]) -> ExportContext:
+    """The same rows with other columns: name to (type, SQL over the old ones). ``_key`` stays where the query has it."""
+    schema = Schema(tuple(Column(name, type) for name, (type, _) in columns.items()))
+    made = [f"{sql} AS {quote(name)}" for name, (_, sql) in columns.items()]
+    parts = []
+    for part in ctx.parts:
+        kept = [quote(KEY)] if KEY not in columns and yields_key(ctx.con, part) else []
+        parts.append(replace(part, query=f"SELECT {', '.join([*made, *kept])} FROM ({part.query}) AS __rows", schema=schema))
+    return replace(ctx, parts=tuple(parts))
+
+
+def yields_key(con: duckdb.DuckDBPyConnection, part: ExportPart) -> bool:
+    return KEY in part.schema.types or KEY in con.sql(part.query).columns
+
+
+# Files ----------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One file to write and the number of rows that go into it."""
+
+    path: Path
+    rows: int
+
+
+def targets(ctx: ExportContext, part: ExportPart, extension: str, *, name: str | None = None) -> list[Target]:
+    """The files of a part, contiguous runs of rows whose sizes differ by at most one, named as on the Hugging Face Hub.
+
+    ``train.parquet``, or ``train-00000-of-00004.parquet`` and so on for four shards. ``name`` instead of the part's.
+    """
+    if len(ctx.parts) > 1 and ctx.single is not None:
+        names = ", ".join(f"`{p.name}`" for p in ctx.parts)
+        raise DataError(f"`{ctx.single}` is one file, and there are {len(ctx.parts)} parts: {names}", "let `to:` name a folder")
+    folded = [p.name.casefold() for p in ctx.parts]
+    if len(set(folded)) < len(folded):
+        twice = next(p.name for p in ctx.parts if folded.count(p.name.casefold()) > 1)
+        raise DataError(f"two parts are called `{twice}` and would write the same file", "export them to two folders")
+    stem = part.name if name is None else name
+    if ctx.single is not None:
+        stem = ctx.single.removesuffix(extension)
+        if stem == ctx.single:
+            stem, extension = Path(ctx.single).stem, Path(ctx.single).suffix
+    if not stem or stem.startswith(".") or re.search(r'[\x00-\x1f/\\:*?"<>|]', stem):
+        raise DataError(f"`{stem}` cannot be the name of a file", "rename the step or the part")
+    n = max(1, ctx.shards)
+    if n == 1:
+        return [Target(ctx.folder / f"{stem}{extension}", part.rows)]
+    each, more = divmod(part.rows, n)
+    return [Target(ctx.folder / f"{stem}-{i:05d}-of-{n:05d}{extension}", each + (i < more)) for i in range(n)]
+
+
+def needs_folder(ctx: ExportContext, format: str, why: str) -> None:
+    """For formats that write more than one file."""
+    if ctx.single is not None:
+        raise DataError(f"{format}() writes {why}, and `to:` names one file", f'name a folder: to: "{Path(ctx.single).stem}"')
+
+
+@dataclass
+class Meter:
+    """Says how many rows of all parts are written; called often, speaks up seldom."""
+
+    ctx: ExportContext
+    done: int = 0
+    said: int = field(default=0, repr=False)
+
+    def add(self, rows: int) -> None:
+        self.done += rows
+        if self.done - self.said >= 10 * BATCH:
+            self.say()
+
+    def say(self) -> None:
+        self.said = self.done
+        self.ctx.progress(self.done, sum(p.rows for p in self.ctx.parts))
+
+
+def changed(part: ExportPart, rows: int) -> DataError:
+    return DataError(f"`{part.name}` has {rows:,} rows now and had {part.rows:,} when the export began", "run it again")

@@ -1,0 +1,84 @@
+"""``format: csv()``."""
+
+from __future__ import annotations
+
+import re
+
+from recipec.api import Column, ExportContext, Format, Schema, Settings, format, literal, quote
+from recipec.formats._lines import Compression, compression, write_text
+from recipec.formats._rules import Problems, one_character, unfit
+from recipec.formats._types import parse
+
+NOT_IN_CSV = frozenset(["LIST", "ARRAY", "STRUCT", "MAP", "UNION", "TUPLE", "VARIANT", "BLOB", "GEOMETRY"])
+HELP = 'use jsonl() or parquet(), or make text of it: `{0} = array_to_string({0}, " ")` or `{0} = to_json({0})`; `columns:` leaves it out'
+DANGEROUS = "[=+\\-@\t\r\uff1d\uff0b\uff0d\uff20]"
+"""First characters that spreadsheets take for a formula, the full-width ones too (OWASP, CSV injection)."""
+
+
+@format("csv")
+class Csv(Format):
+    r"""CSV as RFC 4180 has it, in UTF-8: a field with a delimiter, a quote or a line break is quoted, quotes are doubled.
+
+    ```recipe
+    export out from final { to: "build/reviews"  format: csv() }
+    export sheet from tidy { to: "build/tidy.tsv"  format: csv(delimiter: "\t") }
+    export review from sample { to: "build/review.csv"  format: csv(spreadsheet_safe: true, bom: true) }
+    ```
+
+    | argument | meaning | default |
+    |---|---|---|
+    | `header` | a first line with the names of the columns | `true` |
+    | `delimiter` | one character | `","` |
+    | `quote` | one character | `"\""` |
+    | `spreadsheet_safe` | `'` before a text that a spreadsheet would run as a formula (`=1+1`, `@cmd`) | `false` |
+    | `bom` | a mark by which Excel on Windows sees that the file is UTF-8 (Chinese is garbled there without it) | `false` |
+    | `compression` | `none`, `gzip` or `zstd` | by the name in `to:`, else `none` |
+
+    A null is an empty field and an empty text is `""`: DuckDB tells them apart when it reads them, most readers do not. In a
+    table of one column a null is `""` too, because an empty line is no row. Lines end with a line feed. Lists, structs and
+    maps are refused, since every reader would see another text in them. `spreadsheet_safe` changes texts: for people to look
+    at, not for training.
+
+    Read with `load_dataset("csv", data_files="build/reviews/train.csv")`, `pandas.read_csv`, or by any spreadsheet.
+    """
+
+    class Params(Settings):
+        header: bool = True
+        delimiter: str = ","
+        quote: str = '"'
+        spreadsheet_safe: bool = False
+        bom: bool = False
+        compression: Compression | None = None
+
+    extension = ".csv"
+
+    def check(self, schema: Schema) -> Problems:
+        found = one_character(self.params.delimiter, "delimiter") + one_character(self.params.quote, "quote")
+        if self.params.delimiter == self.params.quote:
+            found.append(("`delimiter` and `quote` are the same character", 'write delimiter: "," and quote: "\\""'))
+        return found + unfit(schema, "CSV", lambda t: t.name not in NOT_IN_CSV, lambda name, _: HELP.format(name))
+
+    def write(self, ctx: ExportContext) -> None:
+        p = self.params
+        schema = ctx.parts[0].schema
+        alone = len(schema.columns) == 1
+        marks = f"[{re.escape(p.delimiter)}{re.escape(p.quote)}\r\n]"
+
+        def field(column: Column) -> str:
+            x = f"CAST({quote(column.name)} AS VARCHAR)"
+            if p.spreadsheet_safe and parse(column.type).name in ("VARCHAR", "ENUM", "JSON"):
+                x = f"CASE WHEN regexp_matches({x}, {literal('^' + DANGEROUS)}) THEN '''' || {x} ELSE {x} END"
+            q = literal(p.quote)
+            quoted = f"{q} || replace({x}, {q}, {literal(p.quote * 2)}) || {q}"
+            return (
+                f"CASE WHEN {quote(column.name)} IS NULL THEN {literal(p.quote * 2 if alone else '')}"
+                f" WHEN {x} = '' OR regexp_matches({x}, {literal(marks)}) THEN {quoted} ELSE {x} END"
+            )
+
+        def name(text: str) -> str:
+            plain = text and not re.search(marks, text)
+            return text if plain else p.quote + text.replace(p.quote, p.quote * 2) + p.quote
+
+        line = f" || {literal(p.delimiter)} || ".join(field(c) for c in schema.columns) + " || chr(10)"
+        head = ("\ufeff" if p.bom else "") + (p.delimiter.join(name(n) for n in schema.names) + "\n" if p.header else "")
+        write_text(ctx, lambda _: line, ".csv", head=head.encode(), compress=compression(ctx, p.compression))
