@@ -34,8 +34,8 @@ class Csv(Format):
     | `bom` | a mark by which Excel on Windows sees that the file is UTF-8 (Chinese is garbled there without it) | `false` |
     | `compression` | `none`, `gzip` or `zstd` | by the name in `to:`, else `none` |
 
-    A null is an empty field and an empty text is `""`: DuckDB tells them apart when it reads them, most readers do not. In a
-    table of one column a null is `""` too, because an empty line is no row. Lines end with a line feed. Lists, structs and
+    A null is an empty field and an empty text is `""`: DuckDB tells them apart with `allow_quoted_nulls = false`, most readers
+    never do. In a table of one column a null is `""` too, because an empty line is no row. Lines end with a line feed. Lists, structs and
     maps are refused, since every reader would see another text in them. `spreadsheet_safe` changes texts: for people to look
     at, not for training.
 

@@ -14,7 +14,8 @@ EVERY = """
        DATE '2024-05-01', TIME '12:00:00', TIMESTAMP '2024-05-01 01:02:03.456789', TIMESTAMPTZ '2024-05-01 02:00:00+02',
        TIMESTAMP_S '2024-05-01 01:02:03', '\\xAA\\x00'::BLOB, UUID '00000000-0000-0000-0000-000000000001', 'b'::ENUM ('a', 'b'),
        '{"a": 1}'::JSON, [1, NULL], [1.0, 2.0]::FLOAT[2], {'role': 'user', 'n': 5::HUGEINT}, MAP {'x': 'y'}, '101'::BIT),
-      (NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL))
+      (NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+       NULL))
     t(tiny, big, huge, ubig, f, d, dec, b, s, dt, tm, ts, tz, tss, blob, u, e, j, l, arr, st, m, bits)
 """
 
@@ -84,7 +85,7 @@ def test_shards_are_contiguous_and_differ_by_one_row_at_most(export):
     assert names == [f"train-{i:05d}-of-00004.parquet" for i in range(4)]
     rows = [pq.read_table(out / n)["i"].to_pylist() for n in names]
     assert [len(r) for r in rows] == [3, 3, 2, 2]
-    assert sum(rows, []) == list(range(10))
+    assert [i for r in rows for i in r] == list(range(10))
 
 
 def test_more_shards_than_rows_gives_empty_files_that_can_be_read(export):
