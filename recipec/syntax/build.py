@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from recipec.diagnostics import Diagnostic
 from recipec.source import Source, Span
-from recipec.syntax import errors, literals
+from recipec.syntax import errors, literals, token_errors
 from recipec.syntax.machine import Action, Token
 from recipec.syntax.tables import Tables
 from recipec.syntax.tree import (
@@ -163,7 +163,7 @@ class Builder:
 
     def filter(self, c: Children, start: int, end: int) -> Filter:
         reason = self.string(c[4]) if len(c) > 4 else None
-        return Filter("keep" if c[0].kind == "KEEP" or c[0].text == "keep" else "drop", c[2], reason, span=self.span(start, end))
+        return Filter("keep" if c[0].word == "KEEP" else "drop", c[2], reason, span=self.span(start, end))
 
     def when(self, c: Children, start: int, end: int) -> When:
         return When(c[1], c[3], c[5] if len(c) > 5 else None, span=self.span(start, end))
@@ -319,7 +319,7 @@ class Builder:
         return c[1], c[3]
 
     def cast_(self, c: Children, start: int, end: int) -> Cast:
-        return Cast(c[2], c[4], c[0].text == "try_cast", span=self.span(start, end))
+        return Cast(c[2], c[4], c[0].word == "TRY_CAST", span=self.span(start, end))
 
     # Tokens -------------------------------------------------------------------------------------------------------
 
@@ -353,14 +353,14 @@ class Builder:
         value, bad = literals.string_value(token.text)
         for offset, length in bad:
             start = token.start + offset
-            self.diagnostics.append(errors.BadEscape(span=self.span(start, start + length)))
+            self.diagnostics.append(token_errors.BadEscape(span=self.span(start, start + length)))
         return String(value, span=where)
 
     def number(self, c: Children, start: int, end: int) -> Number:
         token: Token = c[0]
         value = literals.number_value(token.text)
         if value is None:
-            self.diagnostics.append(errors.NumberTooLarge(span=self.span(start, end)))
+            self.diagnostics.append(token_errors.NumberTooLarge(span=self.span(start, end)))
             value = 0
         unit = token.text.split()[-1] if token.kind == "UNIT" else None
         return Number(value, token.kind == "PERCENT", unit, span=self.span(start, end))

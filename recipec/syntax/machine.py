@@ -23,7 +23,7 @@ MAX_STACK = 24 * MAX_DEPTH
 class Token:
     """A piece of the text. ``kind`` is the terminal's name, a literal's own text, or ``UNKNOWN`` for what no terminal matches.
 
-    ``word`` is the keyword that a name may be taken for.
+    ``word`` is the keyword that a name may be taken for, ``habit`` the keyword that one like ``AND`` is likely meant for.
     """
 
     kind: str
@@ -31,6 +31,7 @@ class Token:
     end: int
     text: str
     word: str | None = None
+    habit: str | None = None
 
 
 Action = Callable[[list[Any], int, int], Any]
@@ -97,7 +98,28 @@ CHAINS = frozenset({"expr", "both", "concat"})
 """Rules of any number of operands; the builder makes a balanced tree of a long one, so that only its logarithm counts."""
 
 LEVELS = frozenset(
-    "no pipe binary compare between is_null sign field index slice_ call paren list_ struct case cast_ lambda_ arrow block repeat".split()
+    [
+        "no",
+        "pipe",
+        "binary",
+        "compare",
+        "between",
+        "is_null",
+        "sign",
+        "field",
+        "index",
+        "slice_",
+        "call",
+        "paren",
+        "list_",
+        "struct",
+        "case",
+        "cast_",
+        "lambda_",
+        "arrow",
+        "block",
+        "repeat",
+    ]
 )
 """Rules that make the tree one level deeper."""
 
@@ -128,7 +150,7 @@ def run(
             kind = token.kind
             if token.word is not None and token.word in row:
                 kind = token.word
-            if repair is not None and kind in REPAIRED:
+            if repair is not None and (kind == "=" or token.habit is not None):
                 repair(index, states)
                 kind = token.kind if token.word is None or token.word not in row else token.word
         else:
@@ -181,10 +203,6 @@ def run(
             row = table[state]
             if state == end_state and kind == "$END":
                 return values[-1]
-
-
-REPAIRED = frozenset({"=", "NAME"})
-"""Terminals for which ``repair`` is asked."""
 
 
 def _flat(children: list[Any], splice: tuple[int, ...]) -> list[Any]:

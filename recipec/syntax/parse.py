@@ -1,39 +1,109 @@
-"""Text to syntax tree."""
+"""Text to syntax tree: the public face of the stage."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from recipec.diagnostics import Diagnostic
 from recipec.source import Source
 from recipec.syntax import errors
-from recipec.syntax.build import Builder
 from recipec.syntax.lexer import TRIVIA, scan
-from recipec.syntax.machine import Stuck, expected, run
+from recipec.syntax.machine import Token, advance, expected
+from recipec.syntax.recover import Parser, column, pieces
 from recipec.syntax.tables import tables
-from recipec.syntax.tree import Comment, File, Item
+from recipec.syntax.tree import Comment, File
+
+MAX_CHARACTERS = 1_000_000
+MAX_TOKENS = 50_000
+"""Bounds of a file: ten times what a person writes, and parsed well within a second."""
 
 
 def parse(source: Source) -> tuple[File, list[Diagnostic]]:
-    """The tree of a file and all its syntax errors; the items of the tree are those that parsed."""
-    diagnostics: list[Diagnostic] = []
-    table = tables()
-    everything = scan(source)
-    tokens = [t for t in everything if t.kind not in TRIVIA]
-    comments = []
-    for t in everything:
-        if t.kind == "COMMENT":
-            line = source.text.rfind("\n", 0, t.start) + 1
-            own = not source.text[line : t.start].strip()
-            comments.append(Comment(t.text, source.span(t.start, t.end), own))
-    items: tuple[Item, ...] = ()
-    try:
-        items = run(table, tokens, "start", Builder(source, diagnostics).actions(table))
-    except Stuck as stuck:
-        if stuck.index < len(tokens):
-            t = tokens[stuck.index]
-            span = source.span(t.start, t.end)
-            found = f"`{t.text}`"
+    """The tree of a file and all its syntax errors, in the order of their places.
+
+    The tree has the items that parsed; the names of the others are in ``broken``. Never raises on any text.
+    """
+    if len(source.text) > MAX_CHARACTERS:
+        return _too_large(source, f"{MAX_CHARACTERS:,} characters")
+    lexed = scan(source)
+    tokens = [token for token in lexed.tokens if token.kind not in TRIVIA]
+    comments = _comments(source, lexed.tokens)
+    if len(tokens) > MAX_TOKENS:
+        return _too_large(source, f"{MAX_TOKENS:,} words and signs")
+    parser = Parser(source, tables(), lexed.diagnostics, lexed.fatal)
+    items = parser.parse(tokens)
+    unique = {diagnostic.order: diagnostic for diagnostic in reversed(parser.diagnostics)}
+    found = sorted(unique.values(), key=lambda diagnostic: diagnostic.order)
+    return File(source, items, comments, tuple(parser.broken)), found
+
+
+def _too_large(source: Source, what: str) -> tuple[File, list[Diagnostic]]:
+    return File(source, (), ()), [errors.FileTooLarge(span=source.span(0, 0), what=what)]
+
+
+def _comments(source: Source, everything: Sequence[Token]) -> tuple[Comment, ...]:
+    result = []
+    fresh = True  # nothing but blanks on this line so far
+    for token in everything:
+        if token.kind == "COMMENT":
+            result.append(Comment(token.text, source.span(token.start, token.end), fresh))
+        elif token.kind == "BLANK":
+            fresh = fresh or token.start == 0 or "\n" in token.text or "\r" in token.text
         else:
-            span, found = source.span(len(source.text), len(source.text)), "the end"
-        wanted = ", ".join(sorted(expected(table, stuck.states)))
-        diagnostics.append(errors.Unexpected(span=span, message=f"unexpected {found}; expected {wanted}"))
-    return File(source, items, tuple(comments)), diagnostics
+            fresh = False
+    return tuple(result)
+
+
+def tokens(source: Source) -> list[Token]:
+    """Every token of a text, comments and blanks too: joined together, their texts are the text."""
+    return scan(source).tokens
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """What can come next at a place."""
+
+    words: tuple[str, ...]
+    """Words of the language."""
+    signs: tuple[str, ...]
+    """Brackets, operators, separators."""
+    name: bool
+    """A name of any sort: of a new thing, a setting, a column, a function."""
+    value: bool
+    """The beginning of an expression."""
+    string: bool
+    """A string or block."""
+    typed: str
+    """The part of a word that stands before the place already."""
+
+
+def accepts(source: Source, offset: int) -> Accepted:
+    """What can come next at ``offset``, whatever comes after it: for completion.
+
+    The half of a word before the place is not looked at; it is given back as ``typed``. In an item that is broken before
+    the place nothing is known to come next, and the answer is empty.
+    """
+    before = [token for token in scan(Source(source.path, source.text[:offset])).tokens if token.kind not in TRIVIA]
+    typed = ""
+    if before and before[-1].kind == "NAME" and before[-1].end == offset:
+        typed = before.pop().text
+    table = tables()
+    if before:
+        before = pieces(source, before, column(source, before[0]))[-1]
+    states = [table.starts["start"]]
+    for token in before:
+        kind = token.word if token.word is not None and token.word in table.actions[states[-1]] else token.kind
+        if not advance(table, states, kind):
+            return Accepted((), (), False, False, False, typed)
+    kinds = expected(table, states)
+    words = {terminal: word for word, (terminal, _) in table.keywords.items()}
+    classes = {"NAME", "QUOTED", "STRING", "BLOCK", "NUMBER", "PERCENT", "UNIT", "REGEX"}
+    return Accepted(
+        words=tuple(sorted(words[kind] for kind in kinds if kind in words)),
+        signs=tuple(sorted(kind for kind in kinds if kind not in words and kind not in classes)),
+        name="NAME" in kinds,
+        value={"NAME", "NUMBER"} <= kinds,
+        string="STRING" in kinds,
+        typed=typed,
+    )

@@ -20,7 +20,7 @@ from typing import Any
 FORMAT = 3
 """Number of the layout of the cached data; part of the cache key."""
 
-STARTS = ("start", "item", "statement", "expr")
+STARTS = ("start", "item", "block", "expr")
 """The symbols that a parse can begin with: a whole file, and the pieces that error recovery parses by themselves."""
 
 
@@ -79,7 +79,7 @@ def cache_folder() -> Path:
 def tables() -> Tables:
     """The tables, from the cache when it holds those of this grammar, else from lark (and then cached)."""
     grammar = grammar_path().read_bytes()
-    key = blake2b(b"%d\0" % FORMAT + grammar, digest_size=16).hexdigest()
+    key = blake2b(f"{FORMAT} {STARTS} ".encode() + grammar, digest_size=16).hexdigest()
     try:
         path = cache_folder() / f"grammar-{key}.json"
     except RuntimeError:  # no home folder to be found
@@ -162,7 +162,7 @@ def _generate(grammar: str) -> dict[str, Any]:
             raise NotImplementedError
 
     parser = Lark(grammar, parser="lalr", lexer=NoLexer, start=list(STARTS), maybe_placeholders=False)
-    table = parser.parser.parser._parse_table  # type: ignore[union-attr]  # no public name for it in lark 1.x
+    table = parser.parser.parser._parse_table  # no public name for it in lark 1.x
 
     literal = {t.name: t.pattern.value for t in parser.terminals if isinstance(t.pattern, PatternStr)}
     keywords, terminals = [], []

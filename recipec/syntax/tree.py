@@ -358,6 +358,8 @@ class File:
     source: Source
     items: tuple[Item, ...]
     comments: tuple[Comment, ...]
+    broken: tuple[Name, ...] = ()
+    """Names that items would have given which did not parse: they are not unknown, only not to be known yet."""
 
     @property
     def header(self) -> Header | None:

@@ -1,0 +1,461 @@
+"""Why the parser got stuck, in words: the slips that people make, and a plain account of what could stand there instead."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from recipec.diagnostics import Diagnostic, Edit, Fix, Label, nearest, replace_fix
+from recipec.source import Source, Span
+from recipec.syntax import errors
+from recipec.syntax.machine import Token, expected
+from recipec.syntax.tables import Tables
+from recipec.syntax.token_errors import ForeignComment, ForeignOperator
+
+PARTNER = {"(": ")", "[": "]", "{": "}"}
+OPENER = {closer: opener for opener, closer in PARTNER.items()}
+
+COMPARISONS = frozenset({"==", "!=", "<", "<=", ">", ">=", "IN", "LIKE", "ILIKE", "MATCHES", "BETWEEN", "IS"})
+ARITHMETIC = frozenset({"+", "-", "*", "/", "//", "%", "**", "||", "["})
+LITERALS = frozenset({"STRING", "BLOCK", "NUMBER", "PERCENT", "UNIT", "REGEX", "TRUE", "FALSE", "NULL"})
+VALUES = LITERALS | {"NAME", "QUOTED", "(", "[", "{", "CASE", "CAST", "TRY_CAST", "NOT", "LAMBDA", "-", "+"}
+OPERATORS = COMPARISONS | ARITHMETIC | {"AND", "OR", "NOT", "|>", "(", ".", "@"}
+STATEMENTS = ("keep", "drop", "when", "expect", "vote")
+ITEMS = ("recipe", "import", "param", "def", "template", "repeat")
+RESERVED = frozenset(
+    ["and", "or", "not", "in", "is", "like", "ilike", "matches", "between", "as", "case", "true", "false", "null", "lambda"]
+)
+SOFT = frozenset(
+    [
+        "RECIPE",
+        "IMPORT",
+        "PARAM",
+        "DEF",
+        "TEMPLATE",
+        "REPEAT",
+        "UNTIL",
+        "FROM",
+        "KEEP",
+        "DROP",
+        "WHEN",
+        "THEN",
+        "ELSE",
+        "END",
+        "EXPECT",
+        "VOTE",
+        "WARN",
+    ]
+)
+
+FORMS = {
+    "statement": "a statement is `key: value`, `column = value` or `operator(...)`",
+    "step": "a step is `KIND name from inputs { ... }`, or `KIND name = reader(...)`",
+    "RECIPE": 'the head of a file is `recipe "name" { version: "1.0.0"  seed: 7 }`',
+    "IMPORT": 'an import is `import "file.recipe" as name`',
+    "PARAM": "a parameter is `param name: type = default`",
+    "DEF": "a macro is `def name(a, b) = value`",
+    "TEMPLATE": 'a template is `template name(column) """..."""`, or `{ system """...""" user """...""" }`',
+    "REPEAT": "a loop is `repeat 3 as round { steps } until condition`",
+    "WHEN": 'a rule is `when condition => "label" as name`',
+    "CASE": "a choice is `case when a then x else y end`",
+    "LAMBDA": "a function is `lambda x: value`",
+}
+
+
+def shown(text: str) -> str:
+    """A piece of the source, short enough for a message."""
+    line = text.split("\n", 1)[0]
+    return line if len(line) <= 30 and line == text else line[:29] + "…"
+
+
+def join(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " or " + words[-1]
+
+
+@dataclass
+class Trouble:
+    """A parser that is stuck: the tokens it was given, the one it cannot take, and its stack."""
+
+    source: Source
+    tables: Tables
+    tokens: Sequence[Token]
+    index: int
+    states: list[int]
+    whole: str
+    """What ends at the last token: ``file``, ``step`` or ``statement``."""
+    implied: int = 0
+    """How many tokens at the front are not the author's."""
+    openers: list[Token] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Find the brackets (and ``case``) that are open at the token."""
+        for token in self.tokens[self.implied : self.index]:
+            if token.kind in PARTNER or token.word == "CASE":
+                self.openers.append(token)
+            elif token.kind in OPENER and any(o.kind == OPENER[token.kind] for o in self.openers):
+                while self.openers.pop().kind != OPENER[token.kind]:
+                    pass
+            elif token.word == "END" and self.openers and self.openers[-1].word == "CASE":
+                self.openers.pop()
+
+    @property
+    def token(self) -> Token | None:
+        return self.tokens[self.index] if self.index < len(self.tokens) else None
+
+    @property
+    def before(self) -> Token | None:
+        return self.tokens[self.index - 1] if self.index else None
+
+    def back(self, steps: int) -> Token | None:
+        return self.tokens[self.index - steps] if self.index >= steps else None
+
+    def ahead(self, steps: int) -> Token | None:
+        return self.tokens[self.index + steps] if self.index + steps < len(self.tokens) else None
+
+    @cached_property
+    def wanted(self) -> set[str]:
+        return expected(self.tables, self.states)
+
+    def span(self, token: Token) -> Span:
+        return Span(self.source, token.start, token.end)
+
+    def at(self, offset: int) -> Span:
+        return Span(self.source, offset, offset)
+
+    def kind(self, token: Token) -> str:
+        """The terminal that a token is most likely meant as."""
+        return token.word or token.kind
+
+    @property
+    def at_statement(self) -> bool:
+        """Whether the token before begins a statement that nothing has followed yet."""
+        return {":", "=", "{"} <= self.wanted and self.before is not None
+
+    def diagnose(self) -> Diagnostic:
+        token = self.token
+        if token is None:
+            return self.ended()
+        for check in (
+            self.bracket,
+            self.reserved,
+            self.misspelt,
+            self.where,
+            self.reason,
+            self.comparison,
+            self.sequence,
+            self.other_languages,
+            self.colon,
+            self.comma,
+        ):
+            found = check(token)
+            if found is not None:
+                return found
+        return self.plain(token)
+
+    # Ends and brackets --------------------------------------------------------------------------------------------
+
+    def ended(self) -> Diagnostic:
+        last = self.before
+        if self.openers and self.openers[-1].word != "CASE":
+            return errors.UnclosedBracket(span=self.span(self.openers[-1]))
+        also = tuple(Label(self.span(o), f"this `{o.text}` is open") for o in self.openers[-1:])
+        return errors.Unexpected(
+            span=self.at(last.end if last is not None else 0),
+            found=f"end of the {self.whole}",
+            wanted=self.phrase(),
+            label=f"expected {self.phrase()} behind this",
+            also=also,
+            help=self.form(),
+        )
+
+    def bracket(self, token: Token) -> Diagnostic | None:
+        if token.kind not in OPENER:
+            return None
+        brackets = [o for o in self.openers if o.word != "CASE"]
+        if not brackets:
+            return errors.StrayBracket(span=self.span(token))
+        if brackets[-1].kind != OPENER[token.kind]:
+            if any(o.kind == OPENER[token.kind] for o in brackets):
+                here = self.span(token)
+                return errors.UnclosedBracket(span=self.span(brackets[-1]), found=here, found_text="this closes what is around it")
+            return errors.StrayBracket(span=self.span(token), opener=self.span(brackets[-1]))
+        before = self.before
+        if token.kind == "]" and before is not None and before.kind == "[":
+            return errors.Unexpected(
+                span=self.span(token),
+                found="`]`",
+                wanted="an index between the brackets",
+                help=("the type of a list is written `[text]`",),
+            )
+        return None
+
+    # Words --------------------------------------------------------------------------------------------------------
+
+    def reserved(self, token: Token) -> Diagnostic | None:
+        before = self.before
+        if token.text in RESERVED and "NAME" in self.wanted and not self.wanted & (OPERATORS - {"(", ".", "["}):
+            return errors.ReservedWord(span=self.span(token))
+        if token.kind == "=" and before is not None and before.word is not None and before.text in RESERVED:
+            return errors.ReservedWord(span=self.span(before))
+        if token.kind in ("==", ",", ")", "]", "}", "as") and before is not None and before.text in RESERVED - {"not"}:
+            earlier = self.back(2)
+            if before.text in ("lambda", "case") and earlier is not None:
+                return errors.ReservedWord(span=self.span(before))
+        return None
+
+    def misspelt(self, token: Token) -> Diagnostic | None:
+        """A first word that nearly is a word of the language, before something that only the latter has behind it."""
+        before = self.before
+        if before is None or before.kind != "NAME" or before.word is not None or len(before.text) > 30:
+            return None
+        if self.at_statement and token.kind not in (":", "="):
+            guess = nearest(before.text, STATEMENTS)
+            if guess is not None and before.text not in STATEMENTS:
+                return errors.MisspeltWord(span=self.span(before), meant=guess)
+        first = self.item_start()
+        if first is not None and self.index - first <= 3:
+            word = self.tokens[first]
+            guess = nearest(word.text, ITEMS) if word.kind == "NAME" and len(word.text) <= 30 else None
+            if guess is not None and word.text not in ITEMS:
+                return errors.MisspeltWord(span=self.span(word), meant=guess)
+        return None
+
+    def item_start(self) -> int | None:
+        """The token that begins the present item, when the trouble is in its first words."""
+        if self.implied or any(o.kind == "{" for o in self.openers):
+            return None
+        return 0 if self.index <= 3 else None
+
+    def where(self, token: Token) -> Diagnostic | None:
+        before = self.before
+        if before is None or before.word not in ("KEEP", "DROP") or "WHERE" not in self.wanted:
+            return None
+        swap = token.kind == "NAME" and token.text in ("if", "when", "rows", "were", "whre", "wher", "unless", "filter", "on")
+        edit = Edit(self.span(token), "where") if swap and token.text != "unless" else Edit(self.at(token.start), "where ")
+        return errors.MissingMark(
+            span=self.span(token),
+            mark="where",
+            after=f"`{before.text}`",
+            edit=edit,
+            safe=token.text != "unless",
+            label=f"expected `{before.text} where condition`",
+        )
+
+    def reason(self, token: Token) -> Diagnostic | None:
+        """The name or reason behind a filter, rule, test or vote."""
+        before = self.before
+        if token.kind in ("STRING", "BLOCK") and "AS" in self.wanted and ":" not in self.wanted and not self.inner():
+            statement = "a condition"
+            return errors.MissingMark(span=self.span(token), mark="as", after=statement, edit=Edit(self.at(token.start), "as "))
+        if before is None or before.word != "AS":
+            return None
+        if self.wanted == {"STRING"} and token.kind == "NAME":
+            return errors.WrongShape(
+                span=self.span(token),
+                message="the reason behind `as` is a text",
+                label="in double quotes",
+                fixes=(replace_fix(self.span(token), f'"{token.text}"'),),
+            )
+        if self.wanted == {"NAME", "QUOTED"} and token.kind == "STRING":
+            name = token.text[1:-1]
+            good = name.isidentifier() and name not in RESERVED
+            return errors.WrongShape(
+                span=self.span(token),
+                message="the name behind `as` is a name, not a text",
+                label="without quotes",
+                fixes=(replace_fix(self.span(token), name),) if good else (),
+            )
+        return None
+
+    def inner(self) -> bool:
+        """Whether an open parenthesis or square bracket stands around the token."""
+        return bool(self.openers) and self.openers[-1].kind in "(["
+
+    # Expressions --------------------------------------------------------------------------------------------------
+
+    def comparison(self, token: Token) -> Diagnostic | None:
+        before = self.before
+        kind = self.kind(token)
+        if kind == "NOT" and (following := self.ahead(1)) is not None:
+            kind = self.kind(following)
+        if kind in ARITHMETIC and "|>" in self.wanted and kind not in self.wanted:
+            return errors.LoosePipe(span=self.span(token))
+        if kind in COMPARISONS and "AND" in self.wanted and "==" not in self.wanted:
+            joined = next((t for t in reversed(self.tokens[: self.index]) if t.kind in COMPARISONS or t.kind == "||"), None)
+            if joined is not None and joined.kind == "||":
+                where = self.span(joined)
+                return ForeignOperator(span=where, meant="or", note="`||` joins texts")
+            return errors.ChainedComparison(span=self.span(token))
+        if token.kind == "," and before is not None and len(self.openers) >= 1 and self.openers[-1].kind == "(":
+            opener = self.openers[-1]
+            position = next(i for i, t in enumerate(self.tokens) if t is opener)
+            if position and self.tokens[position - 1].word == "IN":
+                closer = self.closer(position)
+                return errors.ParenthesisList(span=self.span(opener), closer=self.span(closer) if closer is not None else None)
+        if token.kind == "/" and before is not None and before.word == "MATCHES":
+            line = self.source.text.find("\n", token.start)
+            end = self.source.text.find("/", token.end, line if line >= 0 else len(self.source.text))
+            return errors.BareRegex(span=Span(self.source, token.start, end + 1 if end >= 0 else token.end), closed=end >= 0)
+        return None
+
+    def closer(self, position: int) -> Token | None:
+        """The bracket that closes the one at ``position``."""
+        depth = 0
+        for token in self.tokens[position:]:
+            depth += (token.kind in PARTNER) - (token.kind in OPENER)
+            if depth == 0:
+                return token
+        return None
+
+    def sequence(self, token: Token) -> Diagnostic | None:
+        """A reader without ``=``, a statement that assigns to something other than a column."""
+        before, earlier = self.before, self.back(2)
+        if token.kind == "(" and self.wanted == {"NAME", "QUOTED"} and before is not None and earlier is not None and not self.openers:
+            edit = Edit(self.at(before.start), "= ")
+            return errors.MissingMark(
+                span=self.span(before), mark="=", after=f"`{shown(earlier.text)}`", edit=edit, label="a reader stands behind `=`"
+            )
+        if token.kind == "=" and before is not None and earlier is not None and earlier.kind == ".":
+            return errors.WrongShape(
+                span=self.span(token),
+                message="only a column can be given a value, not a field inside one",
+                help=("make the struct anew: `s = {a: 1, b: s.b}`",),
+            )
+        return None
+
+    def other_languages(self, token: Token) -> Diagnostic | None:
+        before = self.before
+        after = self.ahead(1)
+        text = self.source.text
+        if token.kind == "//" and not text[text.rfind("\n", 0, token.start) + 1 : token.start].strip():
+            end = text.find("\n", token.start)
+            whole = Span(self.source, token.start, end if end >= 0 else len(text))
+            return ForeignComment(span=whole, mark=self.span(token))
+        if token.kind in ("STRING", "BLOCK") and before is not None and before.kind == "NAME" and before.end == token.start:
+            return errors.WrongShape(
+                span=Span(self.source, before.start, token.end),
+                message=f"strings have no prefix `{shown(before.text)}`",
+                help=('texts are joined with `||`: `"a" || b`',) if before.text.lower() == "f" else (),
+            )
+        if token.kind == ":" and after is not None and after.kind == ":" and after.start == token.end:
+            return errors.WrongShape(
+                span=Span(self.source, token.start, after.end),
+                message="a type is changed with `cast(value as type)`",
+            )
+        names = [t.text for t in (before, token) if t is not None and t.kind == "NAME"]
+        if any(name in ("if", "elif") for name in names) or (before is not None and before.kind == "NAME" and before.text == "else"):
+            where = token if token.text in ("if", "elif") else before
+            assert where is not None
+            return errors.WrongShape(
+                span=self.span(where),
+                message=f"there is no `{where.text}` in expressions",
+                help=(FORMS["CASE"],),
+            )
+        return None
+
+    # Marks that are missing ---------------------------------------------------------------------------------------
+
+    def colon(self, token: Token) -> Diagnostic | None:
+        before = self.before
+        kind = self.kind(token)
+        if before is None or ":" not in self.wanted or before.kind not in ("NAME", "QUOTED"):
+            return None
+        if kind in LITERALS or (kind in ("[", "{") and not self.at_statement):
+            edit = Edit(self.at(before.end), ":")
+            return errors.MissingMark(span=self.span(token), mark=":", after=f"`{shown(before.text)}`", edit=edit)
+        if self.at_statement:
+            name = shown(before.text)
+            return errors.WrongShape(
+                span=self.span(token),
+                message=f"unexpected {self.describe(token)} after `{name}`",
+                label=f"expected `:`, `=` or `(` after `{name}`",
+                help=(FORMS["statement"],),
+            )
+        return None
+
+    def comma(self, token: Token) -> Diagnostic | None:
+        before = self.before
+        if "," not in self.wanted or not self.inner() or before is None:
+            return None
+        if self.kind(token) not in VALUES or not ({before.kind} <= LITERALS | {"NAME", "QUOTED", ")", "]", "}"}):
+            return None
+        opener = self.openers[-1]
+        return errors.MissingMark(
+            span=self.span(token),
+            mark=",",
+            after=f"`{shown(before.text)}`",
+            edit=Edit(self.at(before.end), ","),
+            safe=before.kind in LITERALS and token.kind in LITERALS,
+            label=f"expected `,` or `{PARTNER[opener.kind]}` before this",
+            also=(Label(self.span(opener), f"this `{opener.text}` is open"),),
+        )
+
+    # Anything else ------------------------------------------------------------------------------------------------
+
+    def plain(self, token: Token) -> Diagnostic:
+        phrase = self.phrase()
+        also: tuple[Label, ...] = ()
+        if self.openers and (closer := PARTNER.get(self.openers[-1].kind, "END")) in self.wanted and self.openers[-1].kind != "{":
+            opener = self.openers[-1]
+            also = (Label(self.span(opener), f"this `{opener.text}` is open"),)
+            if closer == "END" and token.kind in OPENER:
+                return errors.Unexpected(span=self.span(token), found=self.describe(token), wanted="`end`", also=also)
+        help_ = self.form()
+        fixes: tuple[Fix, ...] = ()
+        if self.wanted == {"STRING"} and token.kind == "NAME":
+            fixes = (replace_fix(self.span(token), f'"{token.text}"', "write it in double quotes"),)
+        return errors.Unexpected(span=self.span(token), found=self.describe(token), wanted=phrase, also=also, help=help_, fixes=fixes)
+
+    def form(self) -> tuple[str, ...]:
+        """The form of the item or statement that the trouble is in."""
+        if any(o.kind == "{" for o in self.openers):
+            return ()
+        first = self.tokens[self.implied] if len(self.tokens) > self.implied else None
+        if first is None or self.index > 8:
+            return ()
+        if first.word in FORMS:
+            return (FORMS[first.word],)
+        if self.whole != "statement" and first.kind == "NAME" and self.index <= 3:
+            return (FORMS["step"],)
+        return ()
+
+    def describe(self, token: Token) -> str:
+        kinds = {"STRING": "the string ", "BLOCK": "the block ", "REGEX": "the regular expression "}
+        return f"{kinds.get(token.kind, '')}`{shown(token.text)}`"
+
+    def phrase(self) -> str:
+        """What could come next, in words."""
+        wanted = set(self.wanted)
+        words: list[str] = []
+        if {"NUMBER", "NAME", "("} <= wanted:
+            words.append("a value")
+            wanted -= VALUES
+        if {"RECIPE", "IMPORT", "NAME"} <= wanted and ":" not in wanted:
+            words.append("a step")
+            wanted -= SOFT | {"NAME", "QUOTED"}
+        elif {"KEEP", "DROP", "NAME"} <= wanted:
+            words.append("a statement")
+            wanted -= SOFT | {"NAME", "QUOTED"}
+        if {"AND", "OR"} <= wanted:
+            operators = wanted & OPERATORS
+            wanted -= operators
+            if not wanted:
+                words.append("an operator")
+        if {"STRING", "BLOCK"} <= wanted:
+            words.append("a text in quotes")
+            wanted -= {"STRING", "BLOCK"}
+        if "NAME" in wanted:
+            words.append("a name")
+            wanted -= {"NAME", "QUOTED"} | SOFT
+        if "STRING" in wanted:
+            words.append("a string")
+            wanted.discard("STRING")
+        if "NUMBER" in wanted:
+            words.append("a number")
+            wanted -= {"NUMBER", "PERCENT", "UNIT"}
+        literal = sorted(f"`{kind.lower() if kind.isalpha() else kind}`" for kind in wanted)
+        words.extend(literal)
+        if len(words) > 6:
+            words = [*words[:6], "..."]
+        return join(words) if words else "the end"
