@@ -245,7 +245,11 @@ def function(name: str, *, returns: str | None = None, version: int = 1) -> Call
 
 
 # Annotations for @function bodies: at run time all of these are SQL texts.
-Text = Int = Float = Bool = Texts = SQL
+Text = SQL
+Int = SQL
+Float = SQL
+Bool = SQL
+Texts = SQL
 
 
 # Settings and arguments -----------------------------------------------------------------------------------------------
@@ -269,6 +273,13 @@ class Settings(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, defer_build=True)
+
+
+def named(default: Any = ..., **constraints: Any) -> Any:
+    """A field of a model with ``rest`` that is given by name only: ``dedupe(a, b, near: 85%)``."""
+    from pydantic import Field
+
+    return Field(default, json_schema_extra={"named": True}, **constraints)
 
 
 @dataclass(frozen=True)
@@ -517,6 +528,10 @@ class Operator(ABC):
     def rewrite(self, bind: StepBinder, schema: Schema, call: tree.Op) -> Rewrite:
         """Type the operator on ``schema`` and lower it. Problems go to ``bind.report``."""
 
+    def meaning(self, bind: StepBinder, call: tree.Op) -> Json:
+        """What decides the result beside the parameters: a block's statements, a random salt."""
+        return None
+
 
 # Step kinds -----------------------------------------------------------------------------------------------------------
 
@@ -536,6 +551,14 @@ class Bound:
     plan: Any
     edges: tuple[TableRef, ...] = ()
     traits: Traits = Traits()
+    files: tuple[SourceFile, ...] = ()
+    """Files whose contents decide the result."""
+    tests: tuple[Any, ...] = ()
+    """The step's ``expect`` tests (:class:`recipec.resolve.chain.Test`)."""
+    guards: Mapping[str, Json] = field(default_factory=dict)
+    """What decides whether the run may go on, but not the rows: tests, ``max_bad``."""
+    shown: Mapping[str, str] = field(default_factory=dict)
+    """For each field of ``meaning``, how the recipe writes it, where that reads better."""
     depth: int = 0
     """How many random choices lie between the sources and this result: it salts the next, so that none repeats another."""
 
@@ -573,6 +596,12 @@ class Kind(ABC):
     @abstractmethod
     def run(self, plan: Any, ctx: Any) -> Outcome:
         """Make the step's table; ``ctx`` is :class:`recipec.engines.context.RunContext`."""
+
+    @classmethod
+    def stale(cls, plan: Any, extra: Mapping[str, Json]) -> str | None:
+        """Why what an earlier run left outside the workspace (files written) is no longer as it was; None when it is.
+        ``extra`` is that run's ``Outcome.extra``."""
+        return None
 
 
 # Decorators -----------------------------------------------------------------------------------------------------------

@@ -41,7 +41,7 @@ from math import floor, lcm
 from typing import TYPE_CHECKING, Any, Literal
 
 from recipec.api import DataError, literal
-from recipec.engines.rand import Share, apportion, exact, rank64, rank64_of, unit
+from recipec.rand import Share, apportion, exact, rank64, rank64_of, unit
 
 if TYPE_CHECKING:
     import duckdb

@@ -219,9 +219,12 @@ class StepBinder:
             wrong(node.text.span, f"`{kind.name}` takes no text")
         return ok
 
-    def bound(self, **values: Any) -> Bound:
+    def bound(self, edges_extra: tuple[TableRef, ...] = (), **values: Any) -> Bound:
         """A Bound with the edges and random depth filled in."""
-        edges = tuple(dict.fromkeys(self.edges))
+        edges = tuple(dict.fromkeys((*self.edges, *edges_extra)))
+        if self.randoms:
+            # Its seed and place decide what a random choice gives; the step's name does not, so a rename re-runs nothing.
+            values["meaning"] = {**values["meaning"], "seed": self.seed, "random choices above": self.depth}
         return Bound(edges=edges, depth=self.depth + self.randoms, **values)
 
 

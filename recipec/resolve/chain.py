@@ -65,7 +65,8 @@ class Chain:
     schema: Schema
     reasons: tuple[Reason, ...]
     tests: tuple[Test, ...]
-    meaning: tuple[tuple[str, Json], ...]
+    meaning: tuple[tuple[str, Json, str], ...]
+    """(field, canonical value, as the recipe writes it)"""
     traits: Traits
     trail: tuple[tuple[str, Span], ...] = ()
     """For ``explain``: what each statement is called, in order."""
@@ -114,7 +115,7 @@ class ChainBuilder:
         self.schema = schema
         self.stages: list[Stage] = []
         self.reasons: list[Reason] = []
-        self.meaning: list[tuple[str, Json]] = []
+        self.meaning: list[tuple[str, Json, str]] = []
         self.tests: list[tree.Expect] = []
         self.pending: list[tuple[tree.Assign | tree.Filter, tree.Expr | None]] = []
         self.traits = Traits()
@@ -274,14 +275,14 @@ class ChainBuilder:
     def finish(self, segment: Segment, types: dict[str, str], skip: set[int]) -> None:
         for i, (statement, expanded) in enumerate(self.pending):
             if isinstance(statement, tree.Filter):
-                words = statement.reason.value if statement.reason else " ".join(statement.span.text.split())
+                words = statement.reason.value if statement.reason else one_line(statement.span)
                 self.reasons.append(Reason(words, statement.span))
                 if expanded is not None:
-                    self.meaning.append((f"{statement.action}: {words}", canonical(expanded)))
+                    self.meaning.append((f"{statement.action}: {words}", canonical(expanded), one_line(statement.condition.span)))
                 self.trail.append((f"{statement.action}: {words}", statement.span))
             else:
                 if expanded is not None:
-                    self.meaning.append((f"column {statement.column.id}", canonical(expanded)))
+                    self.meaning.append((f"column {statement.column.id}", canonical(expanded), one_line(statement.value.span)))
                 self.trail.append((f"column {statement.column.id}", statement.span))
         origins = {s.column.id: s.column.span for s, _ in self.pending if isinstance(s, tree.Assign)}
         old = {c.name: c for c in self.schema.columns}
@@ -328,15 +329,15 @@ class ChainBuilder:
             self.reasons.append(Reason(words, op.span))
         self.stages.append(Stage(query, rewrite.prepare, name))
         self.schema = rewrite.schema
-        self.meaning.append((f"{name}", [f"{name}@{cls.version}", op_meaning(bind, op, params)]))
+        self.meaning.append((name, [f"{name}@{cls.version}", meaning_of(params), made.meaning(bind, op)], one_line(op.span)))
         self.trail.append((name, op.span))
         bind.ops.append((name, cls.traits, op))
         self.traits = merge(self.traits, cls.traits)
 
 
-def op_meaning(bind: StepBinder, op: tree.Op, params: Any) -> Json:
-    """An operator's arguments as they enter fingerprints: every field, defaults too, so that a changed default re-runs."""
-    return meaning_of(params)
+def one_line(span: Span) -> str:
+    """The recipe's own text, on one line."""
+    return " ".join(span.text.split())
 
 
 def meaning_of(value: Any) -> Json:
@@ -384,7 +385,7 @@ def merge(a: Traits, b: Traits) -> Traits:
 def bind_test(bind: StepBinder, expect: tree.Expect, schema: Schema) -> Test | None:
     """``expect unique(a, b)``, ``expect not_null(a)``, a condition on every row, or one on aggregates (``count() > 10``)."""
     node = expect.condition
-    name = expect.name.value if expect.name else " ".join(node.span.text.split())
+    name = expect.name.value if expect.name else one_line(node.span)
     if isinstance(node, tree.Call) and isinstance(node.func, tree.Name) and node.func.id in ("unique", "not_null"):
         expressions = [bind.expression(a.value, schema) for a in node.args]
         if not expressions:
@@ -418,7 +419,7 @@ def aggregates_shown(bind: StepBinder, node: tree.Expr, schema: Schema) -> tuple
         if isinstance(n, tree.Call) and bind.is_aggregate(n):
             expression = bind.expression(n, schema)
             if expression is not None:
-                found.append(f"{literal(' '.join(n.span.text.split()) + ' = ')} || ({expression.sql})::VARCHAR")
+                found.append(f"{literal(one_line(n.span) + ' = ')} || ({expression.sql})::VARCHAR")
             return
         for child in tree.children(n):
             go(child)

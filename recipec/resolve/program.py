@@ -31,6 +31,7 @@ from recipec.resolve.problems import (
     UnknownStep,
     WrongForm,
 )
+from recipec.resolve.reading import Reading
 from recipec.resolve.types import TypeProblem, duckdb_type, shown
 from recipec.resolve.typing import Typing
 from recipec.resolve.values import NotAConstant, constant
@@ -155,6 +156,7 @@ class Program:
     offline: bool = False
     sources: dict[str, Source] = field(default_factory=dict)
     typing: Typing = field(default_factory=Typing)
+    reading: Reading = field(default_factory=Reading)
     active: list[str] = field(default_factory=list)
     order: list[str] = field(default_factory=list)
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from recipec.api import DataError
 from recipec.engines import rand
-from recipec.engines.rand import Ingredient, mixture, plan_mixture
+from recipec.rand import Ingredient, mixture, plan_mixture
 
 CON = duckdb.connect()
 

@@ -1,0 +1,171 @@
+"""Batch functions inside SQL: kernels as Arrow functions of DuckDB, the slow ones in a pool of processes.
+
+DuckDB hands a kernel up to 2,048 rows at a time from each of its threads. A kernel that holds the interpreter lock would
+make those threads take turns, so it runs in a worker process instead: the calling thread sends the batch as Arrow IPC and
+waits without the lock. Only rows that reach the call are sent, so SQL guards around a kernel save its whole cost.
+"""
+
+from __future__ import annotations
+
+import atexit
+from collections.abc import Callable
+from importlib import import_module
+from queue import SimpleQueue
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from recipec.api import KERNELS, DataError, Kernel
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+
+def load(target: str) -> Callable[..., Any]:
+    module, _, name = target.partition(":")
+    function: Callable[..., Any] = getattr(import_module(module), name)
+    return function
+
+
+class Worker:
+    """A process that runs kernels on request."""
+
+    def __init__(self) -> None:
+        import multiprocessing
+
+        context = multiprocessing.get_context("forkserver")
+        self.pipe, theirs = context.Pipe()
+        self.process = context.Process(target=serve, args=(theirs,), daemon=True)
+        self.process.start()
+        theirs.close()
+
+    def call(self, target: str, batch: pa.RecordBatch) -> pa.Array:
+        import pyarrow as pa
+
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, batch.schema) as writer:
+            writer.write_batch(batch)
+        try:
+            self.pipe.send(target)
+            self.pipe.send_bytes(sink.getvalue())
+            ok = self.pipe.recv()
+            payload = self.pipe.recv_bytes()
+        except (EOFError, OSError):
+            raise DataError("a worker process died", "it may have run out of memory: fewer --threads need less") from None
+        if not ok:
+            raise DataError(payload.decode("utf-8"))
+        return pa.ipc.open_stream(payload).read_all().column(0).combine_chunks()
+
+    def stop(self) -> None:
+        self.pipe.close()
+        self.process.join(timeout=1)
+        if self.process.is_alive():
+            self.process.kill()
+
+
+def serve(pipe: Any) -> None:
+    """A worker's life: a target and a batch come in, a truth value and an array (or a message) go out."""
+    import signal
+
+    import pyarrow as pa
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    while True:
+        try:
+            target = pipe.recv()
+            table = pa.ipc.open_stream(pipe.recv_bytes()).read_all()
+        except (EOFError, OSError):
+            return
+        try:
+            result = load(target)(*(c.combine_chunks() for c in table.columns))
+        except (ValueError, TypeError, ImportError, ArithmeticError, LookupError, MemoryError, RuntimeError) as error:
+            pipe.send(False)
+            pipe.send_bytes(f"{target}: {type(error).__name__}: {error}".encode())
+            continue
+        sink = pa.BufferOutputStream()
+        batch = pa.record_batch([result], names=["r"])
+        with pa.ipc.new_stream(sink, batch.schema) as writer:
+            writer.write_batch(batch)
+        pipe.send(True)
+        pipe.send_bytes(sink.getvalue())
+
+
+class Pool:
+    """Workers, started when first needed, at most ``size`` of them."""
+
+    def __init__(self, size: int) -> None:
+        self.size, self.started = size, 0
+        self.free: SimpleQueue[Worker] = SimpleQueue()
+        self.lock = Lock()
+        self.all: list[Worker] = []
+        atexit.register(self.stop)
+
+    def take(self) -> Worker:
+        with self.lock:
+            if self.free.empty() and self.started < self.size:
+                self.started += 1
+                worker = Worker()
+                self.all.append(worker)
+                return worker
+        return self.free.get()
+
+    def call(self, target: str, batch: pa.RecordBatch) -> pa.Array:
+        worker = self.take()
+        try:
+            return worker.call(target, batch)
+        finally:
+            self.free.put(worker)
+
+    def stop(self) -> None:
+        for worker in self.all:
+            worker.stop()
+        self.all.clear()
+
+
+class Kernels:
+    """The kernels of one connection."""
+
+    def __init__(self, con: duckdb.DuckDBPyConnection, threads: int) -> None:
+        self.con, self.threads = con, threads
+        self.known: set[str] = set()
+        self.pool: Pool | None = None
+        self.problem: DataError | None = None
+
+    def register(self) -> None:
+        """Make every kernel that some expression of this process calls a function of the connection."""
+        for name in sorted(KERNELS.keys() - self.known):
+            kernel = KERNELS[name]
+            self.con.create_function(
+                kernel.sql_name, self.function(kernel), list(kernel.args), kernel.returns, type="arrow", null_handling="special"
+            )
+            self.known.add(name)
+
+    def function(self, kernel: Kernel) -> Callable[..., Any]:
+        import pyarrow as pa
+
+        if not kernel.processes:
+            local = load(kernel.target)
+            return lambda *columns: local(*(flat(c) for c in columns))
+        if self.pool is None:
+            self.pool = Pool(max(1, self.threads))
+        pool = self.pool
+
+        def remote(*columns: Any) -> Any:
+            arrays = [flat(c) for c in columns]
+            batch = pa.record_batch(arrays, names=[f"c{i}" for i in range(len(arrays))])
+            try:
+                return pool.call(kernel.target, batch)
+            except DataError as error:
+                self.problem = error
+                raise
+
+        return remote
+
+    def stop(self) -> None:
+        if self.pool is not None:
+            self.pool.stop()
+
+
+def flat(column: Any) -> Any:
+    """One array of a column that may come in chunks."""
+    return column.combine_chunks() if hasattr(column, "combine_chunks") else column

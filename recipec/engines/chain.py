@@ -1,0 +1,42 @@
+"""Running a chain of columns, filters and operators into one table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from recipec.api import Outcome, quote
+from recipec.engines.context import RunContext
+from recipec.resolve.chain import Chain, Stage, compose, entry
+
+
+def run_chain(ctx: RunContext, chain: Chain, source: str, hidden: Sequence[str]) -> Outcome:
+    """Create ``ctx.target`` from ``source``: kept rows with their columns, and dropped rows with ``_why`` (the number of
+    their reason), ``_because`` and their key alone."""
+    con = ctx.con
+    current = entry(source)
+    pending: list[Stage] = []
+    made: list[str] = []
+    for number, stage in enumerate(chain.stages):
+        if stage.prepare is None:
+            pending.append(stage)
+            continue
+        # An operator that is more than SQL needs its input as a table.
+        name = ctx.temp(f"in{number}")
+        con.execute(f"CREATE TEMP TABLE {name} AS {compose(pending, current)}")
+        made.append(name)
+        scratch = f"{ctx.scratch}op{number}_"
+        stage.prepare(ctx.tools_for(scratch), name)
+        pending = [Stage(stage.query.replace("{scratch}", scratch), None, stage.what)]
+        current = name
+    # Dropped rows keep their key and reason; their values can be had from the input by that key.
+    kept = [f"CASE WHEN _why IS NULL THEN {quote(c)} END AS {quote(c)}" for c in chain.schema.names]
+    columns = ", ".join([*map(quote, hidden), *(kept if chain.reasons else map(quote, chain.schema.names)), "_why::SMALLINT AS _why", "_because"])
+    con.execute(f"CREATE TABLE {ctx.target} AS SELECT {columns} FROM ({compose(pending, current)})")
+    for name in made:
+        con.execute(f"DROP TABLE {name}")
+    counts = dict(con.execute(f"SELECT _why, count(*) FROM {ctx.target} GROUP BY _why").fetchall())
+    outcome = Outcome(rows_out=int(counts.get(None, 0)))
+    for number, reason in enumerate(chain.reasons):
+        outcome.dropped[reason.words] = outcome.dropped.get(reason.words, 0) + int(counts.get(number, 0))
+    outcome.extra["reasons"] = [r.words for r in chain.reasons]
+    return outcome

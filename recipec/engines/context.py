@@ -1,0 +1,78 @@
+"""What a step kind gets when it runs, and how it says that it cannot go on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from recipec.api import DataError, RunTools, TableRef, quote
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from recipec.resolve.program import Program, ResolvedStep
+
+
+class StepFailed(DataError):
+    """A step that ran and found something wrong: failed tests, too many bad rows, duplicated keys.
+
+    ``rows`` are offending rows to show (column to value); ``where`` an SQL that yields all of them.
+    """
+
+    def __init__(self, message: str, help: str = "", rows: Iterable[Mapping[str, Any]] = ()) -> None:
+        super().__init__(message, help)
+        self.rows = list(rows)
+
+
+@dataclass
+class RunContext:
+    """``target`` is the SQL name of the table that the step must create, with ``_key``, ``_parent`` and its columns."""
+
+    con: duckdb.DuckDBPyConnection
+    program: Program
+    step: ResolvedStep
+    run_key: str
+    target: str
+    relations: Mapping[TableRef, str]
+    scratch: str
+    folder: Path
+    temporary: Path
+    threads: int
+    progress: Callable[[float | None, str], None]
+    note: Callable[[str], None]
+    history: Callable[[str], Mapping[str, Any]] = field(default=lambda _: {})
+    """Facts of an earlier step by its name: rows_in, rows_out, dropped, sources (for dataset cards)."""
+
+    exports: Callable[[str], list[dict[str, Any]]] = field(default=lambda _: [])
+
+    def history_of_exports(self, to: str) -> list[dict[str, Any]]:
+        """Files that earlier runs of any recipe of this workspace wrote to a place."""
+        return self.exports(to)
+
+    def relation(self, ref: TableRef) -> str:
+        """The SQL name of an input's table, kept rows only."""
+        return self.relations[ref]
+
+    def execute(self, sql: str) -> duckdb.DuckDBPyConnection:
+        """Run a statement that may take long; the progress shown follows DuckDB's own."""
+        return self.con.execute(sql)
+
+    def one(self, sql: str) -> tuple[Any, ...]:
+        row = self.con.execute(sql).fetchone()
+        return row if row is not None else ()
+
+    def rows(self, ref: TableRef) -> int:
+        return int(self.one(f"SELECT count(*) FROM {self.relation(ref)}")[0])
+
+    def tools_for(self, scratch: str) -> RunTools:
+        """What an operator's ``prepare`` may use, under its own prefix for temporary tables."""
+        return RunTools(self.con, scratch, lambda share: self.progress(share, ""), self.threads, self.temporary)
+
+    def temp(self, name: str) -> str:
+        """A name for a temporary table of this step."""
+        return quote(f"{self.scratch}{name}")
+
+
+__all__ = ["RunContext", "StepFailed"]

@@ -1,0 +1,349 @@
+"""Running a plan on DuckDB: step after step, each in one transaction with its row of the journal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from recipec.api import DataError, Outcome, TableRef, literal, quote
+from recipec.engines.batches import Kernels
+from recipec.engines.context import RunContext, StepFailed
+from recipec.engines.until import round_to_skip
+from recipec.plan.fingerprint import file_digests, guards_key, run_key
+from recipec.plan.planner import Plan, Planned, program_id, stale
+from recipec.resolve.program import Program, ResolvedStep
+from recipec.workspace.database import Built, Workspace
+
+Status = Literal["run", "reused", "skipped", "failed"]
+
+
+@dataclass
+class StepResult:
+    """What became of a step. ``changed`` is False when it ran and gave the rows that it gave before."""
+
+    name: str
+    kind: str
+    status: Status
+    why: str = ""
+    built: Built | None = None
+    seconds: float = 0.0
+    changed: bool = True
+    error: DataError | None = None
+
+
+@dataclass
+class RunResult:
+    steps: list[StepResult] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def failed(self) -> list[StepResult]:
+        return [s for s in self.steps if s.status == "failed"]
+
+
+class Watcher(Protocol):
+    """Told what happens, as it happens."""
+
+    def start(self, step: ResolvedStep, why: str, rows: int | None) -> None: ...
+
+    def progress(self, share: float | None, text: str) -> None: ...
+
+    def done(self, result: StepResult) -> None: ...
+
+
+class Silent:
+    """A watcher that says nothing."""
+
+    def start(self, step: ResolvedStep, why: str, rows: int | None) -> None:
+        pass
+
+    def progress(self, share: float | None, text: str) -> None:
+        pass
+
+    def done(self, result: StepResult) -> None:
+        pass
+
+
+def run(plan: Plan, workspace: Workspace, watcher: Watcher | None = None) -> RunResult:
+    """Carry out a plan. A failed step stops what reads it; the others go on. KeyboardInterrupt leaves all finished steps."""
+    runner = Runner(plan.program, workspace, watcher or Silent())
+    started = time.monotonic()
+    try:
+        for planned in plan.steps:
+            runner.step(planned)
+    finally:
+        runner.finish(complete=len(runner.result.steps) == len(plan.steps))
+        runner.result.seconds = time.monotonic() - started
+    return runner.result
+
+
+class Runner:
+    def __init__(self, program: Program, workspace: Workspace, watcher: Watcher) -> None:
+        self.program, self.workspace, self.watcher = program, workspace, watcher
+        self.con = workspace.con
+        self.recipe = program_id(program)
+        self.result = RunResult()
+        self.outputs: dict[str, Built] = {}
+        self.previous = workspace.current(self.recipe)
+        self.threads = int(self.con.execute("SELECT current_setting('threads')").fetchone()[0])  # type: ignore[index]
+        self.kernels = Kernels(self.con, self.threads)
+        self.run_id: int | None = None
+
+    # Steps
+
+    def step(self, planned: Planned) -> None:
+        step = planned.step
+        broken = [p.step for p in step.parents if p.step not in self.outputs]
+        if broken:
+            self.report(StepResult(step.name, step.kind.name, "skipped", f"`{broken[0]}` did not finish"))
+            return
+        skipped = round_to_skip(self.program, step, self.outputs, self.con)
+        if skipped is not None:
+            self.outputs[step.name] = self.outputs[skipped.step]
+            self.report(StepResult(step.name, step.kind.name, "skipped", skipped.why, self.outputs[step.name]))
+            return
+        try:
+            files = file_digests(self.workspace, step.bound.files)
+            key = run_key(step, [(self.outputs[p.step].output_id, p.part) for p in step.parents], files)
+            built = self.workspace.built.get(key)
+            if built is not None and stale(built, step) is None:
+                self.keep(step, built)
+                self.report(StepResult(step.name, step.kind.name, "reused", planned.why, built))
+                return
+            self.build(planned, key, files)
+        except DataError as error:
+            self.report(StepResult(step.name, step.kind.name, "failed", planned.why, error=error))
+
+    def build(self, planned: Planned, key: str, files: dict[str, str]) -> None:
+        step, con = planned.step, self.con
+        self.begin_run()
+        parents = [self.outputs[p.step] for p in step.parents]
+        self.watcher.start(step, planned.why, sum(p.rows_out for p in parents) or None)
+        self.kernels.register()
+        started = time.monotonic()
+        temporary = self.workspace.temporary / key
+        temporary.mkdir(parents=True, exist_ok=True)
+        notes: list[str] = []
+        context = RunContext(
+            con=con,
+            program=self.program,
+            step=step,
+            run_key=key,
+            target=self.workspace.table(key),
+            relations={p: self.relation(p) for p in step.parents},
+            scratch=f"_{key[:8]}_",
+            folder=self.program.folder,
+            temporary=temporary,
+            threads=self.threads,
+            progress=self.watcher.progress,
+            note=notes.append,
+            history=self.history,
+            exports=lambda to: [f for b in self.workspace.built.values() if b.extra.get("to") == to for f in b.extra["files"]],
+        )
+        with self.translated(step):
+            self.workspace.drop(key)
+            con.execute("BEGIN")
+            try:
+                outcome: Outcome = step.kind().run(step.bound.plan, context)
+                if step.bound.files and file_digests(self.workspace, step.bound.files) != files:
+                    raise StepFailed("a source file changed while it was read", "run again")
+                built = self.record(planned, key, files, outcome, notes, time.monotonic() - started)
+                con.execute("COMMIT")
+            except BaseException:
+                self.rollback()
+                self.workspace.built.pop(key, None)
+                raise
+            finally:
+                self.drop_temporary(context.scratch)
+        self.keep(step, built)
+        before = planned.previous
+        changed = before is None or before.output_id != built.output_id
+        self.report(StepResult(step.name, step.kind.name, "run", planned.why, built, built.seconds, changed))
+
+    def record(
+        self, planned: Planned, key: str, files: dict[str, str], outcome: Outcome, notes: list[str], seconds: float
+    ) -> Built:
+        step = planned.step
+        outputs = step.bound.outputs if step.kind.table else {}
+        if outputs:
+            columns = {r[0] for r in self.con.execute(f"DESCRIBE {self.workspace.table(key)}").fetchall()}
+            self.workspace.make_views(key, outputs, "_why" in columns, "_part" in columns)
+        built = Built(
+            run_key=key,
+            recipe=self.recipe,
+            step=step.name,
+            kind=f"{step.kind.name}@{step.kind.version}",
+            output_id=key,
+            meaning=dict(step.bound.meaning),
+            shown=dict(step.bound.shown),
+            inputs={str(p): self.outputs[p.step].output_id for p in step.parents},
+            files=files,
+            parts=list(outputs),
+            rows_in=outcome.rows_in,
+            rows_out=outcome.rows_out,
+            dropped=outcome.dropped,
+            notes=[*notes, *outcome.notes],
+            extra=outcome.extra,
+            seconds=round(seconds, 3),
+            run=self.run_id or 0,
+            guards=guards_key(step),
+        )
+        before = planned.previous
+        if before is not None and outputs and before.run_key != key and self.same_rows(before, built):
+            built.output_id = before.output_id
+        self.workspace.write(built)
+        return built
+
+    def same_rows(self, a: Built, b: Built) -> bool:
+        """Whether two results hold the same rows, part by part. Compared now, by one version of DuckDB, so its own hash serves."""
+        if a.parts != b.parts or a.rows_out != b.rows_out or a.run_key not in self.workspace.built:
+            return False
+        for part in a.parts:
+            facts = []
+            for built in (a, b):
+                view = self.workspace.view(built.run_key, part or None)
+                shape = self.con.execute(f"DESCRIBE {view}").fetchall()
+                listed = ", ".join(quote(r[0]) for r in shape)
+                sums = self.con.execute(f"SELECT count(*), bit_xor(h), sum(h::HUGEINT) FROM (SELECT hash({listed}) AS h FROM {view})").fetchone()
+                facts.append(([r[:2] for r in shape], sums))
+            if facts[0] != facts[1]:
+                return False
+        return True
+
+    # Helpers
+
+    def relation(self, ref: TableRef) -> str:
+        return self.workspace.view(self.outputs[ref.step].run_key, ref.part)
+
+    def keep(self, step: ResolvedStep, built: Built) -> None:
+        self.outputs[step.name] = built
+        if self.previous.get(step.name) != built.run_key:
+            self.workspace.set_current(self.recipe, step.name, built.run_key)
+            self.previous[step.name] = built.run_key
+
+    def report(self, result: StepResult) -> None:
+        self.result.steps.append(result)
+        self.watcher.done(result)
+
+    def history(self, name: str) -> dict[str, Any]:
+        built = self.outputs[name]
+        return {"rows_in": built.rows_in, "rows_out": built.rows_out, "dropped": built.dropped, "files": built.files, "output_id": built.output_id}
+
+    def rollback(self) -> None:
+        import duckdb
+
+        try:
+            self.con.execute("ROLLBACK")
+        except duckdb.Error:
+            # The transaction is gone already: DuckDB ended it when the statement failed.
+            return
+
+    def drop_temporary(self, scratch: str) -> None:
+        import duckdb
+
+        try:
+            rows = self.con.execute(
+                "SELECT table_name, table_type FROM information_schema.tables WHERE table_schema = 'main' AND starts_with(table_name, ?)", [scratch]
+            ).fetchall()
+            for name, kind in rows:
+                self.con.execute(f"DROP {'VIEW' if kind == 'VIEW' else 'TABLE'} IF EXISTS {quote(name)}")
+        except duckdb.Error:
+            # A broken connection has no temporary tables left to drop.
+            return
+
+    @contextmanager
+    def translated(self, step: ResolvedStep) -> Any:
+        """DuckDB's and the system's errors as messages for people."""
+        import duckdb
+
+        try:
+            yield
+        except duckdb.InterruptException:
+            raise KeyboardInterrupt from None
+        except duckdb.OutOfMemoryException as error:
+            raise DataError(f"out of memory: {first_line(error)}", "give more with --memory, use fewer --threads, or put the workspace on a larger disk") from None
+        except duckdb.ConversionException as error:
+            raise DataError(f"a value does not convert: {first_line(error)}", "use try_cast(x as ...), which gives null, or drop such rows before") from None
+        except duckdb.IOException as error:
+            raise DataError(first_line(error), "is the disk full, or a file gone? What is finished stays; run again") from None
+        except duckdb.Error as error:
+            if self.kernels.problem is not None:
+                problem, self.kernels.problem = self.kernels.problem, None
+                raise problem from None
+            raise DataError(first_line(error)) from None
+        except OSError as error:
+            raise DataError(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "), "what is finished stays; run again") from None
+
+    # The run's own row
+
+    def begin_run(self) -> None:
+        if self.run_id is None:
+            row = self.con.execute("SELECT coalesce(max(run), 0) + 1 FROM recipec.runs").fetchone()
+            self.run_id = int(row[0]) if row else 1
+            self.con.execute(
+                "INSERT INTO recipec.runs VALUES (?, ?, ?, current_timestamp::TIMESTAMP, NULL, 'running')",
+                [self.run_id, self.recipe, self.program.header.version],
+            )
+
+    def finish(self, complete: bool) -> None:
+        self.kernels.stop()
+        self.workspace.publish(published(self.program, self.workspace, self.outputs))
+        if self.run_id is not None:
+            status = "failed" if self.result.failed else "done" if complete else "interrupted"
+            self.con.execute("UPDATE recipec.runs SET finished = current_timestamp::TIMESTAMP, status = ? WHERE run = ?", [status, self.run_id])
+
+
+def first_line(error: Exception) -> str:
+    text = str(error).strip()
+    head = text.splitlines()[0] if text else type(error).__name__
+    return head.partition("Error: ")[2] or head
+
+
+def published(program: Program, workspace: Workspace, outputs: dict[str, Built]) -> dict[tuple[str, str], str]:
+    """The views that people query, after a run: one for each step's table and part, and the books of dropped rows and parents."""
+    views: dict[tuple[str, str], str] = {}
+    dropped: list[str] = []
+    lineage: list[str] = []
+    names = dict(outputs)
+    for module_name, global_name in program.root.steps.items():
+        if global_name in outputs:
+            names[module_name] = outputs[global_name]
+    for name, built in names.items():
+        for part in built.parts:
+            schema, _, local = name.rpartition(".")
+            place = (name, part) if part else (schema or "main", local)
+            views[place] = f"SELECT * FROM {workspace.view(built.run_key, part or None)}"
+        if built.parts and name in outputs:
+            table = workspace.table(built.run_key)
+            lineage.append(f"SELECT {literal(name)} AS step, _key, _parent FROM {table} WHERE _parent IS NOT NULL")
+            if "reasons" in built.extra:
+                cases = " ".join(f"WHEN {i} THEN {literal(r)}" for i, r in enumerate(built.extra["reasons"]))
+                reason = f"CASE _why {cases} END" if cases else "NULL::VARCHAR"
+                dropped.append(f"SELECT {literal(name)} AS step, _key, {reason} AS reason, _because AS because FROM {table} WHERE _why IS NOT NULL")
+    empty = "SELECT NULL::VARCHAR AS step, NULL::UUID AS _key, {} WHERE false"
+    views["recipec", "dropped"] = " UNION ALL ".join(dropped) or empty.format("NULL::VARCHAR AS reason, NULL::VARCHAR AS because")
+    views["recipec", "lineage"] = " UNION ALL ".join(lineage) or empty.format("NULL::UUID AS _parent")
+    return views
+
+
+def prune(workspace: Workspace) -> list[str]:
+    """Remove every result that no recipe's last run points at; returns their run keys."""
+    wanted = {r[0] for r in workspace.con.execute("SELECT run_key FROM recipec.current").fetchall()}
+    gone = [k for k in workspace.built if k not in wanted]
+    for key in gone:
+        workspace.con.execute("BEGIN")
+        workspace.drop(key)
+        workspace.con.execute("COMMIT")
+    workspace.con.execute("CHECKPOINT")
+    return gone
+
+
+def relative(path: Path, folder: Path) -> str:
+    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.as_posix()
+
+
+__all__ = ["RunResult", "Sequence", "StepResult", "Watcher", "prune", "published", "run"]

@@ -1,0 +1,152 @@
+"""``dedupe(text)``, ``dedupe(a, b)``, ``dedupe(text, near: 85%)``"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import model_validator
+
+from recipec.api import (
+    ORDER,
+    ColumnName,
+    DataError,
+    Expression,
+    Operator,
+    Rewrite,
+    RunTools,
+    Schema,
+    Settings,
+    Traits,
+    named,
+    operator,
+    quote,
+)
+from recipec.operators._sql import projection
+from recipec.resolve.arguments import Choices, Inner
+from recipec.resolve.binder import StepBinder
+from recipec.resolve.problems import WrongArguments, WrongType
+from recipec.resolve.types import shown
+from recipec.syntax import tree
+
+
+class NoParams(Settings):
+    pass
+
+
+class BestParams(Settings):
+    expr: Expression
+
+
+KEEP = Choices((("first", NoParams), ("longest", NoParams), ("best", BestParams)), what="way to keep one")
+
+
+class DedupeParams(Settings):
+    rest: tuple[ColumnName, ...] = ()
+    near: float | None = named(None, gt=0, le=1)
+    by: Literal["auto", "words", "characters"] = named("auto")
+    ngram: int | None = named(None, ge=1, le=50)
+    keep: Annotated[Inner, KEEP] | None = named(None)
+
+    @model_validator(mode="after")
+    def near_only(self) -> DedupeParams:
+        if self.near is None and (self.ngram is not None or self.by != "auto"):
+            raise ValueError("`ngram` and `by` say how near-duplicates are compared: they need `near: 85%`")
+        if self.near is not None and len(self.rest) != 1:
+            raise ValueError("near-duplicates are found in one column of text")
+        return self
+
+
+@operator("dedupe")
+class Dedupe(Operator):
+    """Of rows that say the same, keep one.
+
+    ```recipe
+    clean tidy from packages {
+      dedupe(description)
+      dedupe(description, near: 85%)
+      dedupe(section, summary, keep: best(length(description)))
+    }
+    ```
+
+    ``dedupe(a, b)`` drops rows equal in all the named columns (all columns, where none is named) to one that is kept; a row
+    where one of them is null is never a duplicate. ``near: 85%`` drops rows whose text is nearly that of another: their
+    sets of 5-grams (``ngram``) of words, or of characters for Chinese and Japanese (``by``), after lower-casing and taking
+    digits, accents and punctuation away, have a Jaccard similarity of at least 85 %. Candidates come from MinHash (Broder
+    1997) in bands; every one is then compared by its true similarity, so nothing below the threshold is ever dropped for
+    being alike to its neighbour. Rows alike step by step form one cluster.
+
+    ``keep`` says which row of a cluster stays: the ``first`` by key (the default), the ``longest``, or the one with the
+    greatest ``best(expr)``. Every dropped row names the row that it duplicates: ``recipec explain STEP KEY``.
+    """
+
+    Params = DedupeParams
+    traits = Traits(scope="global", changes_rows=True, removes_duplicates=True)
+
+    def rewrite(self, bind: StepBinder, schema: Schema, call: tree.Op) -> Rewrite:
+        p: DedupeParams = self.params
+        if len({c.name for c in p.rest}) < len(p.rest):
+            bind.report(WrongArguments(span=call.call.span, message="a column is named twice"))
+        if p.near is not None:
+            return self.near(bind, schema, p)
+        columns = [c.sql for c in p.rest] or [quote(c) for c in schema.names]
+        if not columns:
+            bind.report(WrongArguments(span=call.call.span, message="there is no column to compare"))
+        same = " || chr(31) || ".join(f"({c})::VARCHAR" for c in columns)
+        known = " AND ".join(f"{c} IS NOT NULL" for c in columns)
+        # Equal texts have equal MD5; 128 bits keep two different texts of any real table apart, and are small to group by.
+        digest = f"CASE WHEN _why IS NULL AND {known} THEN md5_number({same}) END"
+        prefer = self.preference(schema, columns)
+        best = "min(_key)" if prefer is None else f"arg_min(_key, {{'o': -({prefer})::DOUBLE, 'k': _key}})"
+        kept = f"SELECT _same, {best} AS _kept FROM (SELECT *, {digest} AS _same FROM {{input}}) WHERE _same IS NOT NULL GROUP BY _same HAVING count(*) > 1"
+        duplicate = "d._kept IS NOT NULL AND d._kept <> i._key"
+        why = f"CASE WHEN i._why IS NULL AND {duplicate} THEN {{why[0]}} ELSE i._why END"
+        because = f"CASE WHEN i._why IS NULL AND {duplicate} THEN 'the same as ' || d._kept ELSE i._because END"
+        listed = projection(schema, why=why, because=because, prefix="i.")
+        query = f"SELECT {listed} FROM (SELECT *, {digest} AS _same FROM {{input}}) AS i LEFT JOIN ({kept}) AS d ON i._same = d._same"
+        return Rewrite(query, schema, ("duplicate",), prepare=nothing)
+
+    def preference(self, schema: Schema, columns: list[str]) -> str | None:
+        keep: Inner | None = self.params.keep
+        if keep is None or keep.name == "first":
+            return ORDER if schema.ordered else None
+        if keep.name == "longest":
+            return " + ".join(f"length(({c})::VARCHAR)" for c in columns)
+        return f"coalesce(({keep.params.expr.sql})::DOUBLE, '-inf'::DOUBLE)"
+
+    def near(self, bind: StepBinder, schema: Schema, p: DedupeParams) -> Rewrite:
+        column = p.rest[0]
+        if column.type != "VARCHAR" and not schema.unknown:
+            bind.report(WrongType(span=column.span, message=f"near-duplicates are found in text; `{column.name}` is {shown(column.type)}"))
+        prefer = self.preference(schema, [column.sql])
+        if prefer is not None and not (p.keep is None or p.keep.name == "first"):
+            prefer = f"({prefer}) DESC NULLS LAST"
+        threshold, by, ngram, text = p.near or 1.0, p.by, p.ngram, column.sql
+
+        def prepare(tools: RunTools, table: str) -> None:
+            from recipec.fast.minhash import near_duplicates
+
+            order = f", {prefer} AS _preferred" if prefer else ""
+            query = f"SELECT _key, {text} AS _text{order} FROM {table} WHERE _why IS NULL"
+            if prefer and prefer.endswith("DESC NULLS LAST"):
+                query = f"SELECT _key, {text} AS _text, {prefer.removesuffix(' DESC NULLS LAST')} AS _preferred FROM {table} WHERE _why IS NULL"
+            ranking = None if prefer is None else "_preferred DESC NULLS LAST" if "DESC" in prefer else "_preferred"
+            try:
+                near_duplicates(
+                    tools.con, query, text="_text", threshold=threshold, by=by, ngram=ngram, order=ranking,
+                    out=f"{tools.scratch}near", scratch=tools.folder, progress=tools.progress,
+                )  # fmt: skip
+            except ValueError as error:
+                raise DataError(str(error)) from None
+
+        why = "CASE WHEN i._why IS NULL AND d._key IS NOT NULL THEN {why[0]} ELSE i._why END"
+        told = "'near-duplicate of ' || d.neighbour || ' (Jaccard ' || format('{:.2f}', d.similarity) || '), kept ' || d.kept"
+        because = f"CASE WHEN i._why IS NULL AND d._key IS NOT NULL THEN {told} ELSE i._because END"
+        listed = projection(schema, why=why, because=because, prefix="i.")
+        query = f"SELECT {listed} FROM {{input}} AS i LEFT JOIN {{scratch}}near AS d ON i._key = d._key"
+        return Rewrite(query, schema, ("near-duplicate",), prepare=prepare)
+
+
+def nothing(tools: RunTools, table: str) -> None:
+    """The rewrite reads its input twice: it needs a table, and nothing else."""
+
+

@@ -1,0 +1,173 @@
+"""What a run would do, and why: for each step reuse or run, and the field that made it so."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from recipec.api import TableRef
+from recipec.plan.fingerprint import file_digests, guards_key, run_key
+from recipec.resolve.program import Program, ResolvedStep
+from recipec.workspace.database import Built, Workspace
+
+
+@dataclass(frozen=True)
+class Change:
+    """A field of a step that is not what it was. None stands for "was not there" or "is gone"."""
+
+    field: str
+    old: str | None
+    new: str | None
+
+    def __str__(self) -> str:
+        if self.old is None and self.new is None:
+            return self.field
+        if self.old is None:
+            return f"{self.field} added"
+        if self.new is None:
+            return f"{self.field} removed"
+        return f"{self.field}: {brief(self.old)} -> {brief(self.new)}"
+
+
+@dataclass
+class Planned:
+    """``run_key`` is None while an input's output is not known. ``built`` is what would be reused, or was there before."""
+
+    step: ResolvedStep
+    status: Literal["reuse", "run"]
+    why: str
+    changes: list[Change] = field(default_factory=list)
+    run_key: str | None = None
+    built: Built | None = None
+    previous: Built | None = None
+
+    @property
+    def name(self) -> str:
+        return self.step.name
+
+
+@dataclass
+class Plan:
+    program: Program
+    steps: list[Planned]
+
+    @property
+    def to_run(self) -> list[Planned]:
+        return [p for p in self.steps if p.status == "run"]
+
+    def __getitem__(self, name: str) -> Planned:
+        return next(p for p in self.steps if p.name == name)
+
+
+def selected(program: Program, only: Sequence[str] | None) -> list[ResolvedStep]:
+    """The steps to plan: all, or the named ones with everything they read."""
+    if not only:
+        return program.steps
+    wanted: set[str] = set()
+    queue = list(only)
+    by_name = {s.name: s for s in program.steps}
+    while queue:
+        name = queue.pop()
+        if name not in wanted and name in by_name:
+            wanted.add(name)
+            queue.extend(p.step for p in by_name[name].parents)
+    return [s for s in program.steps if s.name in wanted]
+
+
+def make_plan(program: Program, workspace: Workspace, only: Sequence[str] | None = None) -> Plan:
+    """Compare every step with what the workspace holds."""
+    previous = workspace.current(program_id(program))
+    planned: dict[str, Planned] = {}
+    for step in selected(program, only):
+        planned[step.name] = plan_step(step, workspace, planned, previous)
+    return Plan(program, list(planned.values()))
+
+
+def program_id(program: Program) -> str:
+    """How the workspace knows a recipe: its file's name."""
+    return program.root.source.path.replace("\\", "/").rpartition("/")[2]
+
+
+def plan_step(step: ResolvedStep, workspace: Workspace, planned: dict[str, Planned], previous: dict[str, str]) -> Planned:
+    before = workspace.built.get(previous.get(step.name, ""))
+    files = file_digests(workspace, step.bound.files)
+    inputs: list[tuple[str, str | None]] = []
+    waiting: list[TableRef] = []
+    for ref in step.parents:
+        parent = planned[ref.step]
+        if parent.status == "reuse" and parent.built is not None:
+            inputs.append((parent.built.output_id, ref.part))
+        else:
+            waiting.append(ref)
+    if waiting:
+        names = ", ".join(dict.fromkeys(f"`{r.step}`" for r in waiting))
+        changes = changed_fields(step, before, files) if before else []
+        why = "; ".join(map(str, changes[:2])) if changes else f"input {names} " + ("changes" if before else "is to run")
+        return Planned(step, "run", why if before else "new", changes, None, None, before)
+    key = run_key(step, inputs, files)
+    built = workspace.built.get(key)
+    if built is not None and (problem := stale(built, step)) is None:
+        return Planned(step, "reuse", "", [], key, built, before)
+    if built is not None:
+        return Planned(step, "run", problem or "", [], key, None, before or built)
+    if before is None:
+        return Planned(step, "run", "new", [], key, None, None)
+    changes = changed_fields(step, before, files)
+    if not changes:
+        moved = [r for r, (output, _) in zip(step.parents, inputs, strict=True) if before.inputs.get(str(r)) not in (None, output)]
+        names = ", ".join(f"`{r}`" for r in moved) or "its inputs"
+        return Planned(step, "run", f"{names} changed" if moved else "reads other steps", [], key, None, before)
+    more = f" (+{len(changes) - 1} more)" if len(changes) > 1 else ""
+    return Planned(step, "run", f"{changes[0]}{more}", changes, key, None, before)
+
+
+def stale(built: Built, step: ResolvedStep) -> str | None:
+    """Why a finished step cannot be reused as it is: its tests changed, or files that it wrote are gone or were changed."""
+    if built.guards != guards_key(step):
+        return "its tests changed"
+    return step.kind.stale(step.bound.plan, built.extra)
+
+
+def changed_fields(step: ResolvedStep, before: Built, files: dict[str, str]) -> list[Change]:
+    """Field by field, what the step meant when it was built last and what it means now."""
+    out: list[Change] = []
+    kind = f"{step.kind.name}@{step.kind.version}"
+    if before.kind != kind:
+        out.append(Change("kind", before.kind, kind))
+    new, old = dict(step.bound.meaning), before.meaning
+    for name in (*new, *(n for n in old if n not in new)):
+        if name == "order":
+            continue
+        a, b = json.dumps(old[name], sort_keys=True) if name in old else None, None
+        if name in new:
+            b = json.dumps(json.loads(json.dumps(new[name])), sort_keys=True)
+        if a != b:
+            out.append(
+                Change(
+                    name.removeprefix("settings."),
+                    None if a is None else before.shown.get(name, plain(old[name])),
+                    None if b is None else step.bound.shown.get(name, plain(new[name])),
+                )
+            )
+    if not out and old.get("order") != json.loads(json.dumps(new.get("order"))):
+        out.append(Change("the order of its statements", None, None))
+    if sorted(files.values()) != sorted(before.files.values()):
+        changed = [n for n in files if before.files.get(n) != files[n]]
+        gone = [n for n in before.files if n not in files]
+        names = ", ".join([*changed[:2], *gone[:1]])
+        out.append(Change(f"file {names} changed" if changed or gone else "files changed", None, None))
+    return out
+
+
+def plain(value: Any) -> str:
+    """A value of a fingerprint for people."""
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False)
+
+
+def brief(text: str, width: int = 48) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= width else text[: width - 1] + "…"

@@ -1,0 +1,288 @@
+"""``export``: tables to files that trainers read."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from recipec.api import (
+    ORDER,
+    Bound,
+    ColumnName,
+    DataError,
+    ExportContext,
+    ExportPart,
+    Format,
+    Json,
+    Kind,
+    Outcome,
+    Schema,
+    Settings,
+    SourceFile,
+    TableRef,
+    Traits,
+    quote,
+    step,
+)
+from recipec.engines.context import RunContext
+from recipec.plan.fingerprint import file_digest
+from recipec.resolve.arguments import Choices, Inner
+from recipec.resolve.binder import StepBinder
+from recipec.resolve.chain import meaning_of
+from recipec.resolve.problems import BadValue, WrongArguments
+from recipec.syntax import tree
+
+FORMATS = Choices(group="format", what="format")
+
+
+class ExportSettings(Settings):
+    to: str
+    format: Annotated[Inner, FORMATS]
+    columns: list[ColumnName] = []
+    keys: bool = False
+    shards: int = Field(1, ge=1, le=100_000)
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class ExportPlan:
+    target: Path
+    shown: str
+    single: str | None
+    format: Format
+    parts: tuple[tuple[str, TableRef], ...]
+    columns: tuple[str, ...]
+    keys: bool
+    shards: int
+
+
+@step("export")
+class Export(Kind):
+    """Writes a table, or the parts of a split, to files.
+
+    ```recipe
+    export out from final { to: "build/packages"  format: huggingface() }
+    export chats from chat { to: "build/chat.jsonl"  format: jsonl()  columns: [messages] }
+    ```
+
+    ``to`` is a folder, or for one table a file with the format's ending; relative to the recipe. A split is written as
+    one file for each of its parts, named after it. Rows stand in the order of their keys, or in that of ``sort``; the
+    bytes depend on the rows alone. ``columns`` chooses and orders the columns; ``keys: true`` adds ``_key`` and
+    ``_parent``; ``shards`` cuts every part into so many files.
+
+    The folder or file appears whole, in place of what the last run wrote there. A folder that holds files that this
+    export did not write is left alone and the step fails. A run writes again when an exported file is gone or was changed.
+    """
+
+    Settings = ExportSettings
+    inputs = (1, None)
+    table = False
+
+    def bind(self, bind: StepBinder) -> Bound | None:
+        settings: ExportSettings | None = bind.settings()
+        if settings is None:
+            return None
+        span = {s.key.id: s.value.span for s in bind.statements(tree.Setting)}
+        made: Format = settings.format.cls(settings.format.params)
+        parts = self.parts(bind)
+        ok = True
+        suffixes = {made.extension, *(made.extension + z for z in (".gz", ".zst"))} - {""}
+        single = next((Path(settings.to).name for s in suffixes if s and settings.to.endswith(s)), None)
+        if single is not None and len(parts) > 1:
+            bind.report(
+                BadValue(span=span["to"], message=f"`{settings.to}` is one file, and {len(parts)} tables go into it", help=("name a folder",))
+            )
+            ok = False
+        if single is not None and settings.shards > 1:
+            bind.report(BadValue(span=span["to"], message=f"`{settings.to}` is one file, and `shards` asks for {settings.shards}", help=("name a folder",)))
+            ok = False
+        if not settings.to.strip() or settings.to.rstrip("/") in (".", "..", ""):
+            bind.report(BadValue(span=span["to"], message="`to` must name a folder or file of its own", help=('to: "build/out"',)))
+            ok = False
+        names = [c.name for c in settings.columns]
+        if len(set(names)) < len(names):
+            bind.report(WrongArguments(span=span["columns"], message="a column is listed twice"))
+            ok = False
+        for _, ref in parts:
+            if ref.schema.unknown:
+                continue
+            if any(n not in ref.schema.types for n in names):
+                bind.report(BadValue(span=span["columns"], message=f"`{ref}` lacks a column that `columns` names"))
+                ok = False
+                continue
+            for message, help in made.check(ref.schema.only(names) if names else ref.schema):
+                bind.report(BadValue(span=span["format"], message=message, help=(help,) if help else ()))
+                ok = False
+        if not ok:
+            return None
+        target = bind.names.source.folder / settings.to
+        plan = ExportPlan(target, settings.to, single, made, parts, tuple(names), settings.keys, settings.shards)
+        meaning: dict[str, Json] = {
+            "settings.to": settings.to,
+            "settings.format": [f"{made.name}@{made.version}", meaning_of(made.params)],
+            "settings.columns": names,
+            "settings.keys": settings.keys,
+            "settings.shards": settings.shards,
+            "parts": [n for n, _ in parts],
+        }
+        if made.name == "huggingface":
+            # The card says these, so they decide the bytes.
+            header = bind.program.header
+            meaning["card"] = [bind.program.recipe, header.version, header.description, header.license, header.language, header.authors, header.tags]
+        return bind.bound(outputs={}, meaning=meaning, plan=plan, edges_extra=tuple(r for _, r in parts), traits=Traits(scope="global"))
+
+    @staticmethod
+    def parts(bind: StepBinder) -> tuple[tuple[str, TableRef], ...]:
+        out: dict[str, TableRef] = {}
+        for ref in bind.inputs:
+            step = bind.program.resolved.get(ref.step)
+            divided = ref.part is None and step is not None and step.bound.traits.divides
+            if divided and step is not None:
+                for name, schema in step.bound.outputs.items():
+                    if name:
+                        out[name if name not in out else f"{ref.step}.{name}"] = TableRef(ref.step, name, schema, ref.span)
+            else:
+                name = ref.part or ref.step.rpartition(".")[2].partition("@")[0]
+                out[name if name not in out else str(ref)] = ref
+        return tuple(out.items())
+
+    @classmethod
+    def stale(cls, plan: ExportPlan, extra: Mapping[str, Json]) -> str | None:
+        for file in extra.get("files", []):
+            path = plan.target / file["path"] if plan.single is None else plan.target
+            try:
+                stat = path.stat()
+            except OSError:
+                return f"`{plan.shown}` is gone" if not plan.target.exists() else f"`{file['path']}` is gone"
+            if stat.st_size != file["size"] or (stat.st_mtime_ns != file["mtime_ns"] and file_digest(SourceFile(path, "")) != file["digest"]):
+                return f"`{file['path']}` was changed"
+        return None
+
+    def run(self, plan: ExportPlan, ctx: RunContext) -> Outcome:
+        parts: list[ExportPart] = []
+        for name, ref in plan.parts:
+            schema = ref.schema.only(plan.columns) if plan.columns else ref.schema
+            if plan.keys:
+                from recipec.api import Column
+
+                schema = Schema((Column("_key", "UUID"), Column("_parent", "UUID"), *schema.columns), schema.ordered)
+            listed = ", ".join(quote(c) for c in schema.names)
+            order = f"{ORDER}, _key" if schema.ordered else "_key"
+            relation = ctx.relation(ref)
+            parts.append(ExportPart(name, f"SELECT {listed} FROM {relation} ORDER BY {order}", schema, ctx.rows(ref)))
+        rows = sum(p.rows for p in parts)
+        parent = plan.target.parent
+        parent.mkdir(parents=True, exist_ok=True)
+        self.check_place(plan, ctx)
+        fresh = parent / f".{plan.target.name}.recipec-new"
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir()
+        con = ctx.con
+        # Rows must leave in the order of the query; the rest of a run is free of that.
+        con.execute("SET preserve_insertion_order = true")
+        try:
+            plan.format.write(
+                ExportContext(con, fresh, plan.single, tuple(parts), plan.shards, self.card(ctx, parts), lambda done, total: ctx.progress(done / total if total else None, ""))
+            )
+            files = self.files(fresh)
+            self.move(plan, fresh, files)
+        finally:
+            con.execute("SET preserve_insertion_order = false")
+            shutil.rmtree(fresh, ignore_errors=True)
+        for file in files:
+            path = plan.target / file["path"] if plan.single is None else plan.target
+            file["mtime_ns"] = path.stat().st_mtime_ns
+        return Outcome(rows_in=rows, rows_out=rows, extra={"files": files, "to": plan.shown})
+
+    @staticmethod
+    def files(folder: Path) -> list[dict[str, Any]]:
+        found = sorted(p for p in folder.rglob("*") if p.is_file())
+        return [{"path": p.relative_to(folder).as_posix(), "size": p.stat().st_size, "digest": file_digest(SourceFile(p, ""))} for p in found]
+
+    @staticmethod
+    def check_place(plan: ExportPlan, ctx: RunContext) -> None:
+        """Refuse to replace what this export did not write."""
+        target = plan.target
+        if plan.single is not None:
+            if target.is_dir():
+                raise DataError(f"`{plan.shown}` is a folder", "name another file")
+            return
+        if target.exists() and not target.is_dir():
+            raise DataError(f"`{plan.shown}` is a file", "name another folder")
+        if not target.is_dir():
+            return
+        ours = {f["path"] for f in ctx.history_of_exports(plan.shown)}
+        names = [n for n, _ in plan.parts]
+        foreign = [
+            p.relative_to(target).as_posix()
+            for p in sorted(target.rglob("*"))
+            if p.is_file() and p.relative_to(target).as_posix() not in ours and not looks_ours(p.name, names)
+        ]
+        if foreign:
+            more = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
+            raise DataError(
+                f"`{plan.shown}` holds files that this export did not write: {foreign[0]}{more}",
+                "choose a folder of its own, or empty this one",
+            )
+
+    @staticmethod
+    def move(plan: ExportPlan, fresh: Path, files: list[dict[str, Any]]) -> None:
+        for file in files:
+            descriptor = os.open(fresh / file["path"], os.O_RDONLY)
+            os.fsync(descriptor)
+            os.close(descriptor)
+        if plan.single is not None:
+            os.replace(fresh / files[0]["path"], plan.target)
+            return
+        old = plan.target.parent / f".{plan.target.name}.recipec-old"
+        shutil.rmtree(old, ignore_errors=True)
+        if plan.target.exists():
+            os.rename(plan.target, old)
+        os.rename(fresh, plan.target)
+        shutil.rmtree(old, ignore_errors=True)
+
+    @staticmethod
+    def card(ctx: RunContext, parts: list[ExportPart]) -> dict[str, Json]:
+        """Facts for a dataset card: what the data is, and every step between the sources and these parts."""
+        program, header = ctx.program, ctx.program.header
+        above: list[str] = []
+        queue = [p.step for p in ctx.step.parents]
+        while queue:
+            name = queue.pop()
+            if name not in above:
+                above.append(name)
+                resolved = program.resolved[name]
+                queue.extend(p.step for p in resolved.parents) if resolved is not None else None
+        steps, sources = [], []
+        for step in program.steps:
+            if step.name not in above:
+                continue
+            facts = ctx.history(step.name)
+            steps.append({"name": step.name, "kind": step.kind.name, "rows_in": facts["rows_in"], "rows_out": facts["rows_out"], "dropped": facts["dropped"]})
+            if step.kind.name == "source":
+                digest = "".join(sorted(facts["files"].values()))
+                sources.append({"name": step.name, "files": sorted(facts["files"]), "rows": facts["rows_out"], "digest": digest[:32]})
+        return {
+            "recipe": program.recipe,
+            "version": header.version,
+            "description": header.description,
+            "license": header.license,
+            "language": list(header.language),
+            "authors": list(header.authors),
+            "tags": list(header.tags),
+            "fingerprint": ctx.run_key,
+            "sources": sources,
+            "steps": steps,
+            "parts": [{"name": p.name, "rows": p.rows} for p in parts],
+        }
+
+
+def looks_ours(file: str, parts: list[str]) -> bool:
+    """Whether a file's name is one that exports give: a part's name, its shards, a card."""
+    return file in ("README.md", "dataset_info.json", "dataset_infos.json") or any(file.startswith((f"{p}.", f"{p}-")) for p in parts)

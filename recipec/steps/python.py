@@ -1,0 +1,205 @@
+"""``python``: a function of the user's on Arrow batches."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from recipec.api import Bound, Column, DataError, Kind, Outcome, Schema, Settings, SourceFile, Traits, TypeMap, literal, quote, step
+from recipec.engines.context import RunContext
+from recipec.identity import derived_key
+from recipec.resolve.binder import StepBinder
+from recipec.resolve.problems import BadValue, MissingFile
+from recipec.syntax import tree
+
+
+class PythonSettings(Settings):
+    call: str
+    columns: TypeMap
+    batch: int = 10_000
+    version: str = ""
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class PythonPlan:
+    file: Path
+    function: str
+    schema: Schema
+    batch: int
+
+
+@step("python")
+class Python(Kind):
+    """A Python function on batches of rows.
+
+    ```recipe
+    python scored from tidy {
+      call: "scores:add_score"
+      columns: { text: text, score: float }
+    }
+    ```
+
+    ``call`` is ``module:function``; the module is a file in the recipe's folder (``scores.py``, or ``pkg/scores.py`` as
+    ``pkg.scores``). The function gets a ``pyarrow.RecordBatch`` of the input's columns and ``_key`` and returns one (or a
+    table) with the declared ``columns``, whose types are checked. Returning ``_key`` for each row says which row it came
+    from: a row given back once keeps its key, one given back several times becomes rows with that parent, one left out is
+    dropped. Without ``_key`` in the answer there must be as many rows as were given, in their order.
+
+    The function's file is part of the step's fingerprint; what it imports is not: raise ``version`` when that changes.
+    Batches are of ``batch`` rows in key order, and the function must not depend on how they are cut. Checking and planning
+    a recipe never run it.
+    """
+
+    Settings = PythonSettings
+
+    def bind(self, bind: StepBinder) -> Bound | None:
+        settings: PythonSettings | None = bind.settings()
+        if settings is None:
+            return None
+        written = next(s.value for s in bind.statements(tree.Setting) if s.key.id == "call")
+        match = re.fullmatch(r"([\w.]+):(\w+)", settings.call)
+        if match is None:
+            bind.report(BadValue(span=written.span, message="`call` is written \"module:function\"", help=('call: "scores:add_score"',)))
+            return None
+        name = match[1].replace(".", "/") + ".py"
+        file = bind.names.source.folder / name
+        if not file.is_file() and not bind.program.offline:
+            bind.report(MissingFile(span=written.span, message=f"no file `{name}` beside the recipe", help=("the module is a file in the recipe's own folder",)))
+            return None
+        schema = Schema(tuple(Column(n, t, settings.columns.spans.get(n)) for n, t in settings.columns.types.items()))
+        return bind.bound(
+            outputs={"": schema},
+            meaning={"settings.call": settings.call, "columns": dict(schema.types), "settings.version": settings.version},
+            plan=PythonPlan(file, match[2], schema, settings.batch),
+            files=(SourceFile(file, name),),
+            traits=Traits(changes_rows=True),
+        )
+
+    def run(self, plan: PythonPlan, ctx: RunContext) -> Outcome:
+        import duckdb
+        import pyarrow as pa
+
+        function = load(plan)
+        source = ctx.relation(ctx.step.inputs[0])
+        rows = ctx.rows(ctx.step.inputs[0])
+        columns = ctx.step.inputs[0].schema.names
+        listed = ", ".join(["_key::VARCHAR AS _key", *map(quote, columns)])
+        reader = ctx.con.cursor().execute(f"SELECT {listed} FROM {source} ORDER BY _key").to_arrow_reader(plan.batch)
+
+        def answers() -> Iterator[pa.RecordBatch]:
+            done = 0
+            for batch in reader:
+                yield from checked(plan, function, batch)
+                done += batch.num_rows
+                ctx.progress(done / rows if rows else None, "")
+
+        batches = answers()
+        first = next(batches, None)
+        names = ", ".join(f"{quote(c.name)}::{c.type} AS {quote(c.name)}" for c in plan.schema.columns)
+        raw = ctx.temp("answer")
+        if first is None:
+            empty = ", ".join(f"NULL::{c.type} AS {quote(c.name)}" for c in plan.schema.columns)
+            ctx.con.execute(f"CREATE TEMP TABLE {raw} AS SELECT NULL::VARCHAR AS _key, 0::BIGINT AS _n, {empty} WHERE false")
+        else:
+            def everything() -> Iterator[pa.RecordBatch]:
+                yield first
+                yield from batches
+
+            stream = pa.RecordBatchReader.from_batches(first.schema, everything())
+            ctx.con.register("__answer", stream)
+            try:
+                ctx.con.execute(f"CREATE TEMP TABLE {raw} AS SELECT _key, _n, {names} FROM __answer")
+            except (duckdb.ConversionException, duckdb.BinderException) as error:
+                raise DataError(f"{plan.function}: its answer does not have the declared types: {str(error).splitlines()[0]}", "see `columns`") from None
+            finally:
+                ctx.con.unregister("__answer")
+        # A row given back once keeps its key; several from one row are its children.
+        keyed = f"SELECT *, count(*) OVER (PARTITION BY _key) AS _c, row_number() OVER (PARTITION BY _key ORDER BY _n) AS _i FROM {raw}"
+        child = derived_key("_key::UUID", "python", "_i")
+        ctx.con.execute(
+            f"CREATE TABLE {ctx.target} AS SELECT CASE WHEN _c = 1 THEN a._key::UUID ELSE {child.replace('_key::UUID', 'a._key::UUID')} END AS _key, "
+            f"CASE WHEN _c = 1 THEN s._parent ELSE a._key::UUID END AS _parent, {', '.join('a.' + quote(c) for c in plan.schema.names)} "
+            f"FROM ({keyed}) AS a LEFT JOIN {source} AS s ON a._key::UUID = s._key"
+        )
+        kept = int(ctx.one(f"SELECT count(*) FROM {ctx.target}")[0])
+        lost = int(ctx.one(f"SELECT count(*) FROM {source} WHERE _key NOT IN (SELECT _key::UUID FROM {raw})")[0])
+        outcome = Outcome(rows_in=rows, rows_out=kept)
+        if lost:
+            outcome.dropped[f"left out by {plan.function}"] = lost
+        return outcome
+
+
+def load(plan: PythonPlan) -> Any:
+    import importlib.util
+    import sys
+
+    folder = str(plan.file.parent)
+    name = f"recipec_user_{plan.file.stem}"
+    spec = importlib.util.spec_from_file_location(name, plan.file)
+    if spec is None or spec.loader is None:
+        raise DataError(f"cannot load {plan.file.name}")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    sys.path.insert(0, folder)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # the user's own code may raise anything
+        raise DataError(f"{plan.file.name} cannot be imported: {type(error).__name__}: {error}") from error
+    finally:
+        sys.path.remove(folder)
+    function = getattr(module, plan.function, None)
+    if not callable(function):
+        from recipec.diagnostics import nearest
+
+        guess = nearest(plan.function, [n for n in dir(module) if not n.startswith("_")])
+        raise DataError(f"{plan.file.name} has no function `{plan.function}`", f"did you mean `{guess}`?" if guess else "")
+    return function
+
+
+def checked(plan: PythonPlan, function: Any, batch: Any) -> Iterator[Any]:
+    """The function's answer to a batch, with ``_key`` and the place ``_n`` in the answer; DataError for a wrong one."""
+    import pyarrow as pa
+
+    try:
+        answer = function(batch)
+    except Exception as error:  # the user's own code may raise anything
+        raise DataError(f"{plan.function} failed: {type(error).__name__}: {error}", f"in {plan.file.name}{line_of(error, plan.file)}") from error
+    if isinstance(answer, pa.Table):
+        answer = answer.combine_chunks().to_batches()
+        if len(answer) > 1:
+            raise DataError(f"{plan.function} returned a table too large for one batch", "lower `batch`")
+        if not answer:
+            return
+        answer = answer[0]
+    if not isinstance(answer, pa.RecordBatch):
+        raise DataError(f"{plan.function} returned {type(answer).__name__}", "return a pyarrow.RecordBatch or pyarrow.Table")
+    lacking = [c for c in plan.schema.names if c not in answer.schema.names]
+    if lacking:
+        raise DataError(f"{plan.function} returned no column {literal(lacking[0])}", f"it returned: {', '.join(answer.schema.names)}")
+    if "_key" in answer.schema.names:
+        keys = answer.column("_key")
+        strangers = set(keys.to_pylist()) - set(batch.column("_key").to_pylist())
+        if strangers:
+            raise DataError(f"{plan.function} returned a `_key` that it was not given", "return the keys of the rows that the answers are for")
+    elif answer.num_rows == batch.num_rows:
+        keys = batch.column("_key")
+    else:
+        raise DataError(
+            f"{plan.function} was given {batch.num_rows:,} rows and returned {answer.num_rows:,} without `_key`",
+            "return the column `_key` to say which row each answer is for",
+        )
+    columns = [answer.column(c) for c in plan.schema.names]
+    yield pa.record_batch([keys, pa.array(range(answer.num_rows), pa.int64()), *columns], names=["_key", "_n", *plan.schema.names])
+
+
+def line_of(error: BaseException, file: Path) -> str:
+    trace, line = error.__traceback__, None
+    while trace is not None:
+        if Path(trace.tb_frame.f_code.co_filename) == file:
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return f", line {line}" if line else ""

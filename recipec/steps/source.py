@@ -1,0 +1,308 @@
+"""``source``: where rows come from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from recipec.api import (
+    Bound,
+    Column,
+    ColumnName,
+    DataError,
+    Kind,
+    Outcome,
+    ReadContext,
+    Reader,
+    Schema,
+    Settings,
+    SourceFile,
+    TypeMap,
+    quote,
+    step,
+)
+from recipec.engines.context import RunContext, StepFailed
+from recipec.engines.tests import run_tests
+from recipec.identity import position_key, source_key
+from recipec.registry import find
+from recipec.registry import names as registry_names
+from recipec.resolve.binder import StepBinder
+from recipec.resolve.chain import Chain, ChainBuilder, meaning_of
+from recipec.resolve.problems import (
+    BadValue,
+    MissingFile,
+    ReservedColumn,
+    UnknownColumn,
+    UnknownOperator,
+    Unreadable,
+    WrongForm,
+)
+from recipec.resolve.program import missing
+from recipec.resolve.typing import normal_type
+from recipec.syntax import tree
+
+
+class SourceSettings(Settings):
+    key: list[ColumnName] = []
+    columns: TypeMap | None = None
+    repeated: Literal["error", "drop"] = "error"
+    max_bad: float = 0.01
+    encoding: str = "utf-8"
+    description: str = ""
+    license: str = ""
+
+
+@dataclass(frozen=True)
+class SourcePlan:
+    reader: Reader
+    files: tuple[SourceFile, ...]
+    schema: Schema
+    declared: Mapping[str, str] | None
+    key: tuple[str, ...]
+    repeated: str
+    max_bad: float
+    encoding: str
+    tests: Chain
+
+
+@step("source")
+class Source(Kind):
+    """Reads rows from files or databases.
+
+    ```recipe
+    source packages = parquet("data/packages.parquet") {
+      key: package
+      columns: { package: text, section: text, description: text }
+      expect unique(package)
+    }
+    ```
+
+    ``key`` names the column (or the list of columns) that identifies a row: row keys, and with them every random choice
+    and the order of exports, come from it, so shuffling the file changes nothing. Without it a row is its place in its
+    file. A key that is null or occurs twice is an error; under ``repeated: drop`` one row of each key is kept (which one
+    depends on the rows' values, not on their order), and the others are counted under "key repeated".
+
+    ``columns`` declares names and types: only these are read, and a value that does not fit its type makes its row bad.
+    Without it they are inferred from the start of the files.
+
+    Rows that do not parse are kept aside (``recipec bad STEP`` shows them) and counted; the run fails when more than
+    ``max_bad`` of the rows are bad. ``encoding`` is the files' text encoding. Tests (``expect``) run on the rows read.
+    """
+
+    Settings = SourceSettings
+    takes = frozenset({"expect"})
+    inputs = (0, 0)
+    reader = "required"
+
+    def bind(self, bind: StepBinder) -> Bound | None:
+        call = bind.node.reader
+        assert call is not None
+        settings: SourceSettings | None = bind.settings(schema=Schema(unknown=True))
+        made = self.make_reader(bind, call)
+        if made is None:
+            return None
+        files = self.files(bind, made, call)
+        if settings is None or files is None:
+            return None
+        schema = self.schema(bind, made, files, settings, call)
+        if schema is None:
+            return None
+        ok = True
+        for column in schema.columns:
+            if column.name.startswith("_") and (
+                column.name in ("_key", "_parent", "_order", "_why", "_because", "_file", "_row") or column.name[1:2] in "vw" and column.name[2:].isdigit()
+            ):
+                bind.report(
+                    ReservedColumn(
+                        span=call.span,
+                        message=f"the source has a column `{column.name}`, a name that recipec keeps for itself",
+                        help=("declare the columns you need: columns: { ... }",),
+                    )
+                )
+                ok = False
+        for name in settings.key:
+            if name.name not in schema.types and not schema.unknown:
+                problem = UnknownColumn(span=name.span, wanted=name.name, candidates=schema.names)
+                problem.suggest(f"no column `{name.name}` in `{bind.name}`", listing=f"`{bind.name}` has")
+                bind.report(problem)
+                ok = False
+        if not 0 <= settings.max_bad <= 1:
+            value = next(s.value for s in bind.statements(tree.Setting) if s.key.id == "max_bad")
+            bind.report(BadValue(span=value.span, message="`max_bad` is a share: 0% to 100%"))
+            ok = False
+        tests = ChainBuilder(bind, schema).chain(bind.statements(tree.Expect))
+        if not ok or tests is None:
+            return None
+        declared = dict(settings.columns.types) if settings.columns else None
+        key = tuple(k.name for k in settings.key)
+        meaning: dict[str, Any] = {
+            "reader": [f"{made.name}@{made.version}", {k: v for k, v in meaning_of(made.params).items() if k != "path"}],
+            "settings.key": list(key),
+            "settings.repeated": settings.repeated if key else "error",
+            "settings.columns": declared or dict(schema.types),
+            "settings.encoding": settings.encoding,
+        }
+        if not key:
+            meaning["files"] = [f.name for f in files]
+        plan = SourcePlan(made, files, schema, declared, key, settings.repeated, settings.max_bad, settings.encoding, tests)
+        return bind.bound(outputs={"": schema}, meaning=meaning, plan=plan, files=files, tests=tests.tests, guards={"settings.max_bad": settings.max_bad})
+
+    @staticmethod
+    def make_reader(bind: StepBinder, call: tree.Call) -> Reader | None:
+        if not isinstance(call.func, tree.Name):
+            bind.report(WrongForm(span=call.func.span, message="a reader is a plain name"))
+            return None
+        cls: type[Reader] | None = find("reader", call.func.id)
+        if cls is None:
+            problem = UnknownOperator(span=call.func.span, wanted=call.func.id, candidates=tuple(registry_names("reader")))
+            problem.suggest(f"no reader `{call.func.id}`", listing="readers")
+            bind.report(problem)
+            return None
+        params = bind.arguments(cls.Params, call, Schema())
+        return None if params is None else cls(params)
+
+    @staticmethod
+    def files(bind: StepBinder, reader: Reader, call: tree.Call) -> tuple[SourceFile, ...] | None:
+        """The files that the reader's paths name, sorted by name; None after reporting one that is missing."""
+        folder = bind.names.source.folder
+        span = call.args[0].value.span if call.args else call.span
+        found: dict[str, SourceFile] = {}
+        ok = True
+        for pattern in reader.paths():
+            path = folder / pattern
+            if bind.program.offline:
+                found[pattern] = SourceFile(path, pattern)
+                continue
+            if any(c in pattern for c in "*?["):
+                matches = sorted(p for p in glob_within(folder, pattern) if p.is_file())
+                if not matches:
+                    bind.report(
+                        MissingFile(span=span, message=f"no file matches `{pattern}`", help=("paths are relative to the recipe's own folder",))
+                    )
+                    ok = False
+                for match in matches:
+                    name = relative_name(match, folder)
+                    found[name] = SourceFile(match, name)
+            elif not path.exists():
+                bind.report(missing(span, path, pattern))
+                ok = False
+            else:
+                found[pattern] = SourceFile(path, Path(pattern).as_posix())
+        return tuple(found[n] for n in sorted(found)) if ok else None
+
+    @staticmethod
+    def schema(
+        bind: StepBinder, reader: Reader, files: tuple[SourceFile, ...], settings: SourceSettings, call: tree.Call
+    ) -> Schema | None:
+        declared = settings.columns
+        if bind.program.offline:
+            if declared is None:
+                return Schema(unknown=True)
+            return Schema(tuple(Column(n, normal_type(t), declared.spans.get(n)) for n, t in declared.types.items()))
+        try:
+            header = bind.program.reading.header(reader, files, settings.encoding)
+        except DataError as error:
+            bind.report(Unreadable(span=call.span, message=error.message, help=(error.help,) if error.help else ()))
+            return None
+        if declared is None:
+            return Schema(tuple(Column(n, normal_type(t)) for n, t in header.items()))
+        ok = True
+        for name in declared.types:
+            if header and name not in header and reader.name not in ("json", "jsonl"):
+                problem = UnknownColumn(span=declared.spans[name], wanted=name, candidates=tuple(header))
+                problem.suggest(f"the files have no column `{name}`", listing="they have")
+                bind.report(problem)
+                ok = False
+        columns = tuple(Column(n, normal_type(t), declared.spans.get(n)) for n, t in declared.types.items())
+        return Schema(columns) if ok else None
+
+    def run(self, plan: SourcePlan, ctx: RunContext) -> Outcome:
+        con, raw, bad = ctx.con, f"{ctx.scratch}raw", f"{ctx.scratch}bad"
+        con.execute(f"CREATE TEMP TABLE {quote(bad)} (file VARCHAR, row BIGINT, reason VARCHAR, text VARCHAR)")
+        plan.reader.load(
+            ReadContext(
+                con,
+                plan.files,
+                plan.declared,
+                plan.encoding,
+                raw,
+                bad,
+                lambda done, total: ctx.progress(done / total if total else None, ""),
+                ctx.temporary,
+            )
+        )
+        listed = ", ".join(quote(c) for c in plan.schema.names)
+        key = source_key([quote(k) for k in plan.key]) if plan.key else position_key("_file", "_row")
+        select = f"SELECT {key} AS _key, NULL::UUID AS _parent, {listed} FROM {quote(raw)}"
+        con.execute(f"CREATE TABLE {ctx.target} AS {select}")
+        rows = int(ctx.one(f"SELECT count(*) FROM {ctx.target}")[0])
+        bad_rows = int(ctx.one(f"SELECT count(*) FROM {quote(bad)}")[0])
+        outcome = Outcome(rows_in=rows + bad_rows)
+        if plan.key:
+            repeated = self.check_key(plan, ctx, rows)
+            if repeated:
+                outcome.dropped["key repeated"] = repeated
+                rows -= repeated
+        outcome.rows_out = rows
+        if bad_rows:
+            outcome.dropped["does not parse"] = bad_rows
+            outcome.extra["bad"] = True
+            con.execute(f"INSERT INTO recipec.bad SELECT {quote_text(ctx.run_key)}, file, row, reason, text FROM {quote(bad)}")
+            share = bad_rows / (rows + bad_rows)
+            if share > plan.max_bad:
+                examples = con.execute(f"SELECT file, row, reason, text[:200] AS text FROM {quote(bad)} ORDER BY file, row LIMIT 5")
+                names = [d[0] for d in examples.description]
+                raise StepFailed(
+                    f"{bad_rows:,} of {rows + bad_rows:,} rows do not parse ({share:.1%}), more than `max_bad: {plan.max_bad:.4g}` allows",
+                    "mend the file, declare the columns' types, or raise max_bad",
+                    [dict(zip(names, r, strict=True)) for r in examples.fetchall()],
+                )
+            ctx.note(f"{bad_rows:,} rows do not parse: recipec bad {ctx.step.name}")
+        run_tests(ctx, plan.tests.tests, ctx.target, outcome)
+        return outcome
+
+    @staticmethod
+    def check_key(plan: SourcePlan, ctx: RunContext, rows: int) -> int:
+        """Every row has a key of its own; returns how many rows were removed because theirs was repeated."""
+        shown = ", ".join(plan.key)
+        nulls = int(ctx.one(f"SELECT count(*) FROM {ctx.target} WHERE _key IS NULL")[0])
+        if nulls:
+            raise StepFailed(f"the key ({shown}) is null in {nulls:,} rows", "choose a key that every row has, or none: rows are then known by their place")
+        distinct = int(ctx.one(f"SELECT count(DISTINCT _key) FROM {ctx.target}")[0])
+        if distinct == rows:
+            return 0
+        if plan.repeated == "drop":
+            values = " || chr(31) || ".join(f"coalesce({quote(c)}::VARCHAR, chr(30))" for c in plan.schema.names)
+            kept = f"SELECT arg_min(rowid, {{'d': md5({values}), 'r': rowid}}) FROM {ctx.target} GROUP BY _key HAVING count(*) > 1"
+            twice = f"SELECT _key FROM {ctx.target} GROUP BY _key HAVING count(*) > 1"
+            ctx.con.execute(f"DELETE FROM {ctx.target} WHERE _key IN ({twice}) AND rowid NOT IN ({kept})")
+            return rows - distinct
+        listed = ", ".join(quote(k) for k in plan.key)
+        query = f"SELECT {listed}, count(*) AS rows FROM {ctx.target} GROUP BY ALL HAVING count(*) > 1 ORDER BY count(*) DESC, {listed} LIMIT 5"
+        result = ctx.con.execute(query)
+        names = [d[0] for d in result.description]
+        raise StepFailed(
+            f"the key ({shown}) is not unique: {rows - distinct:,} rows repeat a key that another row has",
+            "choose a key that is unique (key: [a, b]), keep one row of each (repeated: drop), or give no key: rows are then known by their place",
+            [dict(zip(names, r, strict=True)) for r in result.fetchall()],
+        )
+
+
+def quote_text(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def glob_within(folder: Path, pattern: str) -> list[Path]:
+    """Matches of a glob below a folder, or of an absolute or ``../`` one, as pathlib finds them."""
+    import glob
+
+    base = str(folder / pattern)
+    return [Path(p) for p in glob.glob(base, recursive=True)]
+
+
+def relative_name(path: Path, folder: Path) -> str:
+    import os
+
+    return Path(os.path.relpath(path, folder)).as_posix()

@@ -1,0 +1,223 @@
+"""``sql``: DuckDB's own SQL over the inputs."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import Any
+
+from recipec.api import HIDDEN, Bound, Column, ColumnName, Kind, Outcome, Schema, Settings, Traits, quote, step
+from recipec.engines.context import RunContext, StepFailed
+from recipec.engines.tests import run_tests
+from recipec.identity import source_key
+from recipec.resolve.binder import StepBinder
+from recipec.resolve.chain import ChainBuilder, Test
+from recipec.resolve.problems import BadSQL, NotReproducible, ReservedColumn, UnknownColumn
+from recipec.resolve.typing import Refused, readable
+from recipec.source import Span
+from recipec.syntax import tree
+
+_CLOCK = re.compile(
+    r"\b(random|now|today|uuid|gen_random_uuid|uuidv4|uuidv7|get_current_time(?:stamp)?|getenv|current_setting|nextval|read_\w+|glob)\s*\(|"
+    r"\b(current_timestamp|current_date|current_time|localtime|localtimestamp)\b",
+    re.I,
+)
+
+
+class SqlSettings(Settings):
+    key: list[ColumnName] = []
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class SqlPlan:
+    query: str
+    names: tuple[str, ...]
+    key: tuple[str, ...]
+    keyed: bool
+    schema: Schema
+    tests: tuple[Test, ...]
+
+
+@step("sql")
+class Sql(Kind):
+    """A SELECT of DuckDB over the inputs, which are tables under their own names.
+
+    ```recipe
+    sql joined from packages, votes \"\"\"
+      select p.package, p.description, v.vote
+      from packages p join votes v using (package)
+    \"\"\" { key: package }
+    ```
+
+    The query is bound when the recipe is checked, so its columns and types are known; it sees its inputs and nothing
+    else, no file and no other table. ``key`` names the columns that identify a row of the result. Without it rows keep
+    the ``_key`` that the query selects (``select * from packages`` does), and where it selects none a row is known by its
+    values: a row that occurs twice is then an error. A part is written as in the recipe: ``from final.train``.
+    Tests (``expect``) run on the result.
+    """
+
+    Settings = SqlSettings
+    takes = frozenset({"expect"})
+    inputs = (0, None)
+    text = "required"
+
+    def bind(self, bind: StepBinder) -> Bound | None:
+        text_node = bind.node.text
+        assert text_node is not None
+        query = text_node.value.strip().rstrip(";").strip()
+        clock = _CLOCK.search(query)
+        if clock:
+            bind.report(
+                NotReproducible(
+                    span=self.place(text_node, query, clock.start(), len(clock[0].rstrip("( "))),
+                    message=f"`{clock[0].rstrip('( ')}` gives another answer at every run, or looks outside the inputs",
+                    help=("give it from outside: a `param`; for samples use `clean ... { sample(10%) }`",),
+                )
+            )
+            return None
+        types = self.types(bind, text_node, query)
+        if types is None:
+            return None
+        schema = Schema(tuple(Column(n, t) for n, t in types.items() if n not in HIDDEN), unknown=any(i.schema.unknown for i in bind.inputs))
+        for name in types:
+            if name in ("_why", "_because", "_part") or name == "_order":
+                bind.report(ReservedColumn(span=text_node.span, message=f"the query makes a column `{name}`, a name that recipec keeps for itself"))
+                return None
+        inner = replace_schema(bind, schema)
+        settings: SqlSettings | None = inner.settings(schema=schema)
+        tests = ChainBuilder(inner, schema).chain(bind.statements(tree.Expect))
+        if settings is None or tests is None:
+            return None
+        key = tuple(k.name for k in settings.key)
+        keyed = "_key" in types and not key
+        names = tuple(str(i) for i in bind.inputs)
+        return bind.bound(
+            outputs={"": schema},
+            meaning={"query": canonical_sql(query), "settings.key": list(key), "columns": dict(schema.types), "names": list(names)},
+            shown={"query": " ".join(query.split())},
+            plan=SqlPlan(query, names, key, keyed, schema, tests.tests),
+            traits=Traits(scope="global", changes_rows=True),
+            tests=tests.tests,
+        )
+
+    def types(self, bind: StepBinder, node: tree.String, query: str) -> dict[str, str] | None:
+        """The result's columns, bound over empty tables that have the inputs' names."""
+        con = bind.typing.con
+        made: list[str] = []
+        try:
+            for ref in bind.inputs:
+                schema, _, name = str(ref).rpartition(".")
+                if schema:
+                    con.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}")
+                place = f"{quote(schema)}.{quote(name)}" if schema else quote(name)
+                con.execute(f"CREATE OR REPLACE VIEW {place} AS SELECT * FROM {bind.typing.table(ref.schema)}")
+                made.append(place)
+            try:
+                if any(i.schema.unknown for i in bind.inputs):
+                    return {}
+                single(con, query)
+                return bind.typing.types(query)
+            except Refused as problem:
+                bind.report(self.refusal(bind, node, query, problem))
+                return None
+        finally:
+            for place in made:
+                con.execute(f"DROP VIEW IF EXISTS {place}")
+
+    def refusal(self, bind: StepBinder, node: tree.String, query: str, problem: Refused) -> Any:
+        name = problem.details.get("name", "")
+        position = problem.position
+        span = self.place(node, query, position, len(name) or 1) if position is not None else node.span
+        if problem.details.get("error_subtype") == "COLUMN_NOT_FOUND" and name:
+            known = tuple(dict.fromkeys(c for i in bind.inputs for c in i.schema.names))
+            unknown = UnknownColumn(span=span, wanted=name, candidates=known)
+            unknown.suggest(f"no column `{name}` in the query's tables", listing="they have")
+            return unknown
+        help: list[str] = []
+        if "does not exist" in problem.message and "Table" in problem.message:
+            help.append(f"the query sees: {', '.join(f'`{i}`' for i in bind.inputs) or 'no table (name inputs: from a, b)'}")
+        return BadSQL(span=span, message=readable(problem.message.split("\n")[0])[:300], help=tuple(help))
+
+    @staticmethod
+    def place(node: tree.String, query: str, position: int, length: int) -> Span:
+        """The place in the recipe of a place in the query: blocks are dedented, so lines and columns are matched anew."""
+        line, column = query.count("\n", 0, position), position - (query.rfind("\n", 0, position) + 1)
+        text = node.span.text
+        wanted = query.split("\n")[line].strip()
+        raw = text.split("\n")
+        first = query.split("\n")[0].strip()
+        start = next((i for i, r in enumerate(raw) if first and first in r), 0) + line
+        if start < len(raw) and wanted and wanted in raw[start]:
+            indent = len(query.split("\n")[line]) - len(query.split("\n")[line].lstrip())
+            offset = sum(len(r) + 1 for r in raw[:start]) + raw[start].index(wanted) + max(column - indent, 0)
+            begin = node.span.start + offset
+            return Span(node.span.source, begin, min(begin + max(length, 1), node.span.end))
+        return node.span
+
+    def run(self, plan: SqlPlan, ctx: RunContext) -> Outcome:
+        # The inputs under the names that the query uses; publishing after the run makes the very same views.
+        for ref, name in zip(ctx.step.inputs, plan.names, strict=True):
+            schema, _, local = name.rpartition(".")
+            if schema:
+                ctx.con.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}")
+            place = f"{quote(schema)}.{quote(local)}" if schema else quote(local)
+            ctx.con.execute(f"CREATE OR REPLACE VIEW {place} AS SELECT * FROM {ctx.relation(ref)}")
+        listed = ", ".join(quote(c) for c in plan.schema.names)
+        if plan.keyed:
+            key = "_key"
+        else:
+            # A row without a declared key is known by its values; a null is a value here, told apart from every text.
+            columns = [quote(k) for k in (plan.key or plan.schema.names)]
+            key = source_key(columns if plan.key else [f"CASE WHEN {c} IS NULL THEN chr(30) ELSE ({c})::VARCHAR END" for c in columns])
+        source = f"({plan.query})"
+        parent = "_parent" if plan.keyed and self.has_parent(ctx, source) else "NULL::UUID"
+        ctx.con.execute(f"CREATE TABLE {ctx.target} AS SELECT {key} AS _key, {parent} AS _parent, {listed} FROM {source}")
+        rows, nulls, distinct = ctx.one(f"SELECT count(*), count(*) - count(_key), count(DISTINCT _key) FROM {ctx.target}")
+        shown = ", ".join(plan.key) if plan.key else "_key" if plan.keyed else "all columns"
+        if nulls:
+            raise StepFailed(f"the key ({shown}) is null in {nulls:,} rows", "choose a key that every row has")
+        if distinct != rows:
+            raise StepFailed(
+                f"the key ({shown}) is not unique: {rows - distinct:,} rows repeat a key that another row has",
+                "say what identifies a row of the result: { key: [a, b] }, or use select distinct",
+            )
+        outcome = Outcome(rows_in=sum(ctx.rows(i) for i in ctx.step.inputs), rows_out=int(rows))
+        run_tests(ctx, plan.tests, ctx.target, outcome)
+        return outcome
+
+    @staticmethod
+    def has_parent(ctx: RunContext, source: str) -> bool:
+        return any(r[0] == "_parent" for r in ctx.con.execute(f"DESCRIBE SELECT * FROM {source}").fetchall())
+
+
+def single(con: Any, query: str) -> None:
+    """Refuse anything but one SELECT."""
+    import duckdb
+
+    try:
+        statements = con.extract_statements(query)
+    except duckdb.Error as error:
+        from recipec.resolve.typing import refused
+
+        raise refused(error) from None
+    if len(statements) != 1:
+        raise Refused("Parser", "one SELECT is wanted here, not several statements", None)
+    if statements[0].type != duckdb.StatementType.SELECT:
+        raise Refused("Parser", "this is not a SELECT", None)
+
+
+def replace_schema(bind: StepBinder, schema: Schema) -> StepBinder:
+    """The same binder, its columns being those of the query's result."""
+    from recipec.api import TableRef
+
+    return replace(bind, inputs=(TableRef(bind.name, None, schema),))
+
+
+def canonical_sql(query: str) -> str:
+    """The query without its layout and comments; what stands in quotes stays as it is."""
+    quoted = r"('(?:[^']|'')*'|\"(?:[^\"]|\"\")*\")"
+    parts = re.split(quoted + r"|--[^\n]*|/\*.*?\*/", query, flags=re.S)
+    bare = "".join(p if p is not None else " " for p in parts)
+    pieces = re.split(quoted, bare)
+    return "".join(p if i % 2 else re.sub(r"\s+", " ", p) for i, p in enumerate(pieces)).strip()

@@ -1,0 +1,226 @@
+"""The workspace: ``.recipec/`` beside the recipe, its DuckDB database and what is kept in it.
+
+``work.duckdb`` holds
+
+* schema ``store``: for every built step a table ``r_<key>`` (dropped rows too, ``_why`` says why), and views ``v_<key>``
+  and ``v_<key>_<part>`` of its kept rows; ``<key>`` is the step's run key, so results are found by what made them;
+* views under the steps' own names: what people query;
+* schema ``recipec``: the journal. ``steps`` says what is built; a step's row is written in the same transaction as its
+  table, so a table is there whole or not at all.
+
+The format's version is stored; a workspace of another version is refused with the way forward.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from recipec.api import ORDER, DataError, Schema, quote
+from recipec.workspace.lock import WorkspaceBusy, locked
+
+if TYPE_CHECKING:
+    import duckdb
+
+FORMAT = 1
+
+_BOOKS = """
+CREATE SCHEMA IF NOT EXISTS store;
+CREATE SCHEMA IF NOT EXISTS recipec;
+CREATE TABLE IF NOT EXISTS recipec.format (version INTEGER);
+CREATE TABLE IF NOT EXISTS recipec.runs (run BIGINT PRIMARY KEY, recipe VARCHAR, version VARCHAR, started TIMESTAMP, finished TIMESTAMP, status VARCHAR);
+CREATE TABLE IF NOT EXISTS recipec.steps (
+  run_key VARCHAR PRIMARY KEY, recipe VARCHAR, step VARCHAR, kind VARCHAR, output_id VARCHAR, meaning JSON, shown JSON, inputs JSON,
+  files JSON, parts JSON, rows_in BIGINT, rows_out BIGINT, dropped JSON, notes JSON, extra JSON, seconds DOUBLE, run BIGINT, guards VARCHAR);
+CREATE TABLE IF NOT EXISTS recipec.current (recipe VARCHAR, step VARCHAR, run_key VARCHAR, PRIMARY KEY (recipe, step));
+CREATE TABLE IF NOT EXISTS recipec.files (path VARCHAR PRIMARY KEY, size BIGINT, mtime_ns BIGINT, inode BIGINT, digest VARCHAR);
+CREATE TABLE IF NOT EXISTS recipec.bad (run_key VARCHAR, file VARCHAR, row BIGINT, reason VARCHAR, text VARCHAR);
+CREATE TABLE IF NOT EXISTS recipec.names (schema_name VARCHAR, view_name VARCHAR, query VARCHAR, PRIMARY KEY (schema_name, view_name));
+"""
+
+
+@dataclass
+class Built:
+    """A step's row of the journal."""
+
+    run_key: str
+    recipe: str
+    step: str
+    kind: str
+    output_id: str
+    meaning: dict[str, Any]
+    shown: dict[str, str]
+    inputs: dict[str, str]
+    files: dict[str, str]
+    parts: list[str]
+    rows_in: int
+    rows_out: int
+    dropped: dict[str, int]
+    notes: list[str]
+    extra: dict[str, Any]
+    seconds: float
+    run: int
+    guards: str = ""
+
+
+_JSON = ("meaning", "shown", "inputs", "files", "parts", "dropped", "notes", "extra")
+_FIELDS = tuple(Built.__dataclass_fields__)
+
+
+@dataclass
+class Workspace:
+    """An open workspace. Use :func:`open_workspace`."""
+
+    folder: Path
+    con: duckdb.DuckDBPyConnection
+    read_only: bool = False
+    built: dict[str, Built] = field(default_factory=dict)
+
+    @property
+    def temporary(self) -> Path:
+        return self.folder / "tmp"
+
+    # The journal
+
+    def load(self) -> None:
+        rows = self.con.execute(f"SELECT {', '.join(_FIELDS)} FROM recipec.steps").fetchall()
+        for row in rows:
+            facts = dict(zip(_FIELDS, row, strict=True))
+            for name in _JSON:
+                facts[name] = json.loads(facts[name])
+            self.built[facts["run_key"]] = Built(**facts)
+
+    def write(self, built: Built) -> None:
+        values = [json.dumps(getattr(built, f), ensure_ascii=False) if f in _JSON else getattr(built, f) for f in _FIELDS]
+        marks = ", ".join("?" * len(_FIELDS))
+        self.con.execute(f"INSERT OR REPLACE INTO recipec.steps ({', '.join(_FIELDS)}) VALUES ({marks})", values)
+        self.built[built.run_key] = built
+
+    def current(self, recipe: str) -> dict[str, str]:
+        """Step name to run key, as the last run of a recipe left it."""
+        return dict(self.con.execute("SELECT step, run_key FROM recipec.current WHERE recipe = ?", [recipe]).fetchall())
+
+    def set_current(self, recipe: str, step: str, run_key: str) -> None:
+        self.con.execute("INSERT OR REPLACE INTO recipec.current VALUES (?, ?, ?)", [recipe, step, run_key])
+
+    # Tables
+
+    @staticmethod
+    def table(run_key: str) -> str:
+        return f"store.r_{run_key}"
+
+    @staticmethod
+    def view(run_key: str, part: str | None = None) -> str:
+        return f"store.v_{run_key}" if part is None else f"store.{quote(f'v_{run_key}_{part}')}"
+
+    def make_views(self, run_key: str, outputs: Mapping[str, Schema], filtered: bool, divided: bool) -> None:
+        """The views of a step's kept rows: its own, and one for each part."""
+        for part, schema in outputs.items():
+            columns = ["_key", "_parent", *([ORDER] if schema.ordered else []), *schema.names]
+            conditions = (["_why IS NULL"] if filtered else []) + ([f"_part = '{part.replace(chr(39), chr(39) * 2)}'"] if divided and part else [])
+            where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+            listed = ", ".join(map(quote, columns))
+            self.con.execute(f"CREATE OR REPLACE VIEW {self.view(run_key, part or None)} AS SELECT {listed} FROM {self.table(run_key)}{where}")
+
+    def drop(self, run_key: str) -> None:
+        """Remove a built step: its views, its table and its rows of the journal."""
+        built = self.built.pop(run_key, None)
+        for part in [None, *(built.parts if built else [])]:
+            self.con.execute(f"DROP VIEW IF EXISTS {self.view(run_key, part or None)}")
+        kind = self.con.execute(
+            "SELECT table_type FROM information_schema.tables WHERE table_schema = 'store' AND table_name = ?", [f"r_{run_key}"]
+        ).fetchone()
+        if kind:
+            self.con.execute(f"DROP {'VIEW' if kind[0] == 'VIEW' else 'TABLE'} {self.table(run_key)}")
+        self.con.execute("DELETE FROM recipec.steps WHERE run_key = ?", [run_key])
+        self.con.execute("DELETE FROM recipec.bad WHERE run_key = ?", [run_key])
+
+    def publish(self, views: Mapping[tuple[str, str], str]) -> None:
+        """Make exactly these views (schema, name) -> query, beside the journal; those of steps gone by are removed."""
+        old = {(s, v): q for s, v, q in self.con.execute("SELECT schema_name, view_name, query FROM recipec.names").fetchall()}
+        if old == dict(views):
+            return
+        self.con.execute("BEGIN")
+        for schema, name in sorted(old.keys() - views.keys()):
+            self.con.execute(f"DROP VIEW IF EXISTS {quote(schema)}.{quote(name)}")
+        for (schema, name), query in views.items():
+            if old.get((schema, name)) != query:
+                self.con.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}")
+                self.con.execute(f"CREATE OR REPLACE VIEW {quote(schema)}.{quote(name)} AS {query}")
+        self.con.execute("DELETE FROM recipec.names")
+        if views:
+            self.con.executemany("INSERT INTO recipec.names VALUES (?, ?, ?)", [[*k, q] for k, q in views.items()])
+        for schema in sorted({s for s, _ in old} - {s for s, _ in views} - {"main", "recipec"}):
+            self.con.execute(f"DROP SCHEMA IF EXISTS {quote(schema)} CASCADE")
+        self.con.execute("COMMIT")
+
+
+@contextmanager
+def open_workspace(
+    folder: Path, *, doing: str, memory: str | None = None, threads: int | None = None, create: bool = True
+) -> Iterator[Workspace]:
+    """Open a recipe's workspace for one process; raises DataError (WorkspaceBusy when another process has it).
+
+    ``memory`` is DuckDB's limit ("2GB"); beyond it, work spills to ``tmp/`` inside the workspace.
+    """
+    import duckdb
+
+    path = folder / "work.duckdb"
+    if not create and not path.exists():
+        raise DataError(f"nothing is built yet: {folder} has no database", "recipec run")
+    with locked(folder, doing):
+        ignore = folder / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n", encoding="utf-8")
+        temporary = folder / "tmp"
+        clear(temporary)
+        config: dict[str, Any] = {"temp_directory": str(temporary / "spill"), "preserve_insertion_order": "false", "autoinstall_known_extensions": "false"}
+        if memory:
+            config["memory_limit"] = memory
+        if threads:
+            config["threads"] = str(threads)
+        try:
+            con = duckdb.connect(str(path), config=config)
+        except duckdb.IOException as error:
+            text = str(error)
+            if "lock" in text.lower():
+                raise WorkspaceBusy(f"another program has {path} open", "close it (a DuckDB shell, a notebook) and try again") from None
+            raise DataError(f"cannot open {path}: {text.splitlines()[0]}", "if it is damaged, remove it: everything in it can be built again") from None
+        except duckdb.Error as error:
+            raise DataError(f"cannot open {path}: {str(error).splitlines()[0]}", "check --memory and --threads; or remove the database: everything in it can be built again") from None
+        try:
+            workspace = Workspace(folder, con)
+            prepare(workspace)
+            workspace.load()
+            yield workspace
+        finally:
+            con.close()
+            clear(temporary)
+
+
+def prepare(workspace: Workspace) -> None:
+    con = workspace.con
+    exists = con.execute("SELECT count(*) FROM information_schema.tables WHERE table_schema = 'recipec' AND table_name = 'format'").fetchone()
+    if exists and exists[0]:
+        row = con.execute("SELECT version FROM recipec.format").fetchone()
+        version = row[0] if row else None
+        if version != FORMAT:
+            raise DataError(
+                f"the workspace {workspace.folder} was written in format {version}; this recipec reads format {FORMAT}",
+                f"remove the folder and run again, or name another one: --workspace DIR; {workspace.folder} holds nothing that cannot be built again",
+            )
+        return
+    con.execute("BEGIN")
+    con.execute(_BOOKS)
+    con.execute("INSERT INTO recipec.format VALUES (?)", [FORMAT])
+    con.execute("COMMIT")
+
+
+def clear(folder: Path) -> None:
+    import shutil
+
+    shutil.rmtree(folder, ignore_errors=True)

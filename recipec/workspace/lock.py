@@ -1,0 +1,46 @@
+"""One run at a time on a workspace."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from recipec.api import DataError
+
+
+class WorkspaceBusy(DataError):
+    """Another recipec process holds the workspace."""
+
+
+@contextmanager
+def locked(folder: Path, doing: str) -> Iterator[None]:
+    """Hold the workspace's lock; raise WorkspaceBusy when another process does.
+
+    The lock is the operating system's (``flock``), so that a killed process leaves none behind; the file's text only
+    says who holds it.
+    """
+    import fcntl
+
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise WorkspaceBusy(f"the workspace {folder} is in use{holder(descriptor)}", "wait for it to end, or stop it; nothing is lost") from None
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, json.dumps({"pid": os.getpid(), "doing": doing}).encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def holder(descriptor: int) -> str:
+    try:
+        facts = json.loads(os.pread(descriptor, 500, 0))
+        return f" by process {int(facts['pid'])} ({facts['doing']})"
+    except (ValueError, KeyError, TypeError):
+        return ""
