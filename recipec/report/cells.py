@@ -75,6 +75,11 @@ def clean(text: str, unicode: bool = True) -> str:
     return "".join(" " if c in "\t\n" else visible(c, unicode) for c in text.replace("\r\n", "\n"))
 
 
+def safe(text: str, unicode: bool = True) -> str:
+    """A text that is safe to print, its line ends kept."""
+    return "\n".join(clean(part, unicode) for part in text.split("\n"))
+
+
 def clip(text: str, room: int, more: str = "…") -> str:
     """At most ``room`` cells of a text, ending in ``more`` when some of it is left out."""
     if width(text) <= room:

@@ -15,6 +15,7 @@ from importlib import import_module
 from pathlib import Path
 
 from recipec.diagnostics import Diagnostic, nearest
+from recipec.report.pages import first_sentence
 
 _RULE = re.compile(r'^    name(?:: ClassVar\[str\])? = "([^"]+)"\n    code(?:: ClassVar\[str\])? = "([^"]+)"', re.M)
 _FOLDERS = ("syntax", "resolve", "lints", "steps", "operators", "formats", "readers", "plan", "engines")
@@ -30,8 +31,7 @@ class Rule:
 
     @property
     def title(self) -> str:
-        """The first paragraph, on one line."""
-        return " ".join(self.page.split("\n\n")[0].split())
+        return first_sentence(self.markdown)
 
     @property
     def markdown(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from recipec.diagnostics import Diagnostic, Label
-from recipec.report.cells import clean, wrap
+from recipec.report.cells import safe, wrap
 from recipec.report.snippet import Drawing, mark
 from recipec.report.terminal import Terminal
 from recipec.source import Source
@@ -35,7 +35,7 @@ def rows(diagnostic: Diagnostic, terminal: Terminal) -> Iterator[str]:
         yield drawing.edge()
     for note in below:
         lead = " " * gutter + terminal.paint("gutter", "=") + " "
-        for text in wrap(safe(note, terminal), terminal.width - gutter - 2):
+        for text in wrap(safe(note, terminal.unicode), terminal.width - gutter - 2):
             yield lead + text
             lead = " " * (gutter + 2)
 
@@ -43,7 +43,7 @@ def rows(diagnostic: Diagnostic, terminal: Terminal) -> Iterator[str]:
 def heading(diagnostic: Diagnostic, terminal: Terminal) -> Iterator[str]:
     """``error[name]: message``, further lines indented."""
     title = f"{diagnostic.severity}[{diagnostic.name}]"
-    lines = wrap(f"{title}: {safe(diagnostic.message, terminal)}", terminal.width - 2)
+    lines = wrap(f"{title}: {safe(diagnostic.message, terminal.unicode)}", terminal.width - 2)
     first = lines[0].removeprefix(title)
     yield terminal.paint(diagnostic.severity, title) + terminal.paint("bold", first)
     for text in lines[1:]:
@@ -59,11 +59,6 @@ def notes(diagnostic: Diagnostic) -> Iterator[str]:
     page = f"recipec explain {diagnostic.name}"
     if diagnostic.severity in RULES_WITH_PAGES and page not in diagnostic.help:
         yield page
-
-
-def safe(text: str, terminal: Terminal) -> str:
-    """A text with its control characters shown; line ends stay."""
-    return "\n".join(clean(part, terminal.unicode) for part in text.split("\n"))
 
 
 def counted(number: int, thing: str) -> str:

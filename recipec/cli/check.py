@@ -1,0 +1,181 @@
+"""Find every mistake of recipes before anything runs.
+
+FILES are recipes, folders (every *.recipe below them) or `-` for standard input; without any, the folder you are in.
+The headers of source files are read for the names and types of their columns; no data is scanned, no model loaded, no
+network touched. Exit status: 0 clean, 1 findings, 2 cannot run.
+
+examples:
+  recipec check packages.recipe
+  recipec check --fix                       mend what can be mended safely, below this folder
+  recipec check --diff packages.recipe      show what --fix would change
+  recipec check --format sarif . > out.sarif
+  recipec check --ignore unused-step --severity warning .
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Collection, Iterable
+
+from recipec.cli import _files
+from recipec.cli._cache import Cache, cache_folder
+from recipec.cli._errors import CannotRun, words
+from recipec.cli._options import add_sets, sets_of
+from recipec.cli._parser import choice
+from recipec.diagnostics import Diagnostic
+from recipec.report import fixes
+from recipec.report.formats import FORMATS, Report, render
+from recipec.report.terminal import Terminal
+from recipec.source import Source
+
+SEVERITIES = ("error", "warning", "note")
+MOST_ROUNDS = 10
+"""How often a mended file is looked at again for what more can be mended."""
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("files", nargs="*", metavar="FILES", help="recipes, folders, or - (default: this folder)")
+    add_sets(parser)
+    parser.add_argument("--offline", action="store_true", help="read no source files: columns as declared only")
+    parser.add_argument("--format", type=choice(*FORMATS), default="text", metavar="FORMAT", help=", ".join(FORMATS))
+    parser.add_argument("--stdin-name", default="-", metavar="PATH", help="the file that standard input stands for")
+    mend = parser.add_argument_group("mend")
+    mend.add_argument("--fix", action="store_true", help="apply the safe fixes and check again")
+    mend.add_argument("--unsafe-fixes", action="store_true", help="with --fix or --diff: those too that need a second look")
+    mend.add_argument("--diff", action="store_true", help="print what --fix would change, and change nothing")
+    which = parser.add_argument_group("which findings")
+    which.add_argument("--select", action="append", default=[], metavar="RULES", help="only these rules, by name or code, with commas")
+    which.add_argument("--ignore", action="append", default=[], metavar="RULES", help="all but these")
+    which.add_argument(
+        "--severity", type=choice(*SEVERITIES), default="note", metavar="LEVEL", help="error, warning or note: this and graver"
+    )
+
+
+def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
+    started = time.perf_counter()
+    check = Check(args)
+    if _files.STDIN in check.paths and args.fix and not args.diff:
+        if len(check.paths) > 1:
+            raise CannotRun("with --fix, `-` stands alone: the mended recipe goes to standard output")
+        out, err = err, out  # the recipe takes standard output, the findings the other one
+    findings: list[Diagnostic] = []
+    problems: list[CannotRun] = []
+    for path in check.paths:
+        try:
+            findings += check.file(path)
+        except CannotRun as problem:
+            problems.append(problem)
+    shown = check.wanted(findings)
+    changed = [p for p, source in check.mended.items() if source.text != check.originals[p].text]
+    if args.diff:
+        for path in changed:
+            out.write(fixes.difference(check.originals[path].text, check.mended[path].text, check.shown(path)))
+    else:
+        write_mended(check, changed, err)
+        report = Report(shown, [check.shown(p) for p in check.paths], time.perf_counter() - started, check.fixed)
+        out.write(render(args.format, report, out))
+    for stop in problems:
+        err.write(words(stop, err))
+    return 2 if problems else 1 if failing(shown) or (args.diff and changed) else 0
+
+
+def write_mended(check: Check, changed: list[str], rest: Terminal) -> None:
+    """Put mended files in place; the recipe of standard input goes to ``rest``, mended or not."""
+    for path, source in check.mended.items():
+        if path == _files.STDIN:
+            rest.write(source.text)
+        elif path in changed:
+            _files.write(path, source.text)
+
+
+def failing(findings: Iterable[Diagnostic]) -> bool:
+    """Whether the exit status must say that something was found; notes alone are no failure."""
+    return any(d.severity != "note" for d in findings)
+
+
+class Check:
+    """The files of one command, checked one by one; with --fix or --diff, mended in memory on the way."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self.args = args
+        self.sets = sets_of(args)
+        self.paths = _files.collect(args.files or ["."])
+        self.select, self.ignore = rules(args.select), rules(args.ignore)
+        self.least = SEVERITIES.index(args.severity)
+        self.cache = Cache(cache_folder(), {"sets": self.sets, "offline": args.offline})
+        self.originals: dict[str, Source] = {}
+        self.mended: dict[str, Source] = {}
+        self.fixed = 0
+        if self.args.unsafe_fixes and not (self.args.fix or self.args.diff):
+            raise CannotRun("--unsafe-fixes goes with --fix or --diff")
+
+    def shown(self, path: str) -> str:
+        name: str = self.args.stdin_name
+        return name if path == _files.STDIN else path
+
+    def file(self, path: str) -> list[Diagnostic]:
+        source = _files.read(path, self.shown(path))
+        self.originals[path] = source
+        found = self.analysed(source)
+        if self.args.fix or self.args.diff:
+            source, found = self.mend(source, found)
+            self.mended[path] = source
+        return found
+
+    def analysed(self, source: Source) -> list[Diagnostic]:
+        found = self.cache.get(source)
+        if found is None:
+            from recipec.cli._analysis import analyse
+
+            program = analyse(source, self.sets, offline=self.args.offline)
+            self.cache.put(source, program)
+            found = program.findings.sorted
+        return found
+
+    def mend(self, source: Source, found: list[Diagnostic]) -> tuple[Source, list[Diagnostic]]:
+        """Apply fixes and look again, until there is nothing more to apply.
+
+        A round that leaves more errors than it found is taken back: a fix may only mend.
+        """
+        for _ in range(MOST_ROUNDS):
+            chosen = fixes.chosen(self.wanted(found), {source.path}, unsafe=self.args.unsafe_fixes)
+            if not chosen:
+                break
+            text = fixes.applied(source.text, source.path, [e for _, edits in chosen for e in edits])
+            after = Source(source.path, text)
+            left = self.analysed(after)
+            if errors(left) > errors(found) or text == source.text:
+                break
+            self.fixed += len(chosen)
+            source, found = after, left
+        return source, found
+
+    def wanted(self, findings: Iterable[Diagnostic]) -> list[Diagnostic]:
+        """The findings that the options let through, each once however many recipes import its file, sorted by place."""
+        unique: dict[tuple[object, ...], Diagnostic] = {}
+        for d in findings:
+            wanted = (not self.select or d.name in self.select) and d.name not in self.ignore
+            if wanted and SEVERITIES.index(d.severity) <= self.least:
+                unique.setdefault(d.order, d)
+        return sorted(unique.values(), key=lambda d: d.order)
+
+
+def errors(findings: Iterable[Diagnostic]) -> int:
+    return sum(d.severity == "error" for d in findings)
+
+
+def rules(options: list[str]) -> Collection[str]:
+    """The names of rules given by name or code; raises CannotRun for one that does not exist."""
+    from recipec.report import rules as known
+
+    out: set[str] = set()
+    for wanted in (w.strip() for option in options for w in option.split(",")):
+        if not wanted:
+            continue
+        name = known.resolve_name(wanted)
+        if name is None:
+            guess = known.suggestion(wanted)
+            raise CannotRun(f"no rule `{wanted}`" + (f"; did you mean `{guess}`?" if guess else ""), "recipec explain lists the rules")
+        out.add(name)
+    return out

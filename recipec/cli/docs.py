@@ -1,0 +1,98 @@
+"""Look up the language: step kinds, operators, functions, readers, formats.
+
+Without a name, everything there is, a line each. Made from the code itself, so it is never out of date.
+
+examples:
+  recipec docs
+  recipec docs dedupe
+  recipec docs split --format md
+  recipec docs --format md > reference.md
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from recipec.cli._errors import CannotRun
+from recipec.cli._parser import choice
+from recipec.diagnostics import nearest
+from recipec.report.terminal import Terminal
+
+if TYPE_CHECKING:
+    from recipec.registry import Group
+    from recipec.report.reference import Entry
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", nargs="?", metavar="NAME", help="a step kind, operator, function, reader or format")
+    parser.add_argument("--format", type=choice("text", "md", "json"), default="text", metavar="FORMAT", help="text, md or json")
+
+
+def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
+    from recipec.report import reference, reference_text
+
+    groups: list[tuple[Group, Sequence[Entry]]]
+    if args.name is None:
+        groups = [(group, list(reference.entries(group))) for group in reference.TITLES]
+    else:
+        groups = [(group, [e]) for group in reference.TITLES if (e := reference.entry(group, args.name)) is not None]
+        if not groups:
+            return elsewhere(args, out)
+    match args.format:
+        case "json":
+            out.line(json.dumps([reference_text.data(e) for _, found in groups for e in found], ensure_ascii=not out.unicode, indent=2))
+        case "md":
+            out.write(reference_text.markdown(groups))
+        case _ if args.name is None:
+            out.write(reference_text.overview(groups, out))
+            out.line("recipec docs NAME says more; DuckDB's own scalar functions are there too; recipec explain lists the rules")
+        case _:
+            out.write("\n".join(reference_text.entry_page(e, out) for _, found in groups for e in found))
+    return 0
+
+
+def elsewhere(args: argparse.Namespace, out: Terminal) -> int:
+    """A name that the registry does not know: one of DuckDB's functions, a rule, or a slip of the pen."""
+    from recipec.registry import names
+    from recipec.report.reference import TITLES
+    from recipec.report.rules import resolve_name
+
+    name = args.name.lower()
+    found = duckdb_function(name)
+    if found and args.format == "json":
+        out.line(json.dumps([{"group": "duckdb", "name": name, "signatures": [s for s, _ in found], "doc": found[0][1]}], indent=2))
+        return 0
+    if found:
+        for signature, _ in found:
+            out.line(f"`{signature}`  " if args.format == "md" else out.paint("bold", signature))
+        description = next((d for _, d in found if d), "")
+        out.line()
+        if description:
+            out.line(description)
+        out.line("One of DuckDB's functions, available as it is.")
+        return 0
+    if (rule := resolve_name(args.name)) is not None:
+        raise CannotRun(f"`{args.name}` is a rule", f"recipec explain {rule}")
+    guess = nearest(args.name, [n for group in TITLES for n in names(group)])
+    raise CannotRun(f"nothing is called `{args.name}`" + (f"; did you mean `{guess}`?" if guess else ""), "recipec docs lists everything")
+
+
+def duckdb_function(name: str) -> list[tuple[str, str]]:
+    """(signature, description) of DuckDB's scalar and aggregate functions of a name."""
+    import duckdb
+
+    from recipec.resolve.types import shown
+
+    rows = duckdb.execute(
+        "SELECT DISTINCT parameters, parameter_types, return_type, coalesce(description, '') FROM duckdb_functions() "
+        "WHERE function_name = ? AND function_type IN ('scalar', 'aggregate', 'macro') ORDER BY ALL",
+        [name],
+    ).fetchall()
+    out = []
+    for names, types, returns, description in rows:
+        listed = ", ".join(f"{n}: {shown(t)}" if t else n for n, t in zip(names, types, strict=False))
+        out.append((f"{name}({listed})" + (f" -> {shown(returns)}" if returns else ""), description))
+    return out
