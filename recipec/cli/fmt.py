@@ -61,8 +61,8 @@ def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
         elif not to_stdout:
             _files.write(path, text)
             out.line(f"laid out {shown}")
-    for problem in stopped:
-        err.write(words(problem, err))
+    for stop in stopped:
+        err.write(words(stop, err))
     if paths != [_files.STDIN]:
         err.line(summary(len(paths), changed, broken, args.check or args.diff))
     return 2 if stopped else 1 if broken or (changed and (args.check or args.diff)) else 0
