@@ -55,6 +55,11 @@ from recipec.syntax.tree import (
 
 Children = list[Any]
 
+RESERVED = frozenset({
+    "AND", "OR", "NOT", "IN", "IS", "LIKE", "ILIKE", "MATCHES", "BETWEEN", "AS", "CASE", "TRUE", "FALSE", "NULL", "LAMBDA",
+})  # fmt: skip
+"""Words that are no names, even where the parser could take them for one: the same recipe in another order could not be read."""
+
 BALANCE = 16
 """From how many operands on a chain of ``or``, ``and`` or ``||`` becomes a balanced tree, which means the same."""
 
@@ -65,6 +70,13 @@ class Builder:
     def __init__(self, source: Source, diagnostics: list[Diagnostic]) -> None:
         self.source = source
         self.diagnostics = diagnostics
+        self.reserved: dict[int, Diagnostic] = {}
+        """By their starts: reserved words taken for names, until a point is seen before them."""
+
+    def finish(self) -> None:
+        """To be called when a parse has succeeded."""
+        self.diagnostics.extend(self.reserved.values())
+        self.reserved.clear()
 
     def actions(self, tables: Tables) -> Sequence[Action | None]:
         """The method of each rule; None where a rule only hands on."""
@@ -129,10 +141,8 @@ class Builder:
     def input(self, c: Children, start: int, end: int) -> Expr:
         base: Expr = c[0]
         for mark, part in zip(c[1::2], c[2::2], strict=True):
-            if mark.kind == "@":
-                base = Round(c[0], self.integer(part), span=self.span(start, part.end))
-            else:
-                base = Field(base, part, span=self.span(start, part.span.end))
+            at = mark.kind == "@"
+            base = Round(c[0], self.integer(part), span=self.span(start, part.end)) if at else self.member(base, part, start)
         return base
 
     def repeat(self, c: Children, start: int, end: int) -> Repeat:
@@ -248,7 +258,11 @@ class Builder:
         return Call(c[2], (first, *(c[3] if len(c) > 3 else ())), True, span=self.span(start, end))
 
     def field(self, c: Children, start: int, end: int) -> Field:
-        return Field(c[0], c[2], span=self.span(start, end))
+        return self.member(c[0], c[2], start)
+
+    def member(self, base: Expr, name: Name, start: int) -> Field:
+        self.reserved.pop(name.span.start, None)
+        return Field(base, name, span=self.span(start, name.span.end))
 
     def index(self, c: Children, start: int, end: int) -> Index:
         return Index(c[0], c[2], span=self.span(start, end))
@@ -275,7 +289,7 @@ class Builder:
     def callee(self, c: Children, start: int, end: int) -> Name | Field:
         func: Name | Field = c[0]
         for part in c[2::2]:
-            func = Field(func, part, span=self.span(start, part.span.end))
+            func = self.member(func, part, start)
         return func
 
     def args(self, c: Children, start: int, end: int) -> tuple[Arg, ...]:
@@ -330,6 +344,8 @@ class Builder:
         written: str = c[0].text
         if written.startswith("`"):
             return Name(written[1:-1].replace("``", "`"), True, span=self.span(start, end))
+        if c[0].word in RESERVED:
+            self.reserved[start] = errors.ReservedWord(span=self.span(start, end))
         return Name(written, span=self.span(start, end))
 
     def round_(self, c: Children, start: int, end: int) -> Round:

@@ -194,6 +194,15 @@ class Trouble:
 
     def reserved(self, token: Token) -> Diagnostic | None:
         before = self.before
+        if before is not None and before.text == "lambda" and token.kind == "NAME":
+            return errors.WrongShape(
+                span=self.span(before),
+                message="a function can only be an argument",
+                label="not a value of its own",
+                help=("`list_transform(xs, lambda x: x + 1)`, or `def f(x) = x + 1` for the whole recipe",),
+            )
+        if before is not None and before.text in RESERVED and before.kind == "NAME" and self.at_statement:
+            return errors.Unexpected(span=self.span(before), found=f"`{before.text}`", wanted="a statement")
         if token.text in RESERVED and "NAME" in self.wanted and not self.wanted & (OPERATORS - {"(", ".", "["}):
             return errors.ReservedWord(span=self.span(token))
         if token.kind == "=" and before is not None and before.word is not None and before.text in RESERVED:

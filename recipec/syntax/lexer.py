@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001, RUF002, RUF003
 """From text to lossless tokens: joined together they are the text again.
 
 What no terminal matches is looked at by :class:`Slips`: where it is clear what was meant (other quotes, a full-width comma,

@@ -39,7 +39,8 @@ class Parser:
     """Tokens read as something else than they are, and what they were."""
 
     def __post_init__(self) -> None:
-        self.actions: Sequence[Action | None] = Builder(self.source, self.diagnostics).actions(self.tables)
+        self.builder = Builder(self.source, self.diagnostics)
+        self.actions: Sequence[Action | None] = self.builder.actions(self.tables)
 
     def parse(self, tokens: Sequence[Token]) -> tuple[Item, ...]:
         """The items of a file; errors go to ``diagnostics``."""
@@ -77,7 +78,10 @@ class Parser:
         def repair(index: int, states: list[int]) -> None:
             self.repair(tokens[index], states)
 
-        return run(self.tables, tokens, symbol, self.actions, repair)
+        self.builder.reserved.clear()
+        result = run(self.tables, tokens, symbol, self.actions, repair)
+        self.builder.finish()
+        return result
 
     def span(self, token: Token) -> Span:
         return Span(self.source, token.start, token.end)

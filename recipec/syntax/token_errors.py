@@ -1,4 +1,3 @@
-# ruff: noqa: RUF002
 """Mistakes inside single tokens: quotes, escapes, numbers, signs from other languages. Each docstring is a page of ``explain``.
 
 Most of these do not stop the parser: it reads the token that was meant and goes on, so that the rest of the statement is
