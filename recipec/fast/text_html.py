@@ -96,19 +96,22 @@ def _without_comments(text: str) -> str:
 
 
 def _without_hidden(text: str) -> str:
-    """Without elements that hold no text for a reader. One that is not closed hides all that follows, as in a browser."""
+    """Without elements that hold no text for a reader. One that is never closed hides nothing: prose speaks of ``<script>`` too."""
     found = _OPENS_HIDDEN.search(text)
     if found is None:
         return text
-    parts, position = [], 0
+    parts, position, scan = [], 0, 0
+    unclosed: set[str] = set()
     while found is not None:
-        parts.append(text[position : found.start()])
-        if found["empty"]:
-            position = found.end()
-        else:
-            close = re.compile(rf"</{found['name']}\s*+>", re.I).search(text, found.end())
-            position = close.end() if close else len(text)
-        found = _OPENS_HIDDEN.search(text, position)
+        name, scan = found["name"].lower(), found.end()
+        if not found["empty"] and name not in unclosed:
+            close = re.compile(rf"</{name}\s*+>", re.I).search(text, scan)
+            if close is None:
+                unclosed.add(name)
+            else:
+                parts.append(text[position : found.start()])
+                position = scan = close.end()
+        found = _OPENS_HIDDEN.search(text, scan)
     return "".join((*parts, text[position:]))
 
 
@@ -124,7 +127,7 @@ def _without_tags(text: str) -> str:
             return ""
         name = name.lower()
         mark = _NAMES.get(name)
-        if mark is None or (name in _PLAIN_WORDS and not tag["attributes"]):
+        if mark is None or ((name in _PLAIN_WORDS or name in _HIDDEN) and not tag["attributes"]):
             # XML, custom elements and words: tags where the text closes them by name, else plain text.
             if closed is None:
                 closed = {found.lower() for found in _CLOSE.findall(text)}

@@ -16,8 +16,8 @@ def strip_html(text: Text) -> Text:
     blank line; cells are parted by a space. Where tags were taken away, white space at the ends goes too.
 
     What only looks like a tag stays: comparisons (`a<b`), placeholders (`<file>`), addresses (`<joe@example.org>`). A tag has the
-    name of an HTML element and well-formed attributes, or is closed by name in the same text. A script or style that is never
-    closed hides the rest, as in a browser; a comment that never ends stays.
+    name of an HTML element and well-formed attributes, or is closed by name in the same text. A script, style or comment
+    that never ends hides nothing.
 
     >>> strip_html("<p>One &amp; <b>two</b></p><p>three<br>four</p>")
     'One & two\n\nthree\nfour'
