@@ -45,17 +45,17 @@ def write_text(
     tail: bytes = b"",
     compress: Compression = "none",
     render: Callable[[dict[str, Any]], str] | None = None,
-    name: Callable[[ExportPart], str] | None = None,
+    apart: bool = False,
 ) -> None:
     """One file a part (or shard) of the texts that ``line`` gives as SQL over the part's columns.
 
     A text brings its own line end, unless ``between`` stands between rows. ``render`` makes the text in Python from the
-    SQL's struct: for what SQL cannot say, and for exports that people read.
+    SQL's struct: for what SQL cannot say, and for exports that people read. ``apart`` puts each part into a folder of its own.
     """
     meter = Meter(ctx)
     with steady(ctx):
         for part in ctx.parts:
-            files = targets(ctx, part, extension + SUFFIXES[compress], name=name(part) if name else None)
+            files = targets(ctx, part, extension + SUFFIXES[compress], apart=apart)
             query = f"SELECT {line(part)} AS line FROM ({part.query}) AS __rows"
             with batches(ctx.con, query) as rows:
                 pieces = _Pieces(rows, between, render)
@@ -70,13 +70,11 @@ def write_text(
     meter.say()
 
 
-def write_json(
-    ctx: ExportContext, *, array: bool = False, compress: Compression = "none", name: Callable[[ExportPart], str] | None = None
-) -> None:
+def write_json(ctx: ExportContext, *, array: bool = False, compress: Compression = "none", apart: bool = False) -> None:
     """The parts' columns as JSON objects: a line each, or all in one array."""
     extension, head, between, tail = JSON if array else JSONL
     end = "" if array else " || chr(10)"
-    write_text(ctx, lambda p: f"{json_object(p)}{end}", extension, head=head, between=between, tail=tail, compress=compress, name=name)
+    write_text(ctx, lambda p: f"{json_object(p)}{end}", extension, head=head, between=between, tail=tail, compress=compress, apart=apart)
 
 
 def json_object(part: ExportPart) -> str:
@@ -143,7 +141,6 @@ class _opened:
         self.stack = ExitStack()
 
     def __enter__(self) -> IO[bytes]:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         plain = self.stack.enter_context(self.path.open("wb"))
         match self.compress:
             case "none":

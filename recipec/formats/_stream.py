@@ -109,10 +109,11 @@ class Target:
     rows: int
 
 
-def targets(ctx: ExportContext, part: ExportPart, extension: str, *, name: str | None = None) -> list[Target]:
+def targets(ctx: ExportContext, part: ExportPart, extension: str, *, name: str | None = None, apart: bool = False) -> list[Target]:
     """The files of a part, contiguous runs of rows whose sizes differ by at most one, named as on the Hugging Face Hub.
 
-    ``train.parquet``, or ``train-00000-of-00004.parquet`` and so on for four shards. ``name`` instead of the part's.
+    ``train.parquet``, or ``train-00000-of-00004.parquet`` and so on for four shards. ``name`` instead of the part's;
+    ``apart``: in a folder of the part's name.
     """
     if len(ctx.parts) > 1 and ctx.single is not None:
         names = ", ".join(f"`{p.name}`" for p in ctx.parts)
@@ -128,11 +129,13 @@ def targets(ctx: ExportContext, part: ExportPart, extension: str, *, name: str |
             stem, extension = Path(ctx.single).stem, Path(ctx.single).suffix
     if not stem or stem.startswith(".") or re.search(r'[\x00-\x1f/\\:*?"<>|]', stem):
         raise DataError(f"`{stem}` cannot be the name of a file", "rename the step or the part")
+    folder = ctx.folder / stem if apart else ctx.folder
+    folder.mkdir(parents=True, exist_ok=True)
     n = max(1, ctx.shards)
     if n == 1:
-        return [Target(ctx.folder / f"{stem}{extension}", part.rows)]
+        return [Target(folder / f"{stem}{extension}", part.rows)]
     each, more = divmod(part.rows, n)
-    return [Target(ctx.folder / f"{stem}-{i:05d}-of-{n:05d}{extension}", each + (i < more)) for i in range(n)]
+    return [Target(folder / f"{stem}-{i:05d}-of-{n:05d}{extension}", each + (i < more)) for i in range(n)]
 
 
 def needs_folder(ctx: ExportContext, format: str, why: str) -> None:

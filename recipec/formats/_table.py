@@ -30,8 +30,12 @@ def write_parquet(
     codes: Mapping[str, str] | None = None,
     metadata: Mapping[bytes, bytes] | None = None,
     name: Callable[[ExportPart], str] | None = None,
+    apart: bool = False,
 ) -> None:
-    """One file a part (or shard). ``codes`` replaces columns by SQL over the part's; ``metadata`` goes into the schema."""
+    """One file a part (or shard). ``codes`` replaces columns by SQL over the part's; ``metadata`` goes into the schema.
+
+    ``name`` is what the files of a part are called, ``apart`` puts each part into a folder of its own.
+    """
     meter = Meter(ctx)
     with steady(ctx):
         for part in ctx.parts:
@@ -39,7 +43,7 @@ def write_parquet(
             query = f"SELECT {', '.join(f'{sql} AS {quote(n)}' for n, sql in made.items())} FROM ({part.query}) AS __rows"
             with batches(ctx.con, query) as rows:
                 chunks = _Chunks(rows, _plain_schema(rows.schema, metadata))
-                for target in targets(ctx, part, ".parquet", name=name(part) if name else None):
+                for target in targets(ctx, part, ".parquet", name=name(part) if name else None, apart=apart):
                     _write_file(target, chunks, compression, row_group, meter)
                 if chunks.taken != part.rows or chunks.take(1) is not None:
                     raise changed(part, chunks.taken + chunks.held)
@@ -51,7 +55,6 @@ def _write_file(target: Target, chunks: _Chunks, compression: Compression, row_g
     import pyarrow.parquet as pq
 
     left = target.rows
-    target.path.parent.mkdir(parents=True, exist_ok=True)
     level = 3 if compression == "zstd" else None
     with pq.ParquetWriter(target.path, chunks.schema, compression=compression, compression_level=level) as out:
         while left:

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from recipec.api import ColumnName, DataError, ExportContext, ExportPart, Format, Schema, Settings, format, literal, quote
 from recipec.formats._card import dataset_card
+from recipec.formats._labels import found_classes, single
 from recipec.formats._rules import Problems, Rule, require
 from recipec.formats._stream import needs_folder, targets
 from recipec.formats._table import Compression, write_parquet
@@ -17,8 +18,7 @@ from recipec.formats._types import INTEGERS, Type, is_list, is_text, parse
 from recipec.formats.parquet import parquet_problems, parquet_rules
 from recipec.resolve.types import shown
 
-MOST_CLASSES = 10_000
-"""More different values than this are no classes: the column was chosen by mistake."""
+HELP = 'leave `{0}` out of `labels:`, or name its classes: `names: {{ {0}: ["a", "b"] }}`'
 USUAL_SPLITS = ("train", "validation", "test")
 
 
@@ -69,7 +69,7 @@ class HuggingFace(Format):
         """The columns to write as classes, in the order of the schema: those named, and enumerations."""
         asked = {c.name for c in self.params.labels} | set(self.params.names)
         types = {c.name: parse(c.type) for c in schema.columns}
-        return {n: t for n, t in types.items() if n in asked or _single(t).name == "ENUM"}
+        return {n: t for n, t in types.items() if n in asked or single(t).name == "ENUM"}
 
     def check(self, schema: Schema) -> Problems:
         if schema.unknown:
@@ -79,7 +79,7 @@ class HuggingFace(Format):
             if name not in schema.types:
                 found.append((f"`{name}` is to be a class, and is not exported", "add it to `columns:` of the export"))
         for name, t in self.classes(schema).items():
-            one = _single(t)
+            one = single(t)
             if not (is_text(one) or one.name in INTEGERS or one.name == "BOOLEAN"):
                 found.append(
                     (
@@ -101,7 +101,7 @@ class HuggingFace(Format):
         schema = ctx.parts[0].schema
         columns = self.classes(schema)
         given = self.params.names
-        names = {n: given.get(n) or _found(ctx, n, t) for n, t in columns.items()}
+        names = {n: given.get(n) or found_classes(ctx, n, t, otherwise=HELP.format(n)) for n, t in columns.items()}
         known = [_known(n, t, names[n], n in given) for n, t in columns.items()]
         require(ctx, "a Hugging Face dataset", [*parquet_rules(schema), *known])
         features = {n: _feature(t, names[n]) for n, t in columns.items()}
@@ -133,40 +133,9 @@ def _split(part: ExportPart, parts: int) -> str:
     return part.name
 
 
-def _single(t: Type) -> Type:
-    """The type of one label: the item's for lists."""
-    return t.item if is_list(t) else t
-
-
-def _found(ctx: ExportContext, name: str, t: Type) -> tuple[str, ...]:
-    """The classes of a column: an enumeration's own, else the different values of all parts, sorted."""
-    one = _single(t)
-    if one.name == "ENUM":
-        return one.values
-    value = f"unnest({quote(name)})" if is_list(t) else quote(name)
-    every = " UNION ALL ".join(f"(SELECT {value} AS v FROM ({p.query}) AS __rows)" for p in ctx.parts)
-    rows = ctx.con.execute(f"SELECT DISTINCT v FROM ({every}) WHERE v IS NOT NULL LIMIT {MOST_CLASSES + 1}").fetchall()
-    if len(rows) > MOST_CLASSES:
-        raise DataError(f"`{name}` has over {MOST_CLASSES:,} different values: these are no classes", f"leave `{name}` out of `labels:`")
-    if not rows:
-        raise DataError(f"`{name}` has no value in any row, so its classes are unknown", f'name them: `names: {{ {name}: ["a", "b"] }}`')
-    values = sorted((r[0] for r in rows), key=_order)
-    return tuple(str(v).lower() if isinstance(v, bool) else str(v) for v in values)
-
-
-def _order(value: Any) -> tuple[Any, ...]:
-    """Numbers by value; ``O`` before all tags; tags by entity, ``B`` before ``I``; other texts by code point."""
-    if not isinstance(value, str):
-        return (value,)
-    if value == "O":
-        return (0, "", "")
-    prefix, _, entity = value.partition("-")
-    return (1, entity, prefix) if prefix in ("B", "I", "E", "S", "L", "U") and entity else (1, value, "")
-
-
 def _is_code(t: Type, given: bool) -> bool:
     """Whether the column's whole numbers are the places of the given names."""
-    return given and _single(t).name in INTEGERS
+    return given and single(t).name in INTEGERS
 
 
 def _codes(t: Type, x: str, names: tuple[str, ...], given: bool) -> str:

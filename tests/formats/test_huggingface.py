@@ -163,7 +163,7 @@ def test_columns_that_are_no_classes(export, monkeypatch):
     assert export.check("huggingface", {"y": "INTERVAL"}) != []
     with pytest.raises(DataError, match="no value in any row"):
         export.make("huggingface", "SELECT NULL::VARCHAR AS y", labels=["y"])
-    monkeypatch.setattr("recipec.formats.huggingface.MOST_CLASSES", 5)
+    monkeypatch.setattr("recipec.formats._labels.MOST_CLASSES", 5)
     with pytest.raises(DataError, match="over 5 different values"):
         export.make("huggingface", "SELECT i FROM range(6) r(i)", labels=["i"], folder="two")
 
