@@ -35,17 +35,9 @@ _INLINE: Final = frozenset(
         *("iframe", "frame", "frameset", "noframes", "applet", "basefont", "canvas", "marquee"),
     )
 )
-_PLAIN_WORDS: Final = frozenset(
-    (
-        *("a", "b", "i", "q", "s", "u", "abbr", "address", "area", "article", "aside", "audio", "base", "body", "button", "canvas"),
-        *("caption", "center", "cite", "code", "col", "data", "datalist", "del", "details", "dialog", "dir", "embed", "figure", "font"),
-        *("footer", "form", "frame", "header", "image", "input", "ins", "label", "legend", "link", "main", "map", "mark", "math", "menu"),
-        *("meta", "meter", "object", "option", "output", "param", "picture", "pre", "progress", "search", "section", "select", "slot"),
-        *("small", "source", "sub", "summary", "table", "template", "time", "title", "track", "var", "video"),
-    )
-)
-"""Elements whose bare name in angle brackets may as well be a placeholder or a comparison: without attributes they are tags only where
-the text closes them."""
+_UNMISTAKABLE: Final = frozenset(("br", "hr", "wbr", "p", "li", "td", "th", "tr", "dt", "dd"))
+"""Elements that need not be closed, and that nobody writes in angle brackets for another reason. Any other bare name may be a placeholder,
+a comparison or the name of an element in prose: it is a tag where the text closes it, or where the text as a whole starts with a tag."""
 _HIDDEN: Final = ("script", "style", "template", "noscript", "svg", "head")
 """Elements whose content is not text for a reader."""
 
@@ -118,6 +110,7 @@ def _without_hidden(text: str) -> str:
 def _without_tags(text: str) -> str:
     closed: set[str] | None = None
     marked = changed = False
+    page = (first := _TAG.match(text.lstrip())) is not None and (first["name"] or "html").lower() in _NAMES
 
     def replace(tag: re.Match[str]) -> str:
         nonlocal closed, marked, changed
@@ -127,8 +120,8 @@ def _without_tags(text: str) -> str:
             return ""
         name = name.lower()
         mark = _NAMES.get(name)
-        if mark is None or ((name in _PLAIN_WORDS or name in _HIDDEN) and not tag["attributes"]):
-            # XML, custom elements and words: tags where the text closes them by name, else plain text.
+        if mark is None or not (page or name in _UNMISTAKABLE or tag["attributes"]):
+            # Names that are not HTML's are XML or custom elements where the text closes them.
             if closed is None:
                 closed = {found.lower() for found in _CLOSE.findall(text)}
             if name not in closed:

@@ -15,9 +15,10 @@ def strip_html(text: Text) -> Text:
     Blocks become lines: `<br>`, list items, rows and `div` break the line; paragraphs, headings, lists and tables are set off by a
     blank line; cells are parted by a space. Where tags were taken away, white space at the ends goes too.
 
-    What only looks like a tag stays: comparisons (`a<b`), placeholders (`<file>`), addresses (`<joe@example.org>`). A tag has the
-    name of an HTML element and well-formed attributes, or is closed by name in the same text. A script, style or comment
-    that never ends hides nothing.
+    What only looks like a tag stays: comparisons (`a<b`), placeholders (`<file>`), addresses (`<joe@example.org>`). A tag
+    has well-formed attributes and the name of an HTML element (without attributes: one closed by name in the same text, or in a
+    text that starts with a tag, or one such as `<p>` and `<br>`) or any other name that the text closes. A script, style or
+    comment that never ends hides nothing.
 
     >>> strip_html("<p>One &amp; <b>two</b></p><p>three<br>four</p>")
     'One & two\n\nthree\nfour'

@@ -89,6 +89,8 @@ def test_the_guard_of_strip_markdown_changes_nothing(calculator: Calculator, tex
         ("<SCRIPT>if (a<b) x='</p>'</script >text", "text"),
         ("put <script> into the <head>", "put <script> into the <head>"),
         ("<script src=x>never closed", "never closed"),
+        ("the <span> and <div> elements<br>of <html>", "the <span> and <div> elements\nof <html>"),
+        ("<!DOCTYPE html><html><body><div>cut off", "cut off"),
         ("<!-- c <b> -->x<!-- y", "x<!-- y"),
         ("<foo>xml</foo> <bar>", "xml <bar>"),
         ("&lt;b&gt; &amp;amp; &#20320;&#x597d; &copy; &copy", "<b> &amp; 你好 © &copy"),
@@ -105,7 +107,8 @@ def test_strip_html(markup: str, text: str) -> None:
 @settings(max_examples=100, deadline=None)
 @given(
     st.lists(
-        st.sampled_from(["<p>", "</p>", "<div class='x'>", "</div>", "<em>", "</em>", "one", " two", "&lt;", "&amp;", "<br/>"]), max_size=12
+        st.sampled_from(["<p>", "</p>", "<div class='x'>", "</div>", "<em class=y>", "</em>", "one", " two", "&lt;", "&amp;", "<br/>"]),
+        max_size=12,
     )
 )
 def test_keeps_the_text_that_a_parser_finds(pieces: list[str]) -> None:
