@@ -634,5 +634,5 @@ def find_function(name: str) -> Function | None:
     """recipec's own function of that name, if there is one."""
     from recipec.registry import find
 
-    found: Function | None = find("function", name)
+    found: Function | None = find("function", name, plugins=False)
     return found

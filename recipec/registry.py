@@ -49,15 +49,27 @@ def announce(group: Group, name: str, thing: T) -> T:
     return thing
 
 
-def find(group: Group, name: str) -> Any | None:
-    """What ``name`` means in ``group``, its module imported now; None when nobody knows it."""
+def find(group: Group, name: str, *, plugins: bool = True) -> Any | None:
+    """What ``name`` means in ``group``, its module imported now; None when nobody knows it.
+
+    Looking for plug-ins reads the metadata of every installed distribution (30 ms), so a caller that asks for names which
+    usually are not in the group leaves ``plugins`` out at first.
+    """
     if (group, name) not in _found:
         module = _index(group).get(name)
         if module is not None:
             import_module(module)
-        elif (plugin := _plugins(group).get(name)) is not None:
+        elif plugins and (plugin := _plugins(group).get(name)) is not None:
             _found[group, name] = plugin.load()
     return _found.get((group, name))
+
+
+def load_plugins(group: Group) -> bool:
+    """Make every plug-in of a group known without looking; whether there is any that was not known."""
+    fresh = [n for n in _plugins(group) if (group, n) not in _found]
+    for name in fresh:
+        _found[group, name] = _plugins(group)[name].load()
+    return bool(fresh)
 
 
 def names(group: Group) -> list[str]:

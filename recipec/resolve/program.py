@@ -13,7 +13,7 @@ from typing import Any
 
 from recipec.api import Bound, Kind, Schema, Settings, TableRef
 from recipec.diagnostics import Diagnostic, Findings, Label
-from recipec.registry import find
+from recipec.registry import find, load_plugins
 from recipec.registry import names as registry_names
 from recipec.resolve.binder import StepBinder
 from recipec.resolve.problems import (
@@ -26,6 +26,7 @@ from recipec.resolve.problems import (
     OutsideFolder,
     TooLarge,
     Unreadable,
+    UnknownFunction,
     UnknownKind,
     UnknownSetting,
     UnknownStep,
@@ -156,9 +157,12 @@ class Program:
     offline: bool = False
     sources: dict[str, Source] = field(default_factory=dict)
     typing: Typing = field(default_factory=Typing)
-    reading: Reading = field(default_factory=Reading)
+    reading: Reading = field(init=False)
     active: list[str] = field(default_factory=list)
     order: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.reading = Reading(self.typing)
 
     @property
     def steps(self) -> list[ResolvedStep]:
@@ -172,9 +176,21 @@ class Program:
     # Resolution
 
     def resolve(self) -> None:
-        """Bind every step that the root file needs."""
-        for name in self.wanted():
+        """Bind every step that the root file needs. Sources come first: only they may look at files."""
+        before = len(self.findings)
+        wanted = self.wanted()
+        for name in (*(n for n in wanted if self.entries[n].node.reader is not None), *wanted):
+            kind = self.entries[name].node.kind.id
+            if kind != "source":
+                self.typing.seal()
             self.step(name)
+        unknown = [d for d in self.findings.items[before:] if isinstance(d, UnknownFunction)]
+        if unknown and load_plugins("function"):
+            # A plug-in may know the function: begin again with all of them known.
+            del self.findings.items[before:]
+            self.resolved.clear()
+            self.order.clear()
+            self.resolve()
 
     def wanted(self) -> list[str]:
         """Global names of the root file's steps and what they mention, dependencies first as far as syntax shows."""

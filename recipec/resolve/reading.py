@@ -1,5 +1,4 @@
-"""Headers of sources: names and types, read from the start of the files. Apart from the typing database, which can
-reach no file."""
+"""Headers of sources: names and types, read from the start of the files."""
 
 from __future__ import annotations
 
@@ -7,21 +6,26 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from recipec.api import DataError, Reader, SourceFile
+from recipec.resolve.typing import Typing, refused
 
 if TYPE_CHECKING:
     import duckdb
 
 
 class Reading:
-    """One in-memory connection for all headers of a check, made on first use."""
+    """Headers read through the typing database while it is still open, and through a connection of its own once that is
+    sealed (see :class:`recipec.resolve.typing.Typing`)."""
 
-    def __init__(self) -> None:
+    def __init__(self, typing: Typing) -> None:
+        self.typing = typing
         self._con: duckdb.DuckDBPyConnection | None = None
         self.seen: list[SourceFile] = []
         """Files whose headers were looked at: a cached check is valid while these do not change."""
 
     @property
     def con(self) -> duckdb.DuckDBPyConnection:
+        if not self.typing.sealed:
+            return self.typing.con
         if self._con is None:
             import duckdb
 
@@ -29,12 +33,13 @@ class Reading:
         return self._con
 
     def header(self, reader: Reader, files: Sequence[SourceFile], encoding: str) -> dict[str, str]:
+        """Names and types. Raises DataError for files that cannot be read."""
         import duckdb
 
         self.seen.extend(files)
         try:
             return reader.header(self.con, files, encoding)
         except duckdb.Error as error:
-            raise DataError(str(error).split("\n")[0]) from None
+            raise DataError(refused(error).message.split("\n")[0]) from None
         except OSError as error:
             raise DataError(f"cannot read `{error.filename}`: {error.strerror}") from None

@@ -1,6 +1,6 @@
 """Types by DuckDB's own binder, on empty tables: no data is read.
 
-One in-memory database a process, which can reach no file and no network. A relation with a given schema is an empty
+One in-memory database a process. A relation with a given schema is an empty
 temporary table; a SELECT over it is bound, never run. What the binder refuses comes back as a span of the recipe.
 """
 
@@ -38,9 +38,14 @@ class Refused(Exception):
 
 
 class Typing:
-    """The typing database. Made on first use, because importing DuckDB costs a check 60 ms."""
+    """The typing database. Made on first use, because importing DuckDB costs a check 60 ms.
+
+    Sources are bound first and read their headers through it; then it is sealed: from there on it can reach no file and
+    no network, and its settings are locked. Before, it sees expressions only, which cannot name a file.
+    """
 
     def __init__(self) -> None:
+        self.sealed = False
         self._con: duckdb.DuckDBPyConnection | None = None
         self._tables: dict[Schema, str] = {}
         self._kernels: set[str] = set()
@@ -50,10 +55,21 @@ class Typing:
         if self._con is None:
             import duckdb
 
-            self._con = duckdb.connect(
-                ":memory:", config={"enable_external_access": "false", "errors_as_json": "true", "threads": "1", "lock_configuration": "true"}
-            )
+            self._con = duckdb.connect(":memory:", config={"errors_as_json": "true", "threads": "1", "autoinstall_known_extensions": "false"})
+            if self.sealed:
+                self._lock(self._con)
         return self._con
+
+    @staticmethod
+    def _lock(con: duckdb.DuckDBPyConnection) -> None:
+        con.execute("SET enable_external_access = false; SET lock_configuration = true")
+
+    def seal(self) -> None:
+        """From now on no file and no network."""
+        if not self.sealed:
+            self.sealed = True
+            if self._con is not None:
+                self._lock(self._con)
 
     def table(self, schema: Schema) -> str:
         """The name of an empty table with the schema's columns and the hidden ones."""
