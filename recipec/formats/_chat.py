@@ -6,14 +6,14 @@ A message is ``{role, content}`` and nothing else: whatever other fields a row's
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from pydantic import Field
 
 from recipec.api import ColumnName, ExportContext, Schema, Settings, literal, quote
 from recipec.formats._lines import compression, write_json
 from recipec.formats._rules import Problems, Rule, require
-from recipec.formats._stream import reshaped
+from recipec.formats._stream import Columns, reshaped
 from recipec.formats._table import write_parquet
 from recipec.formats._types import Type, is_list, is_text, parse
 from recipec.formats.jsonl import json_problems, json_rules
@@ -175,8 +175,8 @@ def _plain(x: str) -> str:
 # Files ----------------------------------------------------------------------------------------------------------------
 
 
-def kept(columns: Sequence[ColumnName], schema: Schema) -> dict[str, tuple[str, str]]:
-    """Columns that go along as they are, for :func:`reshaped`."""
+def kept(columns: Sequence[ColumnName], schema: Schema) -> Columns:
+    """Columns that go along as they are."""
     return {c.name: (schema.types[c.name], c.sql) for c in columns}
 
 
@@ -194,12 +194,11 @@ def file_of(ctx: ExportContext, asked: str) -> str:
     return next((kind for kind in ("parquet", "jsonl", "json") if name.endswith(f".{kind}")), asked)
 
 
-def write_chat(ctx: ExportContext, columns: Mapping[str, tuple[str, str]], format: str, rules: Sequence[Rule], file: str) -> None:
+def write_chat(ctx: ExportContext, columns_of: Callable[[Schema], Columns], format: str, rules: Sequence[Rule], file: str) -> None:
     """The columns as Parquet, JSON lines or one JSON array, once no row breaks a rule."""
-    made = reshaped(ctx, columns)
+    made = reshaped(ctx, columns_of)
     kind = file_of(ctx, file)
-    own = parquet_rules(made.parts[0].schema) if kind == "parquet" else json_rules(made.parts[0].schema)
-    require(made, format, [*rules, *own])
+    require(made, format, lambda schema: [*rules, *(parquet_rules if kind == "parquet" else json_rules)(schema)])
     if kind == "parquet":
         write_parquet(made)
     else:

@@ -40,7 +40,7 @@ def write_text(
     line: Callable[[ExportPart], str],
     extension: str,
     *,
-    head: bytes = b"",
+    head: bytes | Callable[[ExportPart], bytes] = b"",
     between: bytes = b"",
     tail: bytes = b"",
     compress: Compression = "none",
@@ -61,7 +61,7 @@ def write_text(
                 pieces = _Pieces(rows, between, render)
                 for target in files:
                     with _opened(target.path, compress) as out:
-                        out.write(head)
+                        out.write(head(part) if callable(head) else head)
                         for piece in pieces.take(target.rows, meter):
                             out.write(piece)
                         out.write(tail)

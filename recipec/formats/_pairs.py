@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Sequence
 
 from pydantic import Field
 
-from recipec.api import ColumnName, ExportContext, Schema, Settings
+from recipec.api import ColumnName, ExportContext, Schema, Settings, quote
 from recipec.formats._chat import CHAT, chat_rules, is_chat, is_message, turns
 from recipec.formats._rules import Problems, Rule
-from recipec.formats._stream import reshaped
+from recipec.formats._stream import Columns, reshaped
 from recipec.formats._types import is_text, parse
 from recipec.resolve.types import shown
-
-Columns = dict[str, tuple[str, str]]
-"""Name to (type, SQL), as :func:`reshaped` takes them."""
 
 WHOLE = "leave out `prompt:` where `chosen` and `rejected` hold the whole conversation"
 
@@ -62,28 +59,39 @@ def turns_problems(field: str, name: str, schema: Schema) -> Problems:
     return [(f"`{name}` is {shown(schema.types[name])}, and `{field}` must be text or messages", "a message is {role, content}")]
 
 
-def with_pairs(ctx: ExportContext, p: PairParams, keep: Mapping[str, tuple[str, str]]) -> ExportContext:
+def with_pairs(ctx: ExportContext, p: PairParams, keep: Callable[[Schema], Columns]) -> ExportContext:
     """The rows as ``prompt, chosen, rejected``, lists of messages each, and what is kept.
 
     Without a prompt column, the prompt is what the two conversations have in common at their beginning.
     """
-    schema = ctx.parts[0].schema
-    columns = pair_columns(p, schema)
-    said = {f: turns(n, parse(schema.types[n]), "user" if f == "prompt" else "assistant", p.roles) for f, n in columns.items()}
-    made = reshaped(ctx, {**keep, **{f: (CHAT, sql) for f, sql in said.items()}})
-    along: Columns = {n: (t, f'"{n}"') for n, (t, _) in keep.items()}
-    if "prompt" in columns:
-        return made
-    shared = "range(1, least(len(chosen), len(rejected)) + 1)"
-    common = f"len(list_filter({shared}, lambda __i: list_slice(chosen, 1, __i) = list_slice(rejected, 1, __i)))"
-    chats: Columns = {f: (CHAT, f'"{f}"') for f in ("chosen", "rejected")}
-    cut = reshaped(made, {**along, **chats, "__common": ("BIGINT", common)})
-    parts: Columns = {
-        "prompt": (CHAT, "list_slice(chosen, 1, __common)"),
-        "chosen": (CHAT, "list_slice(chosen, __common + 1, len(chosen))"),
-        "rejected": (CHAT, "list_slice(rejected, __common + 1, len(rejected))"),
-    }
-    return reshaped(cut, {**along, **parts})
+
+    def said(schema: Schema) -> Columns:
+        columns = pair_columns(p, schema)
+        roles = {"prompt": "user", "chosen": "assistant", "rejected": "assistant"}
+        texts = {f: turns(n, parse(schema.types[n]), roles[f], p.roles) for f, n in columns.items()}
+        if "prompt" not in texts:
+            texts["prompt"] = f"NULL::{CHAT}"
+        return keep(schema) | {f: (CHAT, sql) for f, sql in texts.items()} | {"__whole": ("BOOLEAN", str("prompt" not in columns).lower())}
+
+    def common(schema: Schema) -> Columns:
+        # One list begins as the other does up to its i-th message: so often as there are such i, they agree.
+        places = "range(1, least(len(chosen), len(rejected)) + 1)"
+        shared = f"len(list_filter({places}, lambda __i: list_slice(chosen, 1, __i) = list_slice(rejected, 1, __i)))"
+        return same(schema) | {"__common": ("BIGINT", f"CASE WHEN __whole THEN {shared} ELSE 0 END")}
+
+    def cut(schema: Schema) -> Columns:
+        return same(schema, without=("__whole", "__common")) | {
+            "prompt": (CHAT, "CASE WHEN __whole THEN list_slice(chosen, 1, __common) ELSE prompt END"),
+            "chosen": (CHAT, "list_slice(chosen, __common + 1, len(chosen))"),
+            "rejected": (CHAT, "list_slice(rejected, __common + 1, len(rejected))"),
+        }
+
+    return reshaped(reshaped(reshaped(ctx, said), common), cut)
+
+
+def same(schema: Schema, without: Sequence[str] = ()) -> Columns:
+    """All columns as they are, but for some."""
+    return {c.name: (c.type, quote(c.name)) for c in schema.columns if c.name not in without}
 
 
 def pair_rules() -> list[Rule]:

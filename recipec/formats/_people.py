@@ -123,6 +123,6 @@ def classes(p: TaskParams, ctx: ExportContext) -> Sequence[str]:
 
 def write_tasks(ctx: ExportContext, p: TaskParams, format: str, line: str, render: Callable[[dict[str, Any]], str]) -> None:
     """One JSON array a part."""
-    require(ctx, format, task_rules(p, ctx.parts[0].schema))
+    require(ctx, format, lambda schema: task_rules(p, schema))
     extension, head, between, tail = JSON
     write_text(ctx, lambda _: line, extension, head=head, between=between, tail=tail, render=render)

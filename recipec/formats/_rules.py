@@ -50,12 +50,13 @@ class Rule:
     show: str | None = None
 
 
-def require(ctx: ExportContext, format: str, rules: Sequence[Rule]) -> None:
+def require(ctx: ExportContext, format: str, rules_of: Callable[[Schema], Sequence[Rule]]) -> None:
     """Raise DataError when rows break a rule, with the count and the first row of each, before anything is written."""
-    if not rules:
-        return
-    counts = ", ".join(f"count(*) FILTER (WHERE coalesce({r.broken}, false))" for r in rules)
     for part in ctx.parts:
+        rules = rules_of(part.schema)
+        if not rules:
+            continue
+        counts = ", ".join(f"count(*) FILTER (WHERE coalesce({r.broken}, false))" for r in rules)
         (found,) = ctx.con.execute(f"SELECT {counts} FROM ({part.query}) AS __rows").fetchall()
         broken = [(rule, n) for rule, n in zip(rules, found, strict=True) if n]
         if broken:

@@ -7,7 +7,7 @@ refused. While rows are being read the connection can answer nothing else, so ``
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -64,6 +64,7 @@ def batches(con: duckdb.DuckDBPyConnection, query: str) -> Iterator[Rows]:
     """The result of a query as a stream of Arrow batches. What DuckDB cannot compute is a DataError."""
     import duckdb
 
+    con.execute("SELECT 1").fetchall()  # DuckDB 2 streams nothing while an earlier result of the connection is half read
     try:
         reader = con.sql(query).to_arrow_reader(BATCH)
     except (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.OutOfRangeException) as error:
@@ -78,17 +79,17 @@ def unreadable(error: Exception) -> DataError:
     return DataError(f"the rows could not be read: {str(error).splitlines()[0]}")
 
 
-def columns_of(part: ExportPart) -> str:
-    """The part's columns as a SELECT list."""
-    return ", ".join(quote(n) for n in part.schema.names)
+Columns = dict[str, tuple[str, str]]
+"""New columns by name: their type, and SQL over the old ones."""
 
 
-def reshaped(ctx: ExportContext, columns: Mapping[str, tuple[str, str]]) -> ExportContext:
-    """The same rows with other columns: name to (type, SQL over the old ones). ``_key`` stays where the query has it."""
-    schema = Schema(tuple(Column(name, type) for name, (type, _) in columns.items()))
-    made = [f"{sql} AS {quote(name)}" for name, (_, sql) in columns.items()]
+def reshaped(ctx: ExportContext, columns_of: Callable[[Schema], Columns]) -> ExportContext:
+    """The same rows with other columns, made from each part's own. ``_key`` stays where the query has it."""
     parts = []
     for part in ctx.parts:
+        columns = columns_of(part.schema)
+        schema = Schema(tuple(Column(name, type) for name, (type, _) in columns.items()))
+        made = [f"{sql} AS {quote(name)}" for name, (_, sql) in columns.items()]
         kept = [quote(KEY)] if KEY not in columns and yields_key(ctx.con, part) else []
         parts.append(replace(part, query=f"SELECT {', '.join([*made, *kept])} FROM ({part.query}) AS __rows", schema=schema))
     return replace(ctx, parts=tuple(parts))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from recipec.api import ColumnName, ExportContext, Format, Schema, Settings, format, quote
 from recipec.formats._chat import text_problems, write_chat
 from recipec.formats._rules import Problems, Rule, require
+from recipec.formats._stream import Columns
 from recipec.formats._types import is_list, is_text, parse
 from recipec.resolve.types import shown
 
@@ -51,6 +52,10 @@ class Alpaca(Format):
 
     extension = ".jsonl"
 
+    def __init__(self, params: Any) -> None:
+        super().__init__(params)
+        vars(self)["extension"] = f".{params.file}"
+
     def columns(self, schema: Schema) -> dict[str, str]:
         """Which column each field is read from: the one named, else the one of the field's name."""
         given = {f: getattr(self.params, f) for f in FIELDS}
@@ -73,14 +78,26 @@ class Alpaca(Format):
                 found.append((f"`{name}` is {given}, not a list of [question, answer]", "make pairs: `[[q1, a1], [q2, a2]]`"))
         return found
 
-    def write(self, ctx: ExportContext) -> None:
-        columns = self.columns(ctx.parts[0].schema)
+    def rules(self, schema: Schema) -> list[Rule]:
+        """A row has its instruction and output, and its history is made of pairs."""
+        columns = self.columns(schema)
         rules = [
             Rule(f"{quote(columns[f])} IS NULL", f"without `{columns[f]}`", f'drop them: `drop where {columns[f]} is null as "no {f}"`')
             for f in ("instruction", "output")
         ]
+        if "history" in columns:
+            wrong = (
+                f"list_filter({quote(columns['history'])}, lambda __p: __p IS NULL OR len(__p) <> 2 OR __p[1] IS NULL OR __p[2] IS NULL)"
+            )
+            help = "every earlier turn is [question, answer]"
+            rules.append(Rule(f"len({wrong}) > 0", f"with a turn in `{columns['history']}` that is not a pair of texts", help))
+        return rules
+
+    def made(self, schema: Schema) -> Columns:
+        """The fields of Alpaca from the columns of a part."""
+        columns = self.columns(schema)
         text = {f: f"CAST({quote(n)} AS VARCHAR)" for f, n in columns.items() if f != "history"}
-        made = {
+        made: Columns = {
             "instruction": ("VARCHAR", text["instruction"]),
             "input": ("VARCHAR", f"coalesce({text['input']}, '')" if "input" in text else "''"),
             "output": ("VARCHAR", text["output"]),
@@ -88,10 +105,9 @@ class Alpaca(Format):
         if "system" in text:
             made["system"] = ("VARCHAR", f"coalesce({text['system']}, '')")
         if "history" in columns:
-            x = quote(columns["history"])
-            wrong = f"list_filter({x}, lambda __p: __p IS NULL OR len(__p) <> 2 OR __p[1] IS NULL OR __p[2] IS NULL)"
-            help = "every earlier turn is [question, answer]"
-            rules.append(Rule(f"len({wrong}) > 0", f"with a turn in `{columns['history']}` that is not a pair of texts", help))
-            made["history"] = ("VARCHAR[][]", f"coalesce(CAST({x} AS VARCHAR[][]), [])")
-        require(ctx, "Alpaca", rules)
-        write_chat(ctx, made, "Alpaca", [], self.params.file)
+            made["history"] = ("VARCHAR[][]", f"coalesce(CAST({quote(columns['history'])} AS VARCHAR[][]), [])")
+        return made
+
+    def write(self, ctx: ExportContext) -> None:
+        require(ctx, "Alpaca", self.rules)
+        write_chat(ctx, self.made, "Alpaca", [], self.params.file)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from recipec.api import ColumnName, ExportContext, Format, Schema, Settings, format, literal, quote
+from recipec.api import ColumnName, ExportContext, ExportPart, Format, Schema, Settings, format, literal, quote
 from recipec.formats._lines import write_text
 from recipec.formats._rules import Problems, Rule, one_character, require
 from recipec.formats._types import is_list, is_text, parse
@@ -64,8 +64,9 @@ class Conll(Format):
                 )
         return found
 
-    def write(self, ctx: ExportContext) -> None:
-        names = self.names(ctx.parts[0].schema)
+    def rules(self, schema: Schema) -> list[Rule]:
+        """A sentence has tokens, a tag for each, and none that would be read as something else."""
+        names = self.names(schema)
         space = r"\s|\pZ" if self.params.separator.isspace() and self.params.separator != "\t" else None
         bad = literal(f"[{re.escape(self.params.separator)}\r\n]" + (f"|{space}" if space else ""))
         lists = [quote(n) for n in names]
@@ -90,7 +91,15 @@ class Conll(Format):
                     show=f"to_json({wrong}[1])",
                 )
             )
-        require(ctx, "CoNLL", rules)
-        token = f" || {literal(self.params.separator)} || ".join(f"CAST({x}[__i] AS VARCHAR)" for x in lists)
-        sentence = f"array_to_string(list_transform(range(1, len({lists[0]}) + 1), lambda __i: {token}), chr(10)) || chr(10) || chr(10)"
-        write_text(ctx, lambda _: sentence, ".conll")
+        return rules
+
+    def write(self, ctx: ExportContext) -> None:
+        require(ctx, "CoNLL", self.rules)
+
+        def sentence(part: ExportPart) -> str:
+            lists = [quote(n) for n in self.names(part.schema)]
+            token = f" || {literal(self.params.separator)} || ".join(f"CAST({x}[__i] AS VARCHAR)" for x in lists)
+            lines = f"list_transform(range(1, len({lists[0]}) + 1), lambda __i: {token})"
+            return f"array_to_string({lines}, chr(10)) || chr(10) || chr(10)"
+
+        write_text(ctx, sentence, ".conll")

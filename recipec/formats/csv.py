@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
-from recipec.api import Column, ExportContext, Format, Schema, Settings, format, literal, quote
+from recipec.api import Column, ExportContext, ExportPart, Format, Schema, Settings, format, literal, quote
 from recipec.formats._lines import Compression, compression, write_text
 from recipec.formats._rules import Problems, one_character, unfit
 from recipec.formats._types import parse
@@ -28,7 +29,7 @@ class Csv(Format):
     | argument | meaning | default |
     |---|---|---|
     | `header` | a first line with the names of the columns | `true` |
-    | `delimiter` | one character | `","` |
+    | `delimiter` | one character; with a tab the files are called `.tsv` | `","` |
     | `quote` | one character | `"\""` |
     | `spreadsheet_safe` | `'` before a text that a spreadsheet would run as a formula (`=1+1`, `@cmd`) | `false` |
     | `bom` | a mark by which Excel on Windows sees that the file is UTF-8 (Chinese is garbled there without it) | `false` |
@@ -52,6 +53,11 @@ class Csv(Format):
 
     extension = ".csv"
 
+    def __init__(self, params: Any) -> None:
+        super().__init__(params)
+        if params.delimiter == "\t":
+            vars(self)["extension"] = ".tsv"
+
     def check(self, schema: Schema) -> Problems:
         found = one_character(self.params.delimiter, "delimiter") + one_character(self.params.quote, "quote")
         if self.params.delimiter == self.params.quote:
@@ -60,11 +66,9 @@ class Csv(Format):
 
     def write(self, ctx: ExportContext) -> None:
         p = self.params
-        schema = ctx.parts[0].schema
-        alone = len(schema.columns) == 1
         marks = f"[{re.escape(p.delimiter)}{re.escape(p.quote)}\r\n]"
 
-        def field(column: Column) -> str:
+        def field(column: Column, alone: bool) -> str:
             x = f"CAST({quote(column.name)} AS VARCHAR)"
             if p.spreadsheet_safe and parse(column.type).name in ("VARCHAR", "ENUM", "JSON"):
                 x = f"CASE WHEN regexp_matches({x}, {literal('^' + DANGEROUS)}) THEN '''' || {x} ELSE {x} END"
@@ -75,10 +79,16 @@ class Csv(Format):
                 f" WHEN {x} = '' OR regexp_matches({x}, {literal(marks)}) THEN {quoted} ELSE {x} END"
             )
 
+        def line(part: ExportPart) -> str:
+            columns = part.schema.columns
+            return f" || {literal(p.delimiter)} || ".join(field(c, len(columns) == 1) for c in columns) + " || chr(10)"
+
         def name(text: str) -> str:
             plain = text and not re.search(marks, text)
             return text if plain else p.quote + text.replace(p.quote, p.quote * 2) + p.quote
 
-        line = f" || {literal(p.delimiter)} || ".join(field(c) for c in schema.columns) + " || chr(10)"
-        head = ("\ufeff" if p.bom else "") + (p.delimiter.join(name(n) for n in schema.names) + "\n" if p.header else "")
-        write_text(ctx, lambda _: line, ".csv", head=head.encode(), compress=compression(ctx, p.compression))
+        def head(part: ExportPart) -> bytes:
+            names = p.delimiter.join(name(n) for n in part.schema.names) + "\n" if p.header else ""
+            return (("\ufeff" if p.bom else "") + names).encode()
+
+        write_text(ctx, line, self.extension, head=head, compress=compression(ctx, p.compression))

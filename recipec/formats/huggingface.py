@@ -99,11 +99,17 @@ class HuggingFace(Format):
     def write(self, ctx: ExportContext) -> None:
         needs_folder(ctx, "huggingface", "a folder")
         schema = ctx.parts[0].schema
+        other = next((p for p in ctx.parts if p.schema.types != schema.types), None)
+        if other is not None:
+            raise DataError(
+                f"`{ctx.parts[0].name}` and `{other.name}` have different columns, and the splits of a dataset have the same",
+                "choose them: `columns: [...]`, or make two exports",
+            )
         columns = self.classes(schema)
         given = self.params.names
         names = {n: given.get(n) or found_classes(ctx, n, t, otherwise=HELP.format(n)) for n, t in columns.items()}
         known = [_known(n, t, names[n], n in given) for n, t in columns.items()]
-        require(ctx, "a Hugging Face dataset", [*parquet_rules(schema), *known])
+        require(ctx, "a Hugging Face dataset", lambda _: [*parquet_rules(schema), *known])
         features = {n: _feature(t, names[n]) for n, t in columns.items()}
 
         def split(part: ExportPart) -> str:

@@ -63,5 +63,5 @@ class Jsonl(Format):
         return json_problems(schema)
 
     def write(self, ctx: ExportContext) -> None:
-        require(ctx, "JSON", json_rules(ctx.parts[0].schema))
+        require(ctx, "JSON", json_rules)
         write_json(ctx, compress=compression(ctx, self.params.compression))

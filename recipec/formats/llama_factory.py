@@ -10,7 +10,7 @@ from recipec.formats._chat import CHAT, MESSAGE, ChatParams, alternates, chat_pr
 from recipec.formats._lines import write_json
 from recipec.formats._pairs import PairParams, one_message, pair_problems, pair_rules, with_pairs
 from recipec.formats._rules import Problems, Rule, require
-from recipec.formats._stream import needs_folder, reshaped
+from recipec.formats._stream import Columns, needs_folder, reshaped
 from recipec.formats._table import write_parquet
 from recipec.resolve.types import shown
 
@@ -63,6 +63,10 @@ class LlamaFactory(Format):
 
     extension = ".jsonl"
 
+    def __init__(self, params: Any) -> None:
+        super().__init__(params)
+        vars(self)["extension"] = f".{params.file}"
+
     @property
     def pairs(self) -> PairParams | None:
         """The arguments of preferences, where these are given."""
@@ -90,23 +94,23 @@ class LlamaFactory(Format):
         p = self.params
         needs_folder(ctx, "llama_factory", "its data and dataset_info.json")
         entry: dict[str, Any] = {"formatting": "sharegpt", "columns": {"messages": "messages"}, "tags": TAGS}
-        if self.pairs is not None:
-            pairs = with_pairs(ctx, self.pairs, {})
+        pairs, x = self.pairs, '"messages"'
+        if pairs is not None:
             rules = [*pair_rules(), alternates('"prompt"'), one_message("chosen"), one_message("rejected")]
-            require(pairs, "LLaMA-Factory's preferences", rules)
-            answers = {side: (MESSAGE, f'"{side}"[1]') for side in ("chosen", "rejected")}
-            made = reshaped(pairs, {"messages": (CHAT, '"prompt"'), **answers})
+            whole = with_pairs(ctx, pairs, lambda _: {})
+            require(whole, "LLaMA-Factory's preferences", lambda _: rules)
+            answers: Columns = {side: (MESSAGE, f'"{side}"[1]') for side in ("chosen", "rejected")}
+            made = reshaped(whole, lambda _: {"messages": (CHAT, '"prompt"'), **answers})
             entry |= {"ranking": True, "columns": {"messages": "messages", "chosen": "chosen", "rejected": "rejected"}}
         else:
-            columns = {"messages": (CHAT, conversation(p, ctx.parts[0].schema))}
-            x = '"messages"'
             rules = [*chat_rules(x), alternates(x), ends_with_assistant(x)]
+            tag: Columns = {}
             if p.label is not None:
-                columns["kto_tag"] = ("BOOLEAN", p.label.sql)
+                tag = {"kto_tag": ("BOOLEAN", p.label.sql)}
                 rules.append(Rule("kto_tag IS NULL", f"without `{p.label.name}`", "drop what nobody rated"))
                 entry["columns"] = {"messages": "messages", "kto_tag": "kto_tag"}
-            made = reshaped(ctx, columns)
-            require(made, "LLaMA-Factory's messages", rules)
+            made = reshaped(ctx, lambda schema: {"messages": (CHAT, conversation(p, schema)), **tag})
+            require(made, "LLaMA-Factory's messages", lambda _: rules)
 
         # A data set in several files is a folder of its own: LLaMA-Factory reads all that lies in it.
         sharded = ctx.shards > 1

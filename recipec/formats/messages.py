@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from recipec.api import ColumnName, ExportContext, Format, Schema, format
 from recipec.formats._chat import (
@@ -17,7 +17,7 @@ from recipec.formats._chat import (
     write_chat,
 )
 from recipec.formats._rules import Problems, require
-from recipec.formats._stream import reshaped
+from recipec.formats._stream import Columns, reshaped
 
 
 @format("messages")
@@ -58,22 +58,31 @@ class Messages(Format):
 
     extension = ".parquet"
 
+    def __init__(self, params: Any) -> None:
+        super().__init__(params)
+        vars(self)["extension"] = f".{params.file}"
+
     def check(self, schema: Schema) -> Problems:
         return chat_problems(self.params, schema) + kept_problems(self.params.keep, schema, self.params.file)
 
     def write(self, ctx: ExportContext) -> None:
-        p, schema = self.params, ctx.parts[0].schema
-        extra = kept(p.keep, schema)
-        columns = extra | {"messages": (CHAT, conversation(p, schema))}
+        p = self.params
         rules = chat_rules('"messages"')
+
+        def whole(schema: Schema) -> Columns:
+            return kept(p.keep, schema) | {"messages": (CHAT, conversation(p, schema))}
+
         if p.shape == "messages":
-            write_chat(ctx, columns, "messages", rules, p.file)
+            write_chat(ctx, whole, "messages", rules, p.file)
             return
         # The rules speak of the whole conversation, so it is made first, checked, and then cut.
-        whole = reshaped(ctx, columns)
-        require(whole, "prompt and completion", [*rules, ends_with_assistant('"messages"')])
-        parts = {
-            "prompt": (CHAT, 'list_slice("messages", 1, len("messages") - 1)'),
-            "completion": (CHAT, 'list_slice("messages", len("messages"), len("messages"))'),
-        }
-        write_chat(whole, {n: (t, f'"{n}"') for n, (t, _) in extra.items()} | parts, "prompt and completion", [], p.file)
+        made = reshaped(ctx, whole)
+        require(made, "prompt and completion", lambda _: [*rules, ends_with_assistant('"messages"')])
+
+        def cut(schema: Schema) -> Columns:
+            return kept(p.keep, schema) | {
+                "prompt": (CHAT, 'list_slice("messages", 1, len("messages") - 1)'),
+                "completion": (CHAT, 'list_slice("messages", len("messages"), len("messages"))'),
+            }
+
+        write_chat(made, cut, "prompt and completion", [], p.file)

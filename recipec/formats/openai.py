@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from recipec.api import ColumnName, ExportContext, Format, Schema, format, quote
+from recipec.api import ColumnName, ExportContext, ExportPart, Format, Schema, format, quote
 from recipec.formats._chat import (
     CHAT,
     ChatParams,
@@ -15,7 +15,7 @@ from recipec.formats._chat import (
 from recipec.formats._lines import compression, write_text
 from recipec.formats._pairs import PairParams, one_message, pair_problems, pair_rules, with_pairs
 from recipec.formats._rules import Problems, Rule, require
-from recipec.formats._stream import reshaped
+from recipec.formats._stream import Columns, reshaped
 from recipec.formats._types import INTEGERS, Type, is_list, parse
 from recipec.resolve.types import shown
 
@@ -95,24 +95,28 @@ class OpenAI(Format):
         return f"CAST({tools.sql} AS JSON)" if schema.types[tools.name] in ("VARCHAR", "JSON") else f"to_json({tools.sql})"
 
     def write(self, ctx: ExportContext) -> None:
-        schema = ctx.parts[0].schema
-        tools = self.tools(schema)
-        along = {"tools": ("JSON", tools)} if tools is not None else {}
-        if self.pairs is not None:
-            made = with_pairs(ctx, self.pairs, along)
-            require(made, "OpenAI's preferences", [*pair_rules(), one_message("chosen"), one_message("rejected")])
-            given = "{'messages': \"prompt\"}"
-            if tools is not None:
-                given = f"CASE WHEN tools IS NULL THEN to_json({given}) ELSE to_json({{'messages': \"prompt\", 'tools': tools}}) END"
-            line = f"to_json({{'input': {given}, 'preferred_output': chosen, 'non_preferred_output': rejected}})"
+        pairs = self.pairs
+
+        def along(schema: Schema) -> Columns:
+            tools = self.tools(schema)
+            return {"tools": ("JSON", tools)} if tools is not None else {}
+
+        def line(part: ExportPart) -> str:
+            said = "json_messages" if "json_messages" in part.schema.types else "messages" if pairs is None else '"prompt"'
+            row = f"to_json({{'messages': {said}}})"
+            if "tools" in part.schema.types:
+                row = f"CASE WHEN tools IS NULL THEN {row} ELSE to_json({{'messages': {said}, 'tools': tools}}) END"
+            if pairs is not None:
+                row = f"to_json({{'input': {row}, 'preferred_output': chosen, 'non_preferred_output': rejected}})"
+            return f"CAST({row} AS VARCHAR) || chr(10)"
+
+        if pairs is not None:
+            made = with_pairs(ctx, pairs, along)
+            require(made, "OpenAI's preferences", lambda _: [*pair_rules(), one_message("chosen"), one_message("rejected")])
         else:
-            made = reshaped(ctx, self.columns(schema) | along)
-            require(made, "OpenAI's messages", self.rules(made.parts[0].schema))
-            said = "json_messages" if "json_messages" in made.parts[0].schema.types else "messages"
-            line = f"to_json({{'messages': {said}}})"
-            if tools is not None:
-                line = f"CASE WHEN tools IS NULL THEN {line} ELSE to_json({{'messages': {said}, 'tools': tools}}) END"
-        write_text(made, lambda _: f"CAST({line} AS VARCHAR) || chr(10)", ".jsonl", compress=compression(ctx, None))
+            made = reshaped(ctx, lambda schema: self.columns(schema) | along(schema))
+            require(made, "OpenAI's messages", self.rules)
+        write_text(made, line, ".jsonl", compress=compression(ctx, None))
 
     def extras(self, schema: Schema) -> dict[str, Type]:
         """The fields of the messages that go along."""
@@ -122,10 +126,10 @@ class OpenAI(Format):
         fields = parse(schema.types[p.column.name if p.column is not None else "messages"]).item.fields
         return {n: fields[n] for n in EXTRAS if n in fields}
 
-    def columns(self, schema: Schema) -> dict[str, tuple[str, str]]:
+    def columns(self, schema: Schema) -> Columns:
         """``messages`` for the rules; ``json_messages`` beside it where messages have more than role and content."""
         p, extras = self.params, self.extras(schema)
-        made = {"messages": (CHAT, conversation(p, schema))}
+        made: Columns = {"messages": (CHAT, conversation(p, schema))}
         if extras:
             x = quote(p.column.name if p.column is not None else "messages")
             role = role_of("__m", p.roles)

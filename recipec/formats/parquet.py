@@ -70,5 +70,5 @@ class Parquet(Format):
         return parquet_problems(schema)
 
     def write(self, ctx: ExportContext) -> None:
-        require(ctx, "Parquet", parquet_rules(ctx.parts[0].schema))
+        require(ctx, "Parquet", parquet_rules)
         write_parquet(ctx, compression=self.params.compression, row_group=self.params.row_group)

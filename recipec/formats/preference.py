@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from recipec.api import ColumnName, ExportContext, Format, Schema, format
 from recipec.formats._chat import CHAT, kept, kept_problems, turns, write_chat
@@ -16,6 +16,7 @@ from recipec.formats._pairs import (
     with_pairs,
 )
 from recipec.formats._rules import Problems, Rule, require
+from recipec.formats._stream import Columns
 from recipec.formats._types import parse
 from recipec.resolve.types import shown
 
@@ -61,6 +62,10 @@ class Preference(Format):
 
     extension = ".parquet"
 
+    def __init__(self, params: Any) -> None:
+        super().__init__(params)
+        vars(self)["extension"] = f".{params.file}"
+
     def check(self, schema: Schema) -> Problems:
         p = self.params
         if schema.unknown:
@@ -81,21 +86,27 @@ class Preference(Format):
         return found
 
     def write(self, ctx: ExportContext) -> None:
-        p, schema = self.params, ctx.parts[0].schema
-        keep = kept(p.keep, schema)
-        along = {n: (t, f'"{n}"') for n, (t, _) in keep.items()}
+        p = self.params
         if p.completion is not None and p.label is not None:
-            prompt = p.prompt.name if p.prompt is not None else "prompt"
-            columns = {
-                "prompt": (CHAT, turns(prompt, parse(schema.types[prompt]), "user", p.roles)),
-                "completion": (CHAT, turns(p.completion.name, parse(schema.types[p.completion.name]), "assistant", p.roles)),
-                "label": ("BOOLEAN", p.label.sql),
-            }
             unknown = Rule("label IS NULL", f"without `{p.label.name}`", "drop what nobody rated")
-            write_chat(ctx, keep | columns, "preferences", [*prompt_rules(), *answer_rules("completion"), unknown], p.file)
+            write_chat(ctx, self.rated, "preferences", [*prompt_rules(), *answer_rules("completion"), unknown], p.file)
             return
-        pairs = with_pairs(ctx, p, keep)
-        require(pairs, "preferences", pair_rules())
-        whole = {f: (CHAT, f'list_concat("prompt", "{f}")') for f in ("chosen", "rejected")}
-        apart = {f: (CHAT, f'"{f}"') for f in ("prompt", "chosen", "rejected")}
-        write_chat(pairs, along | (apart if p.shape == "explicit" else whole), "preferences", [], p.file)
+        pairs = with_pairs(ctx, p, lambda schema: kept(p.keep, schema))
+        require(pairs, "preferences", lambda _: pair_rules())
+
+        def written(schema: Schema) -> Columns:
+            apart: Columns = {f: (CHAT, f'"{f}"') for f in ("prompt", "chosen", "rejected")}
+            whole: Columns = {f: (CHAT, f'list_concat("prompt", "{f}")') for f in ("chosen", "rejected")}
+            return kept(p.keep, schema) | (apart if p.shape == "explicit" else whole)
+
+        write_chat(pairs, written, "preferences", [], p.file)
+
+    def rated(self, schema: Schema) -> Columns:
+        """The columns of KTO."""
+        p = self.params
+        prompt = p.prompt.name if p.prompt is not None else "prompt"
+        return kept(p.keep, schema) | {
+            "prompt": (CHAT, turns(prompt, parse(schema.types[prompt]), "user", p.roles)),
+            "completion": (CHAT, turns(p.completion.name, parse(schema.types[p.completion.name]), "assistant", p.roles)),
+            "label": ("BOOLEAN", p.label.sql),
+        }

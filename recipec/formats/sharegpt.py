@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from recipec.api import ExportContext, Format, Schema, format
 from recipec.formats._chat import CHAT, ChatParams, alternates, chat_problems, chat_rules, conversation, ends_with_assistant, write_chat
@@ -44,14 +44,18 @@ class ShareGpt(Format):
 
     extension = ".jsonl"
 
+    def __init__(self, params: Any) -> None:
+        super().__init__(params)
+        vars(self)["extension"] = f".{params.file}"
+
     def check(self, schema: Schema) -> Problems:
         return chat_problems(self.params, schema)
 
     def write(self, ctx: ExportContext) -> None:
-        p = self.params
-        whole = reshaped(ctx, {"messages": (CHAT, conversation(p, ctx.parts[0].schema))})
-        x = '"messages"'
-        require(whole, "ShareGPT", [*chat_rules(x, roles=("system", "user", "assistant")), alternates(x), ends_with_assistant(x)])
+        p, x = self.params, '"messages"'
+        whole = reshaped(ctx, lambda schema: {"messages": (CHAT, conversation(p, schema))})
+        rules = [*chat_rules(x, roles=("system", "user", "assistant")), alternates(x), ends_with_assistant(x)]
+        require(whole, "ShareGPT", lambda _: rules)
         name = "CASE __m.role WHEN 'user' THEN 'human' WHEN 'assistant' THEN 'gpt' ELSE __m.role END"
         turns = f"list_transform({x}, lambda __m: {{'from': {name}, 'value': __m.content}})"
-        write_chat(whole, {"conversations": (TURNS, turns)}, "ShareGPT", [], p.file)
+        write_chat(whole, lambda _: {"conversations": (TURNS, turns)}, "ShareGPT", [], p.file)
