@@ -53,7 +53,8 @@ class Worker:
         except (EOFError, OSError):
             raise DataError("a worker process died", "it may have run out of memory: fewer --threads need less") from None
         if not ok:
-            raise DataError(payload.decode("utf-8"))
+            message, _, help = payload.decode("utf-8").partition("\n")
+            raise DataError(message, help)
         return pa.ipc.open_stream(payload).read_all().column(0).combine_chunks()
 
     def stop(self) -> None:
@@ -78,6 +79,10 @@ def serve(pipe: Any) -> None:
             return
         try:
             result = load(target)(*(c.combine_chunks() for c in table.columns))
+        except DataError as error:
+            pipe.send(False)
+            pipe.send_bytes("\n".join(filter(None, (error.message, error.help))).encode())
+            continue
         except (ValueError, TypeError, ImportError, ArithmeticError, LookupError, MemoryError, RuntimeError) as error:
             pipe.send(False)
             pipe.send_bytes(f"{target}: {type(error).__name__}: {error}".encode())
@@ -141,11 +146,28 @@ class Kernels:
             self.known.add(name)
 
     def function(self, kernel: Kernel) -> Callable[..., Any]:
+        from inspect import Parameter, Signature
+
+        run = self.runner(kernel)
+        # DuckDB counts the parameters of what it is given, and takes `*columns` for one.
+        places = [Parameter(f"a{i}", Parameter.POSITIONAL_ONLY) for i in range(len(kernel.args))]
+        run.__signature__ = Signature(places)  # type: ignore[attr-defined]
+        return run
+
+    def runner(self, kernel: Kernel) -> Callable[..., Any]:
         import pyarrow as pa
 
         if not kernel.processes:
-            local = load(kernel.target)
-            return lambda *columns: local(*(flat(c) for c in columns))
+            target = load(kernel.target)
+
+            def local(*columns: Any) -> Any:
+                try:
+                    return target(*(flat(c) for c in columns))
+                except DataError as error:
+                    self.problem = error
+                    raise
+
+            return local
         if self.pool is None:
             self.pool = Pool(max(1, self.threads))
         pool = self.pool
