@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator, Sequence
 from importlib import import_module
+from inspect import Parameter, Signature
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,9 @@ def runner(kernel: Kernel) -> Any:
     def run(*columns: pa.ChunkedArray) -> pa.Array:
         return target(*(c.combine_chunks() if isinstance(c, pa.ChunkedArray) else c for c in columns))
 
+    # DuckDB counts the parameters of what it is given.
+    places = [Parameter(f"a{i}", Parameter.POSITIONAL_ONLY) for i in range(len(kernel.args))]
+    run.__signature__ = Signature(places)  # type: ignore[attr-defined]
     return run
 
 
