@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from recipec.fast.text_arrow import Column, constant_of, each
 
-WHOLE: Final = 480
+WHOLE: Final = 360
 """Longer texts are judged by three windows of a third of it, from start, middle and end: cost grows with length, certainty does not."""
 _WINDOW: Final = WHOLE // 3
 

@@ -14,7 +14,7 @@ def language(text: Text) -> Text:
 
     Text that Han or kana carry is Chinese, or Japanese from one kana in ten on. For all else fastText's model of 176 languages
     (lid.176, compressed) says the most probable, on lower-cased text without punctuation and addresses. It needs no network. Of
-    texts of more than 480 characters the start, middle and end are judged, 160 characters each. Cantonese and Wu count as `zh`.
+    texts of more than 360 characters the start, middle and end are judged, 120 characters each. Cantonese and Wu count as `zh`.
 
     Null where there is nothing to go by: no letters, or a script that the model does not know. A word or two is a guess:
     `language_score(text)` says how good.

@@ -34,7 +34,8 @@ class Calculator:
         return self.con.execute(query, list(parameters)).fetchall()
 
     def sql(self, expression: str) -> str:
-        return self._lower(ast.parse(expression.strip(), mode="eval").body)
+        # `name: value` of the language is `name=value` of Python.
+        return self._lower(ast.parse(re.sub(r"([(,]\s*\w+): ", r"\1=", expression.strip()), mode="eval").body)
 
     def call(self, name: str, *args: str, **named: Any) -> str:
         """SQL of a function of the language: SQL texts for its SQL arguments, values for its constants."""
@@ -62,7 +63,7 @@ class Calculator:
             case ast.List(elts=items):
                 return f"[{', '.join(map(self._lower, items))}]"
             case ast.Name(id="null"):
-                return "NULL"
+                return "(NULL)"
             case ast.Name(id=name):
                 return f'"{name}"'
             case _:
