@@ -6,7 +6,7 @@ report all they find: a step that cannot be bound does not hide what is wrong wi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -25,11 +25,11 @@ from recipec.resolve.problems import (
     MissingSetting,
     OutsideFolder,
     TooLarge,
-    Unreadable,
     UnknownFunction,
     UnknownKind,
     UnknownSetting,
     UnknownStep,
+    Unreadable,
     WrongForm,
 )
 from recipec.resolve.reading import Reading
@@ -349,10 +349,16 @@ class Program:
 # Loading --------------------------------------------------------------------------------------------------------------
 
 
-def load(source: Source, sets: Mapping[str, str] | None = None, *, offline: bool = False) -> Program:
-    """Parse a recipe and everything it imports, evaluate its parameters, unroll its loops. Nothing is bound yet."""
+def load(
+    source: Source, sets: Mapping[str, str] | None = None, *, offline: bool = False, read: Callable[[Path], str] | None = None
+) -> Program:
+    """Parse a recipe and everything it imports, evaluate its parameters, unroll its loops. Nothing is bound yet.
+
+    ``read`` gives the text of an imported file where that is not what the disk holds (an editor's buffer, a revision);
+    it raises what ``Path.read_text`` raises.
+    """
     findings = Findings()
-    loader = Loader(findings, dict(sets or {}), boundary(source))
+    loader = Loader(findings, dict(sets or {}), boundary(source), read or read_text)
     root = loader.module(source, "", ())
     program = Program(root, findings, offline=offline, sources=loader.sources)
     program.entries, program.repeats = loader.entries, loader.repeats
@@ -370,6 +376,10 @@ def load(source: Source, sets: Mapping[str, str] | None = None, *, offline: bool
     else:
         program.recipe = Path(source.path).stem if source.path != "-" else "recipe"
     return program
+
+
+def read_text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
 
 
 def boundary(source: Source) -> Path:
@@ -406,6 +416,7 @@ class Loader:
     findings: Findings
     sets: dict[str, str]
     boundary: Path
+    read: Callable[[Path], str]
     entries: dict[str, Entry] = field(default_factory=dict)
     repeats: list[RepeatEntry] = field(default_factory=list)
     sources: dict[str, Source] = field(default_factory=dict)
@@ -485,7 +496,7 @@ class Loader:
             problem = TooLarge(span=item.path.span, message=f"imports go more than {DEEPEST_IMPORT} deep or over {MOST_FILES} files")
         else:
             try:
-                text = path.read_text(encoding="utf-8")
+                text = self.read(path)
             except FileNotFoundError:
                 problem = missing(item.path.span, path, item.path.value)
             except (OSError, UnicodeDecodeError) as error:
