@@ -128,13 +128,14 @@ class Traits:
     """What a step, operator or function does, as far as lints, the planner and the engines need to know.
 
     ``scope``: ``row`` needs one row at a time, ``key`` the rows that share a key, ``global`` the whole table.
-    ``changes_rows``: adds or removes rows. ``copies_rows``: makes several rows from one (their family must stay together).
+    ``changes_rows``: adds or removes rows. ``changes_columns``: renames, retypes or leaves out columns. ``copies_rows``: makes several rows from one (their family must stay together).
     ``removes_duplicates``, ``fits_on_data`` (learns a number from the rows), ``reads_label``, ``random``, ``divides``
     (makes parts), ``trains``, ``external`` (sends rows outside this machine).
     """
 
     scope: Scope = "row"
     changes_rows: bool = False
+    changes_columns: bool = False
     copies_rows: bool = False
     removes_duplicates: bool = False
     fits_on_data: bool = False
@@ -588,6 +589,8 @@ class Kind(ABC):
     text: ClassVar[Literal["no", "required", "optional"]] = "no"
     table: ClassVar[bool] = True
     """Whether the step makes a table that others can read."""
+    level: ClassVar[Literal["metadata", "model", "split", "labels", "rows"]] = "rows"
+    """What a change of such a step touches, for ``diff``."""
 
     @abstractmethod
     def bind(self, bind: StepBinder) -> Bound | None:

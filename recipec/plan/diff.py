@@ -23,12 +23,6 @@ from recipec.workspace.database import Built, Workspace
 Level = Literal["none", "metadata", "model", "split", "labels", "rows"]
 LEVELS: tuple[Level, ...] = ("none", "metadata", "model", "split", "labels", "rows")
 
-_BY_KIND: dict[str, Level] = {
-    "export": "metadata", "expect": "metadata", "evaluate": "metadata", "train": "model", "model": "metadata", "predict": "labels",
-    "split": "split", "label": "labels",
-}  # fmt: skip
-
-
 @dataclass
 class RowChanges:
     """Rows by key. ``moved`` counts rows now in another part; ``columns`` how many rows changed in each column."""
@@ -113,7 +107,7 @@ def compare(old: Program, new: Program) -> Diff:
     out: list[StepDiff] = []
     for name, step in new_steps.items():
         kind = step.kind.name
-        level: Level = _BY_KIND.get(kind, "rows")
+        level: Level = step.kind.level
         before = old_steps.get(name)
         if before is None:
             twin = next((n for n, k in gone.items() if k == new_keys[name]), None)
@@ -137,7 +131,7 @@ def compare(old: Program, new: Program) -> Diff:
                 out.append(StepDiff(name, kind, "rerun", level, because=why))
     for name in gone:
         kind = old_steps[name].kind.name
-        out.append(StepDiff(name, kind, "removed", _BY_KIND.get(kind, "rows")))
+        out.append(StepDiff(name, kind, "removed", old_steps[name].kind.level))
     return Diff(out, header_changes(old, new))
 
 
@@ -202,9 +196,12 @@ def row_changes(workspace: Workspace, old: Built, new: Built, examples: int) -> 
     con = workspace.con
     a, b = workspace.view(old.run_key), workspace.view(new.run_key)
     result = RowChanges(old.rows_out, new.rows_out)
-    one = lambda sql: (con.execute(sql).fetchone() or (0,))[0]  # noqa: E731
-    result.came = int(one(f"SELECT count(*) FROM {b} WHERE _key NOT IN (SELECT _key FROM {a})"))
-    result.went = int(one(f"SELECT count(*) FROM {a} WHERE _key NOT IN (SELECT _key FROM {b})"))
+
+    def one(sql: str) -> int:
+        return int((con.execute(sql).fetchone() or (0,))[0])
+
+    result.came = one(f"SELECT count(*) FROM {b} WHERE _key NOT IN (SELECT _key FROM {a})")
+    result.went = one(f"SELECT count(*) FROM {a} WHERE _key NOT IN (SELECT _key FROM {b})")
     shared = [c for c in columns(workspace, b) if c in columns(workspace, a) and c not in HIDDEN]
     tests = {c: f"a.{quote(c)} IS DISTINCT FROM b.{quote(c)}" for c in shared}
     joined = f"{a} AS a JOIN {b} AS b ON a._key = b._key"
@@ -217,7 +214,7 @@ def row_changes(workspace: Workspace, old: Built, new: Built, examples: int) -> 
     tables = (workspace.table(old.run_key), workspace.table(new.run_key))
     if all("_part" in columns(workspace, t) for t in tables):
         moved = f"SELECT count(*) FROM {tables[0]} AS a JOIN {tables[1]} AS b ON a._key = b._key WHERE a._part IS DISTINCT FROM b._part"
-        result.moved = int(one(moved))
+        result.moved = one(moved)
     for what, query in (
         ("came", f"SELECT * FROM {b} WHERE _key NOT IN (SELECT _key FROM {a}) ORDER BY _key LIMIT {examples}"),
         ("went", f"SELECT * FROM {a} WHERE _key NOT IN (SELECT _key FROM {b}) ORDER BY _key LIMIT {examples}"),

@@ -12,8 +12,9 @@ from recipec.resolve.binder import COMMON_AGGREGATES, StepBinder
 from recipec.resolve.chain import Test, bind_test, one_line
 from recipec.resolve.expr import LoweringFailed
 from recipec.resolve.problems import MissingSetting, UnknownFunction, WrongForm
+from recipec.resolve.refusal import explain_refusal, wrong_condition
 from recipec.resolve.sql import Fragment, join
-from recipec.resolve.typing import Refused, explain_refusal, wrong_condition
+from recipec.resolve.typing import Refused
 from recipec.syntax import tree
 
 
@@ -68,6 +69,7 @@ class Expect(Kind):
     """
 
     Settings = ExpectSettings
+    level = "metadata"
     takes = frozenset({"expect"})
     inputs = (1, None)
     table = False

@@ -81,6 +81,7 @@ class Export(Kind):
     """
 
     Settings = ExportSettings
+    level = "metadata"
     inputs = (1, None)
     table = False
 

@@ -28,6 +28,7 @@ from recipec.resolve.values import NotAConstant, constant
 from recipec.source import Span
 from recipec.syntax import tree
 
+
 class NearParams(Settings):
     text: ColumnName
     near: float = 0.85
@@ -83,6 +84,7 @@ class Split(Kind):
     """
 
     Settings = SplitSettings
+    level = "split"
     takes = frozenset({"shares"})
 
     def bind(self, bind: StepBinder) -> Bound | None:
