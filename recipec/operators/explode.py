@@ -45,7 +45,7 @@ class Explode(Operator):
     """
 
     Params = ExplodeParams
-    traits = Traits(changes_rows=True, copies_rows=True)
+    traits = Traits(changes_rows=True, changes_columns=True, copies_rows=True)
 
     def rewrite(self, bind: StepBinder, schema: Schema, call: tree.Op) -> Rewrite:
         column: ColumnName = self.params.list

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from recipec.api import Arrows, Column, Operator, Rewrite, Schema, Settings, operator, quote
+from recipec.api import Arrows, Column, Operator, Rewrite, Schema, Settings, Traits, operator, quote
 from recipec.diagnostics import Label
 from recipec.operators._sql import projection
 from recipec.resolve.binder import StepBinder
@@ -26,6 +26,7 @@ class Rename(Operator):
     """
 
     Params = RenameParams
+    traits = Traits(changes_columns=True)
 
     def rewrite(self, bind: StepBinder, schema: Schema, call: tree.Op) -> Rewrite:
         new: dict[str, tree.Name] = {}

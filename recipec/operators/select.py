@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from recipec.api import ColumnName, Operator, Rewrite, Schema, Settings, operator
+from recipec.api import ColumnName, Operator, Rewrite, Schema, Settings, Traits, operator
 from recipec.operators._sql import projection
 from recipec.resolve.binder import StepBinder
 from recipec.resolve.problems import WrongArguments
@@ -23,6 +23,7 @@ class Select(Operator):
     """
 
     Params = SelectParams
+    traits = Traits(changes_columns=True)
 
     def rewrite(self, bind: StepBinder, schema: Schema, call: tree.Op) -> Rewrite:
         names = [c.name for c in self.params.rest]

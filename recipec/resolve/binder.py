@@ -12,10 +12,11 @@ from recipec.rand import unit
 from recipec.resolve import arguments
 from recipec.resolve.expand import ExpansionFailed, canonical, expand
 from recipec.resolve.expr import Lowerer, LoweringFailed
-from recipec.resolve.problems import UnknownColumn, WrongForm
+from recipec.resolve.problems import UnknownColumn, WrongForm, WrongType
+from recipec.resolve.refusal import explain_refusal, wrong_condition
 from recipec.resolve.sql import Fragment, join
 from recipec.resolve.types import accepts, shown
-from recipec.resolve.typing import Refused, Typing, WrongType, explain_refusal, wrong_condition
+from recipec.resolve.typing import Refused, Typing
 from recipec.syntax import tree
 
 if TYPE_CHECKING:
@@ -123,6 +124,8 @@ class StepBinder:
             table=self.table_name,
             random=lambda: unit(self.seed, self.salt("random"), quote("_key")),
             unknown=schema.unknown,
+            macros=tuple(self.names.defs),
+            steps=frozenset(self.names.steps),
             **more,
         )
 
@@ -161,19 +164,15 @@ class StepBinder:
         return bool(suspects)
 
     def check_probes(self, lowerer: Lowerer, types: dict[str, str], prefix: str = "_p") -> bool:
-        """Arguments of recipec's own functions must have the types that they declare."""
+        """Pieces whose type DuckDB does not ask about must have the one that they need."""
         ok = True
         for i, probe in enumerate(lowerer.probes):
             given = types.get(f"{prefix}{i}", probe.expected)
             if not accepts(probe.expected, given):
                 ok = False
-                self.report(
-                    WrongType(
-                        span=probe.span,
-                        message=f"`{probe.function}` takes {shown(probe.expected)} as `{probe.parameter}`; this is {shown(given)}",
-                        help=(f"cast it: cast(... as {shown(probe.expected)})",),
-                    )
-                )
+                boolean = probe.expected == "BOOLEAN"
+                help = "compare it: x == ..., or x is not null" if boolean else f"cast it: cast(... as {shown(probe.expected)})"
+                self.report(WrongType(span=probe.span, message=f"{probe.what}; this is {shown(given)}", help=(help,)))
         return ok
 
     # The form of the step

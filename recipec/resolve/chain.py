@@ -13,16 +13,17 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from recipec.api import HIDDEN, ORDER, Column, Json, Operator, Rewrite, Schema, Traits, literal, quote
-from recipec.diagnostics import Findings
+from recipec.diagnostics import Findings, nearest
 from recipec.registry import find
 from recipec.registry import names as registry_names
 from recipec.resolve.binder import StepBinder
 from recipec.resolve.expand import canonical
 from recipec.resolve.expr import Lowerer, LoweringFailed
 from recipec.resolve.problems import ReservedColumn, UnknownOperator, WrongForm
+from recipec.resolve.refusal import explain_refusal, wrong_condition
 from recipec.resolve.segment import BECAUSE, WHY, Segment
 from recipec.resolve.sql import Fragment
-from recipec.resolve.typing import Refused, explain_refusal, wrong_condition
+from recipec.resolve.typing import Refused
 from recipec.source import Span
 from recipec.syntax import tree
 
@@ -120,6 +121,9 @@ class ChainBuilder:
         self.pending: list[tuple[tree.Assign | tree.Filter, tree.Expr | None]] = []
         self.traits = Traits()
         self.trail: list[tuple[str, Span]] = []
+        self.tainted: set[str] = set()
+        self.seen_tainted: set[str] = set()
+        """Columns whose own expression is wrong: what reads them is not looked at, so that no mistake is told twice."""
         self.failed = False
 
     def chain(self, statements: Iterable[tree.Statement]) -> Chain | None:
@@ -185,12 +189,20 @@ class ChainBuilder:
             self.finish(segment, types, skip)
         else:
             self.failed = True
-            for i, (s, _) in enumerate(self.pending):
-                if isinstance(s, tree.Assign) and i not in skip:
+            # Their types are not known: what reads them later is not looked at.
+            for s, _ in self.pending:
+                if isinstance(s, tree.Assign):
                     self.schema = self.schema.with_column(Column(s.column.id, "VARCHAR", s.column.span))
+                    self.seen_tainted.add(s.column.id)
+        self.tainted = self.seen_tainted
         self.pending = []
 
     def build(self, skip: set[int], findings: Findings) -> tuple[tuple[Segment, list[Lowered]], set[int]]:
+        """Lower the pending statements but those in ``skip``, and those that read what one of these would have made.
+
+        The second answer is the statements that cannot be lowered. ``self.tainted`` is brought up to date.
+        """
+        tainted = set(self.tainted)
         columns = {c: quote(c) for c in self.schema.names}
         segment = Segment(columns, self.schema.ordered, len(self.reasons))
         hidden = {h: quote(h) for h in HIDDEN if h != ORDER or self.schema.ordered}
@@ -199,9 +211,10 @@ class ChainBuilder:
         reason = len(self.reasons)
         for i, (statement, expanded) in enumerate(self.pending):
             is_filter = isinstance(statement, tree.Filter)
-            if i in skip or expanded is None:
-                if not is_filter:
+            if i in skip or expanded is None or reads(expanded, tainted):
+                if isinstance(statement, tree.Assign):
                     segment.columns[statement.column.id] = "NULL"
+                    tainted.add(statement.column.id)
                 reason += is_filter
                 continue
             if not is_filter:
@@ -213,8 +226,9 @@ class ChainBuilder:
                 fragment = lowerer.lower(expanded)
             except LoweringFailed:
                 broken.add(i)
-                if not is_filter:
+                if isinstance(statement, tree.Assign):
                     segment.columns[statement.column.id] = "NULL"
+                    tainted.add(statement.column.id)
                 reason += is_filter
                 continue
             lowered.append(Lowered(statement, lowerer, fragment if is_filter else None))
@@ -225,6 +239,8 @@ class ChainBuilder:
                 reason += 1
             else:
                 segment.assign(statement.column.id, fragment)
+                tainted.discard(statement.column.id)
+        self.seen_tainted = tainted
         return (segment, lowered), broken
 
     def type_of(self, segment: Segment, lowered: list[Lowered], skip: set[int]) -> dict[str, str] | None:
@@ -261,19 +277,30 @@ class ChainBuilder:
                 continue
             later = set(range(n + 1, len(pending)))
             (segment, lowered), _ = self.build(bad | later, Findings())
-            last = lowered[-1] if lowered else None
-            conditions = [("_c", last.condition)] if last is not None and last.condition is not None else []
-            query = segment.query(source, extra=conditions)
+            last = next((item for item in lowered if item.statement is pending[n][0]), None)
+            if last is None:
+                continue
+            _, expanded = pending[n]
+            probes = [(f"_p{i}", p.fragment) for i, p in enumerate(last.lowerer.probes)]
+            if last.condition is not None and isinstance(last.statement, tree.Filter):
+                # Its type first: the filter's own SQL takes more than conditions, or says in other words what is wrong.
+                segment.undo_last_drop()
+                probes.append(("_c", last.condition))
+            query = segment.query(source, extra=probes)
             try:
-                self.bind.typing.types(query.text)
+                types = self.bind.typing.types(query.text)
             except Refused as problem:
-                _, expanded = pending[n]
-                if last is not None and expanded is not None:
-                    self.bind.report(explain_refusal(problem, query, 0, last.lowerer, self.bind.typing, expanded))
                 bad.add(n)
+                self.bind.report(explain_refusal(problem, query, 0, last.lowerer, self.bind.typing, expanded or last.statement))
+                continue
+            if not self.bind.check_probes(last.lowerer, types):
+                bad.add(n)
+            elif isinstance(last.statement, tree.Filter) and types["_c"] != "BOOLEAN":
+                bad.add(n)
+                self.bind.report(wrong_condition(types["_c"], last.statement.condition.span, f"`{last.statement.action} where`"))
 
     def finish(self, segment: Segment, types: dict[str, str], skip: set[int]) -> None:
-        for i, (statement, expanded) in enumerate(self.pending):
+        for statement, expanded in self.pending:
             if isinstance(statement, tree.Filter):
                 words = statement.reason.value if statement.reason else one_line(statement.span)
                 self.reasons.append(Reason(words, statement.span))
@@ -294,6 +321,12 @@ class ChainBuilder:
 
     # Operators
 
+    def lost(self, cls: type[Operator] | None) -> None:
+        """An operator (None: nobody knows which) cannot be bound. Where it would have changed the columns, none is sure any more."""
+        self.failed = True
+        if cls is None or cls.traits.changes_columns:
+            self.schema = replace(self.schema, unknown=True)
+
     def operator(self, op: tree.Op) -> None:
         bind = self.bind
         if not isinstance(op.call.func, tree.Name):
@@ -306,21 +339,25 @@ class ChainBuilder:
             problem = UnknownOperator(span=op.call.func.span, wanted=name, candidates=tuple(registry_names("operator")))
             problem.suggest(f"no operator `{name}`", listing="operators")
             bind.report(problem)
-            self.failed = True
+            guess = nearest(name, registry_names("operator"))
+            self.lost(find("operator", guess) if guess else None)
             return
         if op.body is not None and not cls.takes_body:
             bind.report(WrongForm(span=op.span, message=f"`{name}` takes no block"))
             self.failed = True
             return
+        if reads(op.call, self.tainted):
+            self.lost(cls)
+            return
         before = len(bind.findings.errors)
         params = bind.arguments(cls.Params, op.call, self.schema)
         if params is None:
-            self.failed = True
+            self.lost(cls)
             return
         made = cls(params)
         rewrite: Rewrite = made.rewrite(bind, self.schema, op)
         if len(bind.findings.errors) > before:
-            self.failed = True
+            self.lost(cls)
             return
         base = len(self.reasons)
         query = rewrite.query
@@ -333,6 +370,11 @@ class ChainBuilder:
         self.trail.append((name, op.span))
         bind.ops.append((name, cls.traits, op))
         self.traits = merge(self.traits, cls.traits)
+
+
+def reads(node: tree.Expr, names: set[str]) -> bool:
+    """Whether an expression mentions one of the columns."""
+    return bool(names) and any(isinstance(n, tree.Name) and n.id in names for n in tree.walk(node))
 
 
 def one_line(span: Span) -> str:

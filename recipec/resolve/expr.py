@@ -8,13 +8,14 @@ that what the binder refuses can be shown in the recipe.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from recipec.api import HIDDEN, KEY, REQUIRED, SQL, Function, Parameter, find_function, literal, quote
 from recipec.diagnostics import Findings, replace_fix
 from recipec.registry import names as registry_names
+from recipec.resolve import volatile
 from recipec.resolve.problems import (
     BadRegex,
     BadValue,
@@ -26,22 +27,18 @@ from recipec.resolve.problems import (
     WrongType,
 )
 from recipec.resolve.sql import Fragment, join
-from recipec.resolve.types import TypeProblem, duckdb_type
+from recipec.resolve.types import TypeProblem, duckdb_type, form, shown
 from recipec.resolve.values import NotAConstant, constant
 from recipec.source import Span
 from recipec.syntax import tree
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
-_NOT_REPRODUCIBLE = dict.fromkeys(
-    ("now current_timestamp current_date current_time today get_current_timestamp get_current_time transaction_timestamp "
-     "localtime localtimestamp current_localtime current_localtimestamp").split(), "the time of the run"
-) | dict.fromkeys("uuid gen_random_uuid uuidv4 uuidv7 nextval currval txid_current setseed".split(), "a fresh value at every call") | dict.fromkeys(
-    ("getenv current_setting getvariable current_database current_schema current_schemas current_user session_user user version "
-     "current_query pg_backend_pid in_search_path current_catalog current_connection_id current_query_id current_transaction_id "
-     "read_text read_blob read_csv read_json read_parquet query query_table glob sniff_csv duckdb_secrets which_secret "
-     "write_log parse_duckdb_log_message").split(), "something outside the rows"
-) | dict.fromkeys(("hash", "vector_type", "stats"), "an answer that may change between versions of DuckDB")  # fmt: skip
+_CONDITIONS = frozenset(
+    {"or", "and", "==", "!=", "<", "<=", ">", ">=", "in", "not in", "like", "not like", "ilike", "not ilike", "matches", "not matches"}
+)
+_LAZY = frozenset({"if", "coalesce", "ifnull", "nullif", "try", "list_transform", "list_filter", "list_reduce", "apply", "filter"})
+"""Functions that may leave an argument uncomputed, or compute it many times: nothing inside is computed ahead."""
 
 _BINARY = {"or": "OR", "and": "AND", "==": "=", "!=": "<>", "<": "<", "<=": "<=", ">": ">", ">=": ">=", "+": "+", "-": "-", "*": "*",
            "/": "/", "//": "//", "%": "%", "**": "**", "||": "||", "like": "LIKE", "not like": "NOT LIKE", "ilike": "ILIKE",
@@ -54,12 +51,12 @@ class LoweringFailed(Exception):
 
 @dataclass(frozen=True)
 class Probe:
-    """An argument of one of recipec's own functions, and the type that it must have."""
+    """A piece of an expression and the type that it must have, where DuckDB would take others too: an argument of one of
+    recipec's own functions, a condition. ``what`` needs it, in words."""
 
     fragment: Fragment
     expected: str
-    function: str
-    parameter: str
+    what: str
     span: Span
 
 
@@ -79,6 +76,10 @@ class Lowerer:
     hoist: Callable[[Fragment], str] | None = None
     unknown: bool = False
     """The columns of the source are not known: any name may be one."""
+    macros: Collection[str] = ()
+    """Names of the ``def`` items in sight, for suggestions."""
+    steps: Collection[str] = ()
+    """Names of steps, to say what is wrong with ``step.column`` where columns stand alone."""
     used: set[str] = field(default_factory=set)
     probes: list[Probe] = field(default_factory=list)
     own: set[str] = field(default_factory=set)
@@ -91,8 +92,13 @@ class Lowerer:
     def lower(self, node: tree.Expr, local: frozenset[str] = frozenset(), free: bool = True) -> Fragment:
         """SQL for ``node``. ``free`` while nothing above it is conditional, so that values may be hoisted."""
         span = node.span
-        go = lambda n: self.lower(n, local, free)  # noqa: E731
-        inner = lambda n: self.lower(n, local, False)  # noqa: E731
+
+        def go(n: tree.Expr) -> Fragment:
+            return self.lower(n, local, free)
+
+        def inner(n: tree.Expr) -> Fragment:
+            return self.lower(n, local, False)
+
         match node:
             case tree.String(value=v):
                 return join(literal(v), span=span)
@@ -108,7 +114,7 @@ class Lowerer:
                 return self.name(node, local)
             case tree.Field(base=base, name=name):
                 if isinstance(base, tree.Name) and base.id not in local and base.id not in self.columns and not self.unknown:
-                    raise self.fail(self.unknown_column(base))
+                    raise self.fail(self.column_of_step(node) if base.id in self.steps else self.unknown_column(base))
                 return join("struct_extract(", go(base), f", {literal(name.id)})", span=span)
             case tree.Round():
                 raise self.fail(WrongForm(span=span, message="a step cannot stand in an expression"))
@@ -125,9 +131,12 @@ class Lowerer:
                 listed = ", ".join(quote(p.id) for p in params)
                 return join(f"lambda {listed}: ", self.lower(body, local | names, False), span=span)
             case tree.Unary(op="not", operand=operand):
-                return join("(NOT ", go(operand), ")", span=span)
+                return join("(NOT ", self.condition(operand, go(operand), "`not`", local), ")", span=span)
             case tree.Unary(op=op, operand=operand):
                 return join(f"({op}", go(operand), ")", span=span)
+            case tree.Binary(op="and" | "or" as op, left=left, right=right):
+                sides = [self.condition(n, go(n), f"`{op}`", local) for n in (left, right)]
+                return join("(", sides[0], f" {op.upper()} ", sides[1], ")", span=span)
             case tree.Binary():
                 return self.binary(node, go)
             case tree.Between(value=value, low=low, high=high, negated=negated):
@@ -139,7 +148,8 @@ class Lowerer:
                 if subject is not None:
                     parts += [inner(subject), " "]
                 for condition, result in branches:
-                    parts += ["WHEN ", inner(condition), " THEN ", inner(result), " "]
+                    test = inner(condition) if subject is not None else self.condition(condition, inner(condition), "`when`", local)
+                    parts += ["WHEN ", test, " THEN ", inner(result), " "]
                 if default is not None:
                     parts += ["ELSE ", inner(default), " "]
                 return join(*parts, "END", span=span)
@@ -154,11 +164,36 @@ class Lowerer:
             case tree.StructExpr(items=pairs):
                 if not pairs:
                     raise self.fail(WrongForm(span=span, message="an empty struct has no type"))
+                for place, (key, _) in enumerate(pairs):
+                    if any(key.id == k.id for k, _ in pairs[:place]):
+                        raise self.fail(WrongArguments(span=key.span, message=f"a struct has one field `{key.id}`", help=("rename one of them",)))
                 listed_pairs = [join(f"{literal(k.id)}: ", go(v)) for k, v in pairs]
                 return join("{", *self.commas(listed_pairs), "}", span=span)
 
+    def condition(self, node: tree.Expr, fragment: Fragment, what: str, local: frozenset[str]) -> Fragment:
+        """``fragment``, of which the typing must find that it is true or false: DuckDB would cast a text or a list."""
+        evident = isinstance(node, (tree.Bool, tree.Null, tree.IsNull, tree.Between)) or (
+            (isinstance(node, tree.Binary) and node.op in _CONDITIONS) or (isinstance(node, tree.Unary) and node.op == "not")
+        )
+        if not evident and not local:
+            self.probes.append(Probe(fragment, "BOOLEAN", f"{what} needs a condition, true or false", node.span))
+        return fragment
+
+    def column_of_step(self, node: tree.Field) -> UnknownColumn:
+        """``step.column`` where a column stands alone."""
+        assert isinstance(node.base, tree.Name)
+        step, column = node.base.id, node.name.id
+        problem = UnknownColumn(span=node.base.span, wanted=step)
+        problem.put(
+            message=f"no column `{step}` in {self.table}: `{step}` is a step",
+            label=f"write `{column}` alone" if column in self.columns else "",
+            help=("a step sees the columns of its input, by their names alone; `sql` and `expect` read other tables",),
+            fixes=(replace_fix(node.span, column),) if column in self.columns else (),
+        )
+        return problem
+
     @staticmethod
-    def commas(items: Any) -> list[str | Fragment]:
+    def commas(items: Iterable[Fragment]) -> list[str | Fragment]:
         out: list[str | Fragment] = []
         for item in items:
             out += [", ", item] if out else [item]
@@ -184,7 +219,8 @@ class Lowerer:
     def regex(self, node: tree.Regex) -> str:
         bad = set(node.flags) - set("ims")
         if bad:
-            raise self.fail(BadRegex(span=node.span, message=f"no flag `{min(bad)}`", help=("flags: i (case), m (lines), s (dot takes newlines)",)))
+            help = "flags: i (either case), m (^ and $ at every line), s (. takes newlines)"
+            raise self.fail(BadRegex(span=node.span, message=f"no flag `{min(bad)}`", help=(help,)))
         flags = "".join(sorted(set(node.flags)))
         return f"(?{flags}){node.pattern}" if flags else node.pattern
 
@@ -223,7 +259,7 @@ class Lowerer:
         name = node.func.id
         if name == "random" and not node.args:
             return join(self.random(), span=node.span)
-        if (reason := _NOT_REPRODUCIBLE.get(name.lower())) is not None:
+        if (reason := volatile.reason(name, len(node.args))) is not None:
             raise self.fail(
                 NotReproducible(
                     span=node.func.span,
@@ -236,16 +272,28 @@ class Lowerer:
             return self.own_call(own, node, local, free)
         if not _PLAIN.match(name) or name.startswith("__"):
             raise self.fail(self.unknown_function(node.func))
-        inside = free and name.lower() not in ("if", "coalesce", "ifnull", "try", "list_transform", "list_filter", "list_reduce", "apply", "filter")
-        parts = []
+        if name.lower() in volatile.MULTIPLYING:
+            raise self.fail(
+                WrongForm(
+                    span=node.func.span,
+                    message=f"`{name}` makes several rows from one; an expression gives one value",
+                    help=("the operator explode(column) makes a row of each element",),
+                )
+            )
+        if name.lower() in ("random", "coalesce") and bool(node.args) == (name.lower() == "random"):
+            takes = "no argument" if node.args else "one argument at least"
+            raise self.fail(WrongArguments(span=node.span, message=f"`{name}` takes {takes}"))
+        inside = free and name.lower() not in _LAZY
+        parts: list[Fragment] = []
         for arg in node.args:
             value = self.lower(arg.value, local, inside)
             parts.append(join(f"{quote(arg.name.id)} := ", value) if arg.name else value)
-        return join(join(name, span=node.func.span), "(", *self.commas(parts), ")", span=node.span)
+        # Quoted, a word of SQL's own (`exists`, `columns`) is an unknown function, not other syntax.
+        called = name if name.lower() == "coalesce" else quote(name)
+        return join(join(called, span=node.func.span), "(", *self.commas(parts), ")", span=node.span)
 
-    @staticmethod
-    def unknown_function(node: tree.Name, known: tuple[str, ...] = ()) -> UnknownFunction:
-        problem = UnknownFunction(span=node.span, wanted=node.id, candidates=(*registry_names("function"), *known))
+    def unknown_function(self, node: tree.Name, known: tuple[str, ...] = ()) -> UnknownFunction:
+        problem = UnknownFunction(span=node.span, wanted=node.id, candidates=(*self.macros, *registry_names("function"), *known))
         problem.suggest(f"no function `{node.id}`")
         return problem
 
@@ -263,7 +311,8 @@ class Lowerer:
             else:
                 fragment = self.lower(arg, local, free)
                 if not local:
-                    self.probes.append(Probe(fragment, parameter.type, own.name, parameter.name, arg.span))
+                    what = f"`{own.name}` takes {shown(parameter.type)} as `{parameter.name}`"
+                    self.probes.append(Probe(fragment, parameter.type, what, arg.span))
                 values[parameter.name] = SQL(f"\x01{len(fragments)}\x01")
                 fragments.append(fragment)
         try:
@@ -285,7 +334,7 @@ class Lowerer:
         for place, arg in enumerate(node.args):
             name = arg.name.id if arg.name else (wanted[place] if place < len(wanted) else None)
             if name is None:
-                raise self.fail(self.bad_arguments(own, arg.span, f"`{own.name}` takes at most {len(wanted)} arguments"))
+                raise self.fail(self.bad_arguments(own, arg.span, f"`{own.name}` takes at most {len(wanted)} argument{'s' * (len(wanted) != 1)}"))
             if name not in wanted:
                 raise self.fail(self.bad_arguments(own, arg.span, f"`{own.name}` has no argument `{name}`"))
             if name in given:
@@ -298,7 +347,7 @@ class Lowerer:
 
     @staticmethod
     def bad_arguments(own: Function, span: Span, message: str) -> WrongArguments:
-        return WrongArguments(span=span, message=message, help=(f"its form: {own.signature}",))
+        return WrongArguments(span=span, message=message, help=(f"its form: {form(own)}",))
 
     def constant(self, own: Function, parameter: Parameter, node: tree.Expr) -> Any:
         """A constant argument, checked against its annotation."""
@@ -317,7 +366,7 @@ class Lowerer:
         except ValidationError as problem:
             first = problem.errors()[0]
             message = f"`{parameter.name}` of `{own.name}`: {first['msg'].replace('Input should be', 'must be')}"
-            raise self.fail(BadValue(span=node.span, message=message, help=(f"its form: {own.signature}",))) from None
+            raise self.fail(BadValue(span=node.span, message=message, help=(f"its form: {form(own)}",))) from None
 
 
 def key_reference() -> str:

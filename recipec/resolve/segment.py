@@ -82,6 +82,15 @@ class Segment:
         self.filters.clear()
         self.why = self.guard = quote(name)
 
+    def undo_last_drop(self) -> None:
+        """Take back the filter added last, closed already or not: to type its condition alone."""
+        if self.filters:
+            self.filters.pop()
+            return
+        for level in self.levels:
+            level[:] = [(name, fragment) for name, fragment in level if quote(name) != self.why]
+        self.why = WHY
+
     def hidden(self) -> list[str]:
         return [h for h in HIDDEN if h != ORDER or self.ordered]
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from recipec.api import quote
+from recipec.api import REQUIRED, Function, Parameter, quote
 from recipec.diagnostics import UnknownName
 from recipec.source import Span
 from recipec.syntax import tree
@@ -94,3 +94,13 @@ def shown(type: str) -> str:
     if type.endswith("[]"):
         return f"[{shown(type[:-2])}]"
     return _WORDS.get(type, type.lower())
+
+
+def form(own: Function) -> str:
+    """How one of recipec's own functions is called, in the recipe's words: ``words(text: text) -> int``."""
+
+    def one(p: Parameter) -> str:
+        type = p.type if p.constant else "any" if p.type == "ANY" else shown(p.type)
+        return f"{p.name}: {type}" + ("" if p.default is REQUIRED else f" = {p.default!r}")
+
+    return f"{own.name}({', '.join(map(one, own.parameters))}) -> {shown(own.returns)}"

@@ -7,19 +7,11 @@ temporary table; a SELECT over it is bound, never run. What the binder refuses c
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
 
 from recipec.api import HIDDEN, KERNELS, KEY, ORDER, PARENT, Schema, quote
-from recipec.diagnostics import Diagnostic
-from recipec.resolve.expr import Lowerer
-from recipec.resolve.problems import BadRegex, BinderRefused, UnknownColumn, WrongType
-from recipec.resolve.sql import Fragment
-from recipec.resolve.types import shown
-from recipec.source import Span
-from recipec.syntax import tree
 
 if TYPE_CHECKING:
     import duckdb
@@ -94,10 +86,24 @@ class Typing:
         try:
             relation = self.con.sql(query)
         except duckdb.Error as error:
-            raise refused(error) from None
+            raise self.refusal(query, error) from None
         if relation is None:  # not a SELECT
             raise Refused("Binder", "this is not a SELECT", None)
         return {c: normal_type(str(t)) for c, t in zip(relation.columns, relation.types, strict=True)}
+
+    def refusal(self, query: str, error: duckdb.Error) -> Refused:
+        """The error with its position: ``sql`` gives none in DuckDB 2.0, a statement that is run does."""
+        import duckdb
+
+        prefix = "EXPLAIN "
+        try:
+            self.con.execute(prefix + query)
+        except duckdb.Error as told:
+            problem = refused(told)
+            if problem.position is not None:
+                problem.position = max(problem.position - len(prefix), 0)
+            return problem
+        return refused(error)
 
     @cache  # noqa: B019 - one instance a process
     def functions(self, kind: str) -> frozenset[str]:
@@ -122,84 +128,3 @@ def refused(error: Exception) -> Refused:
     message = details.get("exception_message") or text.partition(":")[2].strip() or text
     position = details.get("position")
     return Refused(type(error).__name__.removesuffix("Exception"), message, int(position) if position is not None else None, details)
-
-
-def explain_refusal(problem: Refused, whole: Fragment, offset: int, lowerer: Lowerer, typing: Typing, node: tree.Node) -> Diagnostic:
-    """The finding for a refusal of ``whole``, whose SQL starts at ``offset`` of what was bound, lowered from ``node``."""
-    place = whole.locate(problem.position - offset) if problem.position is not None else None
-    span = place if place is not None and place.end > place.start else node.span
-    message = problem.message.split("\n")[0].rstrip(".!")
-    kind, subtype = problem.kind, problem.details.get("error_subtype", "")
-    first_name = problem.details.get("name", "")
-    if kind == "InvalidInput" or "regular expression" in message or "regex" in message.lower():
-        literals = [n for n in tree.walk(node) if isinstance(n, tree.Regex)]
-        guilty = next((n for n in literals if not _compiles(n, typing)), None)
-        if guilty is not None:
-            return BadRegex(span=guilty.span, message=f"bad regular expression: {message}", help=("RE2 has no look-around and no back-references",))
-    if kind == "Catalog" and first_name:
-        call = next((n for n in tree.walk(node) if isinstance(n, tree.Call) and isinstance(n.func, tree.Name) and n.func.id == first_name), None)
-        if call is not None and isinstance(call.func, tree.Name):
-            return Lowerer.unknown_function(call.func, tuple(typing.functions("scalar") | typing.functions("macro")))
-    aggregates = [
-        n.func for n in tree.walk(node)
-        if isinstance(n, tree.Call) and isinstance(n.func, tree.Name) and n.func.id.lower() in typing.functions("aggregate")
-    ]  # fmt: skip
-    if aggregates and ("GROUP BY" in message or "aggregate" in message):
-        return WrongType(
-            span=aggregates[0].span,
-            message=f"`{aggregates[0].id}` looks at many rows; here each row stands alone",
-            help=("aggregates stand in `expect` and in `sql` steps",),
-        )
-    if kind == "Binder" and subtype == "COLUMN_NOT_FOUND" and first_name:
-        unknown = UnknownColumn(span=span, wanted=first_name, candidates=tuple(lowerer.columns))
-        unknown.suggest(f"no column `{first_name}` in {lowerer.table}", listing=f"{lowerer.table} has")
-        return unknown
-    if subtype == "NO_MATCHING_FUNCTION":
-        call_text = problem.details.get("call", "")
-        candidates = [c for c in problem.details.get("candidates", "").split("\n") if c.strip()][:4]
-        return WrongType(
-            span=span,
-            message=f"`{first_name}` does not take {readable(call_text.partition('(')[2].removesuffix(')'))}",
-            help=tuple(f"it takes {readable(c)}" for c in candidates) or ("cast the argument: cast(x as int)",),
-        )
-    if kind in ("Binder", "Conversion", "Parser", "Catalog", "InvalidInput", "OutOfRange", "NotImplemented"):
-        return WrongType(span=span, message=readable(message)[:300], help=hints(message))
-    return BinderRefused(span=span, message=readable(message)[:300])
-
-
-def hints(message: str) -> tuple[str, ...]:
-    if "'+(VARCHAR" in message:
-        return ("join texts with ||",)
-    if "Cannot compare" in message:
-        return ("cast one side: cast(x as int)",)
-    if "struct" in message.lower() and "key" in message.lower():
-        return ("the fields of a struct are shown by: recipec show STEP",)
-    return ()
-
-
-def readable(text: str) -> str:
-    """A message of the binder with types in the recipe's words."""
-    return re.sub(r"\b(VARCHAR|BIGINT|DOUBLE|BOOLEAN)(\[\])?", lambda m: shown(m[1] + (m[2] or "")), text.replace("_LITERAL", "").strip())
-
-
-def _compiles(node: tree.Regex, typing: Typing) -> bool:
-    try:
-        typing.types(f"SELECT regexp_matches('', {Fragment((repr_sql(node.pattern),)).text})")
-    except Refused:
-        return False
-    return True
-
-
-def repr_sql(text: str) -> str:
-    from recipec.api import literal
-
-    return literal(text)
-
-
-def wrong_condition(type: str, span: Span, what: str) -> WrongType:
-    """``keep where words(text)``: a value where a condition is needed."""
-    return WrongType(
-        span=span,
-        message=f"{what} needs a condition, true or false; this is {shown(type)}",
-        help=("compare it: words(text) >= 5",) if type not in ("VARCHAR",) else ('compare it: section == "games"',),
-    )

@@ -13,7 +13,8 @@ from recipec.identity import source_key
 from recipec.resolve.binder import StepBinder
 from recipec.resolve.chain import ChainBuilder, Test
 from recipec.resolve.problems import BadSQL, NotReproducible, ReservedColumn, UnknownColumn
-from recipec.resolve.typing import Refused, readable
+from recipec.resolve.refusal import readable
+from recipec.resolve.typing import Refused
 from recipec.source import Span
 from recipec.syntax import tree
 
