@@ -12,7 +12,9 @@ from typing import Any
 
 VERBS: dict[str, tuple[str, ...]] = {
     "write": ("check", "fmt"),
-    "look up": ("docs", "explain"),
+    "run": ("plan", "run"),
+    "look at results": ("show", "explain", "bad", "gc"),
+    "look up": ("docs",),
 }
 """Verbs under the headings of the help, in the order of a day's work."""
 

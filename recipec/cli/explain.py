@@ -1,11 +1,13 @@
-"""Say what a rule means, with what is wrong and what would be right.
+"""Say what a rule means, or tell the life of one row.
 
-Without a name, every rule there is, a line each.
+With one word, the page of a rule: what is wrong and what would be right; without any, the list of rules. With STEP and
+KEY, what every step on the way did to a row, as the last run built it. KEY is the value of the source's key (values of
+several columns with commas), the row's place (FILE:ROW) where the source has no key, or a row's _key.
 
 examples:
-  recipec explain
   recipec explain unknown-column
-  recipec explain E201
+  recipec explain tidy libfoo-dev
+  recipec explain packages.recipe final libfoo-dev --diff
 """
 
 from __future__ import annotations
@@ -13,37 +15,84 @@ from __future__ import annotations
 import argparse
 
 from recipec.cli._errors import CannotRun
-from recipec.report import rules
-from recipec.report.cells import clip, pad
-from recipec.report.pages import page, plain
+from recipec.cli._parser import choice
+from recipec.cli._project import Results, add_workspace, is_recipe, opened, split_arguments, workspace_folder
 from recipec.report.terminal import Terminal
+
+USAGE = "recipec explain RULE, or recipec explain [FILE.recipe] STEP KEY"
 
 
 def options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("rule", nargs="?", metavar="RULE", help="a rule by its name or code")
+    parser.add_argument("words", nargs="*", metavar="RULE | STEP KEY", help="a rule by its name or code; or a step and a row's key")
+    add_workspace(parser)
+    parser.add_argument("--diff", action="store_true", help="show changed values, before and after")
+    parser.add_argument("--format", type=choice("text", "json"), default="text", metavar="FORMAT", help="text or json (of a row's life)")
 
 
 def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
-    if args.rule is None:
+    words: list[str] = args.words
+    if not words:
         return overview(out)
-    found = rules.find_rule(args.rule)
+    if len(words) == 1 and not is_recipe(words[0]):
+        return rule(words[0], out)
+    return row(args, out)
+
+
+def overview(out: Terminal) -> int:
+    """Every rule, a line each."""
+    from recipec.report import rules
+    from recipec.report.cells import clip, pad
+    from recipec.report.pages import plain
+
+    names = rules.names()
+    column = max(map(len, names), default=0)
+    for name in names:
+        found = rules.find_rule(name)
+        if found is not None:
+            lead = f"{out.paint(found.severity, pad(name, column))}  {found.code}  "
+            out.line(lead + clip(plain(found.title), out.width - column - 8, out.draw("…")))
+    out.line()
+    out.line("recipec explain RULE says more")
+    return 0
+
+
+def rule(name: str, out: Terminal) -> int:
+    """The page of one rule."""
+    from recipec.report import rules
+    from recipec.report.pages import page
+
+    found = rules.find_rule(name)
     if found is None:
-        guess = rules.suggestion(args.rule)
-        raise CannotRun(f"no rule `{args.rule}`" + (f"; did you mean `{guess}`?" if guess else ""), "recipec explain lists the rules")
+        guess = rules.suggestion(name)
+        raise CannotRun(
+            f"no rule `{name}`" + (f"; did you mean `{guess}`?" if guess else ""),
+            f"recipec explain lists the rules; recipec explain {name} KEY tells the life of a row of a step",
+        )
     out.line(out.paint("bold", found.name) + out.paint("dim", f"   {found.code}, {found.severity}"))
     out.line()
     out.write(page(found.page, out))
     return 0
 
 
-def overview(out: Terminal) -> int:
-    names = rules.names()
-    column = max(map(len, names), default=0)
-    for name in names:
-        rule = rules.find_rule(name)
-        if rule is not None:
-            lead = f"{out.paint(rule.severity, pad(name, column))}  {rule.code}  "
-            out.line(lead + clip(plain(rule.title), out.width - column - 8, out.draw("…")))
-    out.line()
-    out.line("recipec explain RULE says more")
+def row(args: argparse.Namespace, out: Terminal) -> int:
+    """The life of one row."""
+    recipe, (wanted, key) = split_arguments(args.words, 2, USAGE)
+    with opened(workspace_folder(args, recipe), "explain") as workspace:
+        from recipec.report.life import NoSuchRow, Tracer
+        from recipec.report.life_text import life_data, life_text
+
+        results = Results(workspace, recipe)
+        name, step, _ = results.find(wanted)
+        try:
+            life = Tracer(workspace, results.by_recipe[name], step).life(key)
+        except NoSuchRow as problem:
+            raise CannotRun(problem.message, problem.help) from None
+        if args.format == "json":
+            import json
+
+            out.line(json.dumps(life_data(life), ensure_ascii=not out.unicode, indent=2))
+            return 0
+        out.write(life_text(life, out, diff=args.diff))
+        if not args.diff and any(e.changed for e in life.events):
+            out.line(out.paint("dim", "changed values: --diff"))
     return 0

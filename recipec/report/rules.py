@@ -18,7 +18,7 @@ from recipec.diagnostics import Diagnostic, nearest
 from recipec.report.pages import first_sentence
 
 _RULE = re.compile(r'^    name(?:: ClassVar\[str\])? = "([^"]+)"\n    code(?:: ClassVar\[str\])? = "([^"]+)"', re.M)
-_FOLDERS = ("syntax", "resolve", "lints", "steps", "operators", "formats", "readers", "plan", "engines")
+_FOLDERS = ("syntax", "resolve", "lints", "steps", "operators", "formats", "readers", "plan", "engines", "report")
 
 
 @dataclass(frozen=True)

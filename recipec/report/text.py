@@ -65,10 +65,8 @@ def counted(number: int, thing: str) -> str:
     return f"{number:,} {thing}" + ("" if number == 1 else "s")
 
 
-def summary(findings: Sequence[Diagnostic], seconds: float, files: int) -> str:
-    """``2 findings (1 error, 1 warning, 1 fixable) in 0.09 s``"""
-    if not findings:
-        return f"nothing to report in {counted(files, 'file')}, {seconds:.2f} s"
+def summary(findings: Sequence[Diagnostic]) -> str:
+    """``2 findings (1 error, 1 warning, 1 fixable)``"""
     parts = []
     for severity in ("error", "warning", "note"):
         number = sum(d.severity == severity for d in findings)
@@ -77,4 +75,4 @@ def summary(findings: Sequence[Diagnostic], seconds: float, files: int) -> str:
     fixable = sum(any(f.safe for f in d.fixes) for d in findings)
     if fixable:
         parts.append(f"{fixable} fixable")
-    return f"{counted(len(findings), 'finding')} ({', '.join(parts)}) in {seconds:.2f} s"
+    return f"{counted(len(findings), 'finding')} ({', '.join(parts)})"

@@ -11,5 +11,8 @@ def render(report: Report, terminal: Terminal) -> str:
     parts = [finding(d, terminal) for d in report.findings]
     if report.fixed:
         parts.append(terminal.paint("good", f"{counted(report.fixed, 'finding')} mended") + "\n")
-    last = summary(report.findings, report.seconds, len(report.files)) + "\n"
+    if report.findings:
+        last = f"{summary(report.findings)} in {report.seconds:.2f} s\n"
+    else:
+        last = f"nothing to report in {counted(len(report.files), 'file')}, {report.seconds:.2f} s\n"
     return "\n".join(parts) + ("\n" if report.findings and not report.fixed else "") + last

@@ -1,0 +1,46 @@
+"""Remove results that no recipe needs any more, and give their room back.
+
+What the last run of each recipe points at is kept; older results, kept so that undoing a change costs nothing, go.
+
+examples:
+  recipec gc
+  recipec gc --workspace /data/recipec
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from recipec.cli._parser import choice
+from recipec.cli._project import add_workspace, opened, workspace_folder
+from recipec.report.terminal import Terminal
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    add_workspace(parser)
+    parser.add_argument("--format", type=choice("text", "json"), default="text", metavar="FORMAT", help="text or json")
+
+
+def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
+    from recipec.engines.runner import prune
+    from recipec.report.runs import size
+
+    folder = workspace_folder(args, None)
+    before = taken(folder)
+    with opened(folder, "gc") as workspace:
+        gone = prune(workspace)
+        kept = len(workspace.built)
+    after = taken(folder)
+    if args.format == "json":
+        out.line(json.dumps({"removed": len(gone), "kept": kept, "bytes_before": before, "bytes_after": after}))
+        return 0
+    results = f"{len(gone)} result{'s' * (len(gone) != 1)} removed, {kept} kept"
+    out.line(f"{results}; {folder} takes {size(after)}" + (f", {size(before - after)} less" if before > after else ""))
+    return 0
+
+
+def taken(folder: Path) -> int:
+    """Bytes of a folder's files."""
+    return sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())

@@ -1,0 +1,85 @@
+"""Say what a run would do, and why: which steps are reused, which run, and what changed.
+
+`=` is reused, `~` runs again, `+` runs for the first time. Nothing is run and nothing written.
+
+examples:
+  recipec plan
+  recipec plan packages.recipe --set min_words=8
+  recipec plan --only tidy
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from recipec.cli._options import add_sets
+from recipec.cli._parser import choice
+from recipec.cli._project import add_recipe, add_workspace, opened, program_of, step_name, workspace_folder
+from recipec.report.terminal import Terminal
+
+if TYPE_CHECKING:
+    from recipec.resolve.program import Program
+    from recipec.workspace.database import Workspace
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    add_recipe(parser)
+    add_sets(parser)
+    add_only(parser)
+    add_workspace(parser)
+    parser.add_argument("--format", type=choice("text", "json"), default="text", metavar="FORMAT", help="text or json")
+
+
+def add_only(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--only", action="append", default=[], metavar="STEP", help="this step and what it needs; may be repeated")
+
+
+def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
+    from recipec.plan.planner import make_plan
+    from recipec.report.runs import plan_data, plan_text
+
+    program = program_of(args, err)
+    if program is None:
+        return 1
+    only = chosen(args.only, program)
+    with looked_at(workspace_folder(args, program.root.source.path)) as workspace:
+        plan = make_plan(program, workspace, only)
+    if args.format == "json":
+        out.line(json.dumps(plan_data(plan), ensure_ascii=not out.unicode, indent=2))
+        return 0
+    out.write(plan_text(plan, out))
+    out.line()
+    path = program.root.source.path
+    out.line(out.paint("dim", f"recipec run {path}" if plan.to_run else "nothing to run: recipec show STEP, recipec explain STEP KEY"))
+    return 0
+
+
+def chosen(only: list[str], program: Program) -> list[str]:
+    """``--only`` as global names of steps. Raises CannotRun for one that does not exist."""
+    known = [s.name for s in program.steps]
+    return [step_name(name.strip(), known, program.root.steps) for item in only for name in item.split(",")]
+
+
+@contextmanager
+def looked_at(folder: Path) -> Iterator[Workspace]:
+    """The workspace, or where there is none yet an empty one in memory: looking leaves no trace on disk."""
+    if (folder / "work.duckdb").exists():
+        with opened(folder, "plan") as workspace:
+            yield workspace
+        return
+    import duckdb
+
+    from recipec.workspace.database import Workspace, prepare
+
+    con = duckdb.connect(":memory:")
+    try:
+        workspace = Workspace(folder, con)
+        prepare(workspace)
+        yield workspace
+    finally:
+        con.close()

@@ -1,0 +1,105 @@
+"""Run a recipe: build what is not built yet or has changed, reuse the rest.
+
+Results are kept in the workspace, .recipec/ beside the recipe. Ctrl-C keeps every finished step; run again to go on. Exit
+status: 0 done, 1 a step or test failed, 2 cannot run, 130 interrupted.
+
+examples:
+  recipec run
+  recipec run packages.recipe --set min_words=8
+  recipec run --only tidy                   this step and what it needs
+  recipec run --memory 4GB --threads 4
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from typing import TYPE_CHECKING
+
+from recipec.cli._errors import CannotRun
+from recipec.cli._options import add_sets
+from recipec.cli._parser import choice, number
+from recipec.cli._project import add_recipe, add_workspace, program_of, workspace_folder
+from recipec.cli.plan import add_only, chosen
+from recipec.report.terminal import Terminal
+
+if TYPE_CHECKING:
+    from recipec.engines.runner import RunResult
+    from recipec.resolve.program import Program
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    add_recipe(parser)
+    add_sets(parser)
+    add_only(parser)
+    add_workspace(parser)
+    parser.add_argument("--memory", type=memory, metavar="SIZE", help="the database's memory: 4GB; beyond it, work goes to disk")
+    parser.add_argument("--threads", type=number(1, 4096), metavar="N", help="the database's threads (default: one a core)")
+    parser.add_argument("--format", type=choice("text", "json"), default="text", metavar="FORMAT", help="text or json")
+
+
+def memory(text: str) -> str:
+    """The type of ``--memory``: a number with a unit."""
+    if not re.fullmatch(r"\d+(\.\d+)?\s*([KMGT]i?B)", text, re.I):
+        raise argparse.ArgumentTypeError(f"`{text}` is not a size: 512MB, 4GB")
+    return text
+
+
+def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
+    from recipec.engines.runner import run as run_plan
+    from recipec.plan.planner import make_plan
+    from recipec.report.progress import Progress
+    from recipec.report.runs import name_column, run_data
+    from recipec.workspace.database import open_workspace
+
+    program = program_of(args, err)
+    if program is None:
+        return 1
+    only = chosen(args.only, program)
+    if not program.steps:
+        raise CannotRun(f"`{program.root.source.path}` has no steps")
+    folder = workspace_folder(args, program.root.source.path)
+    # With --format json standard output is for the data alone.
+    screen = err if args.format == "json" else out
+    with open_workspace(folder, doing="run", memory=args.memory, threads=args.threads) as workspace:
+        plan = make_plan(program, workspace, only)
+        if screen.live:
+            for setting in ("enable_progress_bar = true", "enable_progress_bar_print = false"):
+                workspace.con.execute(f"SET {setting}")
+        watcher = Progress(screen, name_column([p.name for p in plan.steps]), workspace.con.query_progress if screen.live else None)
+        try:
+            with watcher:
+                result = run_plan(plan, workspace, watcher)
+        except KeyboardInterrupt:
+            screen.line(f"interrupted: every finished step is kept; to go on: recipec run {program.root.source.path}")
+            return 130
+    if args.format == "json":
+        out.line(json.dumps(run_data(program, result), ensure_ascii=not out.unicode, indent=2))
+    failures(program, result, err)
+    screen.line()
+    screen.line(last_words(program, result, screen))
+    return 1 if result.failed else 0
+
+
+def failures(program: Program, result: RunResult, err: Terminal) -> None:
+    """Every failed step as a finding at its place in the recipe."""
+    from recipec.report.failures import StepFailure
+    from recipec.report.text import finding
+
+    for step in result.failed:
+        err.line()
+        err.write(finding(StepFailure.of(program, step), err))
+
+
+def last_words(program: Program, result: RunResult, screen: Terminal) -> str:
+    """How it went, and the command that is wanted next."""
+    from recipec.report.runs import seconds
+
+    counts = {status: sum(s.status == status for s in result.steps) for status in ("run", "reused", "skipped", "failed")}
+    listed = ", ".join(f"{n} {'run' if status == 'run' else status}" for status, n in counts.items() if n)
+    done = screen.paint("bad", "failed") if counts["failed"] else screen.paint("good", "done")
+    tables = [s.name for s in result.steps if s.built is not None and s.built.parts]
+    path = program.root.source.path
+    following = f"recipec run {path}" if counts["failed"] else f"recipec show {path} {tables[-1]}" if tables else f"recipec plan {path}"
+    return f"{done} in {seconds(result.seconds)}: {listed}   " + screen.paint("dim", following)

@@ -1,0 +1,41 @@
+"""A step that failed while running, as a finding at its place in the recipe."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from recipec.diagnostics import Diagnostic
+from recipec.source import Span
+
+if TYPE_CHECKING:
+    from recipec.engines.runner import StepResult
+    from recipec.resolve.program import Program, ResolvedStep
+
+
+@dataclass(kw_only=True, frozen=True)
+class StepFailure(Diagnostic):
+    """A step that could not be finished: a test that does not hold, too many bad rows, a key that is not unique, a full disk.
+
+    Nothing of the step is kept; what was finished before it is. Steps that do not read it still run.
+    """
+
+    name = "step-failed"
+    code = "E900"
+
+    @classmethod
+    def of(cls, program: Program, result: StepResult) -> StepFailure:
+        step = next(s for s in program.steps if s.name == result.name)
+        error = result.error
+        message = error.message if error is not None else result.why
+        help = (error.help,) if error is not None and error.help else ()
+        return cls(span=place(step, message), message=f"`{result.name}`: {message}", help=help)
+
+
+def place(step: ResolvedStep, message: str) -> Span:
+    """The test that the message is about, else the head of the step."""
+    for test in step.bound.tests:
+        if f"expect {test.name}: " in message:
+            span: Span = test.span
+            return span
+    return step.entry.node.head
