@@ -1,0 +1,212 @@
+"""What DuckDB's binder refuses, said in the recipe's words and at its place.
+
+The binder names a position in the SQL for most refusals; the SQL remembers which words of the recipe each piece came
+from (:mod:`recipec.resolve.sql`). Where it names none, the guilty node is found by what the message speaks of.
+"""
+
+from __future__ import annotations
+
+import re
+
+from recipec.api import literal
+from recipec.diagnostics import Diagnostic, nearest, replace_fix
+from recipec.resolve.expr import Lowerer
+from recipec.resolve.problems import BadRegex, BinderRefused, UnknownColumn, WrongType
+from recipec.resolve.sql import Fragment
+from recipec.resolve.types import shown
+from recipec.resolve.typing import Refused, Typing
+from recipec.source import Span
+from recipec.syntax import tree
+
+_REGEX_FUNCTIONS = re.compile(r"regexp_|string_split_regex|str_split_regex|list_extract_all")
+
+
+def explain_refusal(problem: Refused, whole: Fragment, offset: int, lowerer: Lowerer, typing: Typing, node: tree.Node) -> Diagnostic:
+    """The finding for a refusal of ``whole``, whose SQL starts at ``offset`` of what was bound, lowered from ``node``."""
+    place = whole.locate(problem.position - offset) if problem.position is not None else None
+    inside = place is not None and place.end > place.start and place.source is node.span.source
+    span = place if place is not None and inside else node.span
+    message = problem.message.split("\n")[0].rstrip(".!")
+    subtype, name = problem.details.get("error_subtype", ""), problem.details.get("name", "")
+    if problem.kind == "InvalidInput" and (regex := bad_regex(message, node, typing)) is not None:
+        return regex
+    if problem.kind == "Catalog" and name:
+        call = next((n for n in tree.walk(node) if isinstance(n, tree.Call) and isinstance(n.func, tree.Name) and n.func.id == name), None)
+        if call is not None and isinstance(call.func, tree.Name):
+            return lowerer.unknown_function(call.func, (*sorted(typing.functions("scalar")), *sorted(typing.functions("macro"))))
+    aggregates = [
+        n.func for n in tree.walk(node)
+        if isinstance(n, tree.Call) and isinstance(n.func, tree.Name) and n.func.id.lower() in typing.functions("aggregate")
+    ]  # fmt: skip
+    if aggregates and ("GROUP BY" in message or "aggregate" in message):
+        return WrongType(
+            span=aggregates[0].span,
+            message=f"`{aggregates[0].id}` looks at many rows; here each row stands alone",
+            help=("aggregates stand in `expect` and in `sql` steps",),
+        )
+    if message.startswith("Window functions"):
+        return WrongType(
+            span=span, message=f"{described(span)} looks at other rows; here each row stands alone", help=("window functions stand in `sql` steps",)
+        )
+    if subtype == "COLUMN_NOT_FOUND" and name:
+        unknown = UnknownColumn(span=span, wanted=name, candidates=tuple(lowerer.columns))
+        unknown.suggest(f"no column `{name}` in {lowerer.table}", listing=f"{lowerer.table} has")
+        return unknown
+    if subtype == "NO_MATCHING_FUNCTION" or message.startswith("Could not choose a best candidate"):
+        return no_match(problem, span, node)
+    if message.startswith("Could not find key"):
+        return no_field(problem, node)
+    if "ARRAY_SLICE" in message:
+        guilty = next((n for n in tree.walk(node) if isinstance(n, tree.Index) and n.slice), node)
+        return WrongType(span=guilty.span, message="`[from:to]` cuts texts and lists, and this is neither")
+    if "Cannot deduce template type" in message:
+        return WrongType(span=span, message=f"{described(span)}: the types do not go together", help=("cast one side: cast(x as int)",))
+    if "does not support the supplied arguments" in message:
+        forms = [line.strip() for line in problem.message.split("\n")[2:] if line.strip()]
+        help = tuple("its form: " + readable(f.replace('"', "")) for f in forms[:4])
+        return WrongType(span=span, message=f"{described(span)} does not take these arguments", help=help)
+    if message.startswith(("Cannot compare", "Cannot mix", "Cannot concatenate")):
+        # The position is that of the left side; what is wrong is both together.
+        span = (spanning(node, span, tree.Binary, tree.Between, tree.Case) or node).span
+    if problem.kind in ("Binder", "Conversion", "Parser", "Catalog", "InvalidInput", "OutOfRange", "NotImplemented"):
+        return WrongType(span=span, message=readable(message)[:300], help=hints(message))
+    return BinderRefused(span=span, message=readable(message)[:300])
+
+
+def at(node: tree.Node, span: Span) -> tree.Node | None:
+    """The outermost node below ``node`` that stands exactly at ``span``."""
+    return next((n for n in tree.walk(node) if (n.span.start, n.span.end) == (span.start, span.end)), None)
+
+
+def spanning(node: tree.Node, span: Span, *kinds: type[tree.Node]) -> tree.Node | None:
+    """The innermost node of some kinds whose text holds ``span`` and more."""
+    found: tree.Node | None = None
+    for n in tree.walk(node):
+        wider = n.span.start <= span.start and span.end <= n.span.end and (n.span.start, n.span.end) != (span.start, span.end)
+        if wider and isinstance(n, kinds):
+            found = n
+    return found
+
+
+def bad_regex(message: str, node: tree.Node, typing: Typing) -> BadRegex | None:
+    """The regular expression, literal or text, that RE2 does not take."""
+    suspects: list[tree.Regex | tree.String] = [n for n in tree.walk(node) if isinstance(n, tree.Regex)]
+    for n in tree.walk(node):
+        if isinstance(n, tree.Binary) and n.op in ("matches", "not matches") and isinstance(n.right, tree.String):
+            suspects.append(n.right)
+        elif isinstance(n, tree.Call) and _REGEX_FUNCTIONS.match(n.func.span.text):
+            suspects += [a.value for a in n.args if isinstance(a.value, tree.String)]
+    guilty = next((n for n in suspects if not _compiles(n, typing)), None)
+    if guilty is None:
+        return None
+    look = any(mark in message for mark in ("perl operator", "escape sequence"))
+    help = ("RE2 has no look-around and no back-references",) if look else ("a sign that means itself is written with a backslash: \\( \\[ \\*",)
+    return BadRegex(span=guilty.span, message=f"bad regular expression: {message}", help=help)
+
+
+def _compiles(node: tree.Regex | tree.String, typing: Typing) -> bool:
+    pattern = node.pattern if isinstance(node, tree.Regex) else node.value
+    try:
+        typing.types(f"SELECT regexp_matches('', {literal(pattern)})")
+    except Refused:
+        return False
+    return True
+
+
+def no_match(problem: Refused, span: Span, node: tree.Node) -> WrongType:
+    """A function or operator whose arguments have types that it does not take."""
+    call = problem.details.get("call") or re.sub(r'.*function call "(.*?)"\..*', r"\1", problem.message.split("\n")[0])
+    given = [readable(t) for t in split_types(call.partition("(")[2].removesuffix(")"))]
+    named = at(node, span)
+    if problem.details.get("name") == "**":
+        named = spanning(node, span, tree.Binary)
+    match named:
+        case tree.Field(base=base, name=field):
+            return WrongType(
+                span=field.span, message=f"`{base.span.text}` is {given[0] if given else 'no struct'}: it has no field `{field.id}`"
+            )
+        case tree.Index():
+            return WrongType(span=span, message=f"`[ ]` takes an element of a list, a text or a struct; this is {given[0]}")
+        case tree.Binary(op="in" | "not in", right=right):
+            return WrongType(
+                span=right.span,
+                message=f"`in` needs a list on its right; this is {given[0] if given else 'none'}",
+                help=('a list: ["a", "b"]; a text in a text: contains(text, "part")',),
+            )
+        case tree.Binary(op="like" | "not like" | "ilike" | "not ilike" | "matches" | "not matches" as op):
+            return WrongType(
+                span=span, message=f"`{op}` compares texts; here are {' and '.join(given[:2])}", help=("cast it: cast(x as text)",)
+            )
+        case tree.Binary(op=op):
+            help = ("join texts with ||",) if op == "+" and "text" in given else ("cast one side: cast(x as int)",)
+            return WrongType(span=named.op_span, message=f"`{op}` does not take {' and '.join(given)}", help=help)
+        case tree.Unary(op=op):
+            return WrongType(span=span, message=f"`{op}` does not take {' and '.join(given)}", help=("cast it: cast(x as int)",))
+    name = named.func.span.text if isinstance(named, tree.Call) else problem.details.get("name", "")
+    forms = [f for f in candidates(problem) if f]
+    help = tuple(f"it takes {f}" for f in forms[:4]) or ("cast the argument: cast(x as int)",)
+    return WrongType(span=span, message=f"`{name}` does not take {' and '.join(given) or 'nothing'}", help=help)
+
+
+def candidates(problem: Refused) -> list[str]:
+    """The forms of a function as the binder lists them, readable: ``upper(string text) -> text``."""
+    lines = [line.strip() for line in problem.message.split("\n") if line.startswith("\t") and "(" in line]
+    return [readable(line.replace('"', "").replace(", /)", ")")) for line in lines]
+
+
+def no_field(problem: Refused, node: tree.Node) -> WrongType:
+    """``point.z`` where the struct has x and y."""
+    wanted = re.search(r'key "(.*?)"', problem.message)
+    name = wanted[1] if wanted else ""
+    known = re.findall(r'"((?:[^"]|"")*)"', problem.message.partition("Candidate Entries:")[2])
+    field = next((n.name for n in tree.walk(node) if isinstance(n, tree.Field) and n.name.id == name), None)
+    guess = nearest(name, known)
+    return WrongType(
+        span=field.span if field is not None else node.span,
+        message=f"the struct has no field `{name}`",
+        label=f"did you mean `{guess}`?" if guess else "",
+        help=(f"its fields: {', '.join(known)}",) if known else (),
+        fixes=(replace_fix(field.span, guess),) if guess and field is not None else (),
+    )
+
+
+def described(span: Span) -> str:
+    return f"`{' '.join(span.text.split())}`"
+
+
+def split_types(text: str) -> list[str]:
+    """``INTEGER, STRUCT(a INTEGER, b VARCHAR)`` taken apart at its outermost commas."""
+    out, depth = [""], 0
+    for c in text:
+        depth += (c in "([") - (c in ")]")
+        if c == "," and depth == 0:
+            out.append("")
+        else:
+            out[-1] += c
+    return [t.strip() for t in out if t.strip()]
+
+
+def hints(message: str) -> tuple[str, ...]:
+    if "Cannot compare" in message or "Cannot mix" in message:
+        return ("cast one side: cast(x as text)",)
+    if "Cannot concatenate" in message:
+        return ("|| joins texts, or lists of one type",)
+    if "lambda" in message:
+        return ("lambda x: expression",)
+    return ()
+
+
+def readable(text: str) -> str:
+    """A message of the binder with types in the recipe's words."""
+    plain = text.replace("STRING_LITERAL", "VARCHAR").replace("INTEGER_LITERAL", "BIGINT").replace("_LITERAL", "").replace('"NULL"', "null")
+    plain = plain.replace(" - an explicit cast is required", "").strip()
+    return re.sub(r"\b(VARCHAR|BIGINT|DOUBLE|BOOLEAN|INTEGER|DATE|TIMESTAMP)((?:\[\])*)", lambda m: shown(m[1] + m[2]), plain)
+
+
+def wrong_condition(type: str, span: Span, what: str) -> WrongType:
+    """``keep where words(text)``: a value where a condition is needed."""
+    return WrongType(
+        span=span,
+        message=f"{what} needs a condition, true or false; this is {shown(type)}",
+        help=("compare it: words(text) >= 5",) if type not in ("VARCHAR",) else ('compare it: section == "games"',),
+    )
