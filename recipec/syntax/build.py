@@ -9,7 +9,7 @@ from typing import Any, cast
 from recipec.diagnostics import Diagnostic
 from recipec.source import Source, Span
 from recipec.syntax import errors, literals, token_errors
-from recipec.syntax.machine import Action, Token
+from recipec.syntax.machine import BALANCE, Action, Token
 from recipec.syntax.tables import Tables
 from recipec.syntax.tree import (
     Arg,
@@ -59,9 +59,6 @@ RESERVED = frozenset({
     "AND", "OR", "NOT", "IN", "IS", "LIKE", "ILIKE", "MATCHES", "BETWEEN", "AS", "CASE", "TRUE", "FALSE", "NULL", "LAMBDA",
 })  # fmt: skip
 """Words that are no names, even where the parser could take them for one: the same recipe in another order could not be read."""
-
-BALANCE = 16
-"""From how many operands on a chain of ``or``, ``and`` or ``||`` becomes a balanced tree, which means the same."""
 
 
 class Builder:
@@ -133,6 +130,9 @@ class Builder:
         return Step(kind, name, inputs, reader, string, body or (), head=head, span=self.span(start, end))
 
     def kind(self, c: Children, start: int, end: int) -> Name:
+        return c[0] if isinstance(c[0], Name) else self.word(c[0])
+
+    def title(self, c: Children, start: int, end: int) -> Name:
         return c[0] if isinstance(c[0], Name) else self.word(c[0])
 
     def inputs(self, c: Children, start: int, end: int) -> list[Expr]:
@@ -345,7 +345,8 @@ class Builder:
         if written.startswith("`"):
             return Name(written[1:-1].replace("``", "`"), True, span=self.span(start, end))
         if c[0].word in RESERVED:
-            self.reserved[start] = errors.ReservedWord(span=self.span(start, end))
+            where = self.span(start, end)
+            self.reserved[start] = errors.LooseLambda(span=where) if c[0].word == "LAMBDA" else errors.ReservedWord(span=where)
         return Name(written, span=self.span(start, end))
 
     def round_(self, c: Children, start: int, end: int) -> Round:

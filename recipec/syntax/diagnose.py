@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 
 from recipec.diagnostics import Diagnostic, Edit, Fix, Label, nearest, replace_fix
 from recipec.source import Source, Span
@@ -128,12 +129,23 @@ class Trouble:
         return token.word or token.kind
 
     @property
+    def at_name(self) -> bool:
+        """Whether the name of a new thing must come: after the kind of a step, behind `def`, ..."""
+        before = self.before
+        return "NAME" in self.wanted and before is not None and before.kind == "NAME" and self.wanted <= {"NAME", "QUOTED"} | SOFT
+
+    @property
     def at_statement(self) -> bool:
         """Whether the token before begins a statement that nothing has followed yet."""
         return {":", "=", "{"} <= self.wanted and self.before is not None
 
     def diagnose(self) -> Diagnostic:
         token = self.token
+        for number, joined in enumerate(self.tokens[: self.index]):  # texts cannot be joined with a `not`
+            if joined.kind == "||" and number + 1 < len(self.tokens) and self.kind(self.tokens[number + 1]) == "NOT":
+                return ForeignOperator(span=self.span(joined), meant="or", note="`||` joins texts")
+        if (found := self.beginning()) is not None:
+            return found
         if token is None:
             return self.ended()
         for check in (
@@ -152,6 +164,24 @@ class Trouble:
             if found is not None:
                 return found
         return self.plain(token)
+
+    def beginning(self) -> Diagnostic | None:
+        """An item that is wrong from its first words on."""
+        if self.implied or len(self.tokens) < 2:
+            return None
+        first, second = self.tokens[:2]
+        if first.word == "REPEAT" and second.kind == "{":
+            return errors.WrongShape(
+                span=self.span(first), message="`repeat` needs a number of rounds", label="how often?", help=(FORMS["REPEAT"],)
+            )
+        if first.word in ("KEEP", "DROP", "WHEN", "VOTE"):
+            return errors.WrongShape(
+                span=self.span(first),
+                message=f"`{first.text}` stands inside the block of a step",
+                label="there is no step around it",
+                help=(FORMS["step"],),
+            )
+        return None
 
     # Ends and brackets --------------------------------------------------------------------------------------------
 
@@ -195,12 +225,7 @@ class Trouble:
     def reserved(self, token: Token) -> Diagnostic | None:
         before = self.before
         if before is not None and before.text == "lambda" and token.kind == "NAME":
-            return errors.WrongShape(
-                span=self.span(before),
-                message="a function can only be an argument",
-                label="not a value of its own",
-                help=("`list_transform(xs, lambda x: x + 1)`, or `def f(x) = x + 1` for the whole recipe",),
-            )
+            return errors.LooseLambda(span=self.span(before))
         if before is not None and before.text in RESERVED and before.kind == "NAME" and self.at_statement:
             return errors.Unexpected(span=self.span(before), found=f"`{before.text}`", wanted="a statement")
         if token.text in RESERVED and "NAME" in self.wanted and not self.wanted & (OPERATORS - {"(", ".", "["}):
@@ -255,8 +280,8 @@ class Trouble:
         """The name or reason behind a filter, rule, test or vote."""
         before = self.before
         if token.kind in ("STRING", "BLOCK") and "AS" in self.wanted and ":" not in self.wanted and not self.inner():
-            statement = "a condition"
-            return errors.MissingMark(span=self.span(token), mark="as", after=statement, edit=Edit(self.at(token.start), "as "))
+            edit = Edit(self.at(token.start), "as ")
+            return errors.MissingMark(span=self.span(token), mark="as", before=f"`{shown(token.text)}`", edit=edit)
         if before is None or before.word != "AS":
             return None
         if self.wanted == {"STRING"} and token.kind == "NAME":
@@ -320,11 +345,13 @@ class Trouble:
     def sequence(self, token: Token) -> Diagnostic | None:
         """A reader without ``=``, a statement that assigns to something other than a column."""
         before, earlier = self.before, self.back(2)
-        if token.kind == "(" and self.wanted == {"NAME", "QUOTED"} and before is not None and earlier is not None and not self.openers:
+        if token.kind == "(" and self.at_name and before is not None and earlier is not None and not self.openers:
             edit = Edit(self.at(before.start), "= ")
             return errors.MissingMark(
                 span=self.span(before), mark="=", after=f"`{shown(earlier.text)}`", edit=edit, label="a reader stands behind `=`"
             )
+        if token.kind == "=" and "=>" in self.wanted:
+            return ForeignOperator(span=self.span(token), meant="=>")
         if token.kind == "=" and before is not None and earlier is not None and earlier.kind == ".":
             return errors.WrongShape(
                 span=self.span(token),
@@ -341,7 +368,13 @@ class Trouble:
             end = text.find("\n", token.start)
             whole = Span(self.source, token.start, end if end >= 0 else len(text))
             return ForeignComment(span=whole, mark=self.span(token))
-        if token.kind in ("STRING", "BLOCK") and before is not None and before.kind == "NAME" and before.end == token.start:
+        if (
+            token.kind in ("STRING", "BLOCK")
+            and before is not None
+            and before.kind == "NAME"
+            and before.end == token.start
+            and len(before.text) < 3
+        ):
             return errors.WrongShape(
                 span=Span(self.source, before.start, token.end),
                 message=f"strings have no prefix `{shown(before.text)}`",
@@ -370,7 +403,7 @@ class Trouble:
         kind = self.kind(token)
         if before is None or ":" not in self.wanted or before.kind not in ("NAME", "QUOTED"):
             return None
-        if kind in LITERALS or (kind in ("[", "{") and not self.at_statement):
+        if kind in LITERALS or kind == "[":
             edit = Edit(self.at(before.end), ":")
             return errors.MissingMark(span=self.span(token), mark=":", after=f"`{shown(before.text)}`", edit=edit)
         if self.at_statement:
@@ -378,7 +411,7 @@ class Trouble:
             return errors.WrongShape(
                 span=self.span(token),
                 message=f"unexpected {self.describe(token)} after `{name}`",
-                label=f"expected `:`, `=` or `(` after `{name}`",
+                label="expected `:`, `=` or `(`",
                 help=(FORMS["statement"],),
             )
         return None
@@ -390,6 +423,8 @@ class Trouble:
         if self.kind(token) not in VALUES or not ({before.kind} <= LITERALS | {"NAME", "QUOTED", ")", "]", "}"}):
             return None
         opener = self.openers[-1]
+        if token.kind == "{":
+            return errors.UnclosedBracket(span=self.span(opener), found=self.span(token), found_text="before this")
         return errors.MissingMark(
             span=self.span(token),
             mark=",",
@@ -413,11 +448,15 @@ class Trouble:
         help_ = self.form()
         fixes: tuple[Fix, ...] = ()
         if self.wanted == {"STRING"} and token.kind == "NAME":
-            fixes = (replace_fix(self.span(token), f'"{token.text}"', "write it in double quotes"),)
+            last = next((t for t, following in pairwise(self.tokens[self.index :]) if following.word == "AS"), token)
+            where = self.span(token).to(self.span(last))
+            fixes = (replace_fix(where, f'"{where.text}"', "write it in double quotes"),) if "\n" not in where.text else ()
         return errors.Unexpected(span=self.span(token), found=self.describe(token), wanted=phrase, also=also, help=help_, fixes=fixes)
 
     def form(self) -> tuple[str, ...]:
         """The form of the item or statement that the trouble is in."""
+        if self.openers and self.openers[-1].word == "CASE":
+            return (FORMS["CASE"],)
         if any(o.kind == "{" for o in self.openers):
             return ()
         first = self.tokens[self.implied] if len(self.tokens) > self.implied else None
@@ -430,7 +469,7 @@ class Trouble:
         return ()
 
     def describe(self, token: Token) -> str:
-        kinds = {"STRING": "the string ", "BLOCK": "the block ", "REGEX": "the regular expression "}
+        kinds = {"STRING": "string ", "BLOCK": "block ", "REGEX": "regular expression "}
         return f"{kinds.get(token.kind, '')}`{shown(token.text)}`"
 
     def phrase(self) -> str:
@@ -440,6 +479,8 @@ class Trouble:
         if {"NUMBER", "NAME", "("} <= wanted:
             words.append("a value")
             wanted -= VALUES
+        if self.at_name:
+            return "a name"
         if {"RECIPE", "IMPORT", "NAME"} <= wanted and ":" not in wanted:
             words.append("a step")
             wanted -= SOFT | {"NAME", "QUOTED"}

@@ -121,13 +121,14 @@ class MissingMark(Diagnostic):
     name = "missing-mark"
     code = "E121"
     mark: str
-    after: str
+    after: str = ""
+    before: str = ""
     edit: Edit
     safe: bool = True
 
     def __post_init__(self) -> None:
         self.put(
-            message=f"`{self.mark}` is missing after {self.after}",
+            message=f"`{self.mark}` is missing " + (f"before {self.before}" if self.before else f"after {self.after}"),
             label=self.label or f"expected `{self.mark}` before this",
             fixes=(Fix(f"insert `{self.mark}`" if not self.edit.span.text else f"write `{self.mark}`", (self.edit,), self.safe),),
         )
@@ -261,6 +262,24 @@ class BareRegex(Diagnostic):
 
 
 @dataclass(frozen=True, kw_only=True)
+class LooseLambda(Diagnostic):
+    """A function where a value is wanted. ``lambda`` stands only as an argument; a function for the whole recipe is a ``def``.
+
+    Bad: ``f = lambda x: x + 1``. Good: ``list_transform(xs, lambda x: x + 1)``, or ``def f(x) = x + 1`` outside of steps.
+    """
+
+    name = "loose-lambda"
+    code = "E134"
+
+    def __post_init__(self) -> None:
+        self.put(
+            message="a function can only be an argument",
+            label="no value of its own",
+            help=("`list_transform(xs, lambda x: x + 1)`, or `def f(x) = x + 1` outside of steps",),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class BadRound(Diagnostic):
     """A round that is no whole number from one up. ``clf@2`` is the step ``clf`` of the second round of a ``repeat``.
 
@@ -306,7 +325,7 @@ class TooDeeplyNested(Diagnostic):
     code = "E131"
 
     def __post_init__(self) -> None:
-        self.put(message="nested more than 100 levels deep", label="the innermost begins here")
+        self.put(message="nested more than 100 levels deep", label="the first level too many")
 
 
 @dataclass(frozen=True, kw_only=True)

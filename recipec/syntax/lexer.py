@@ -134,7 +134,7 @@ def scan(source: Source) -> Lexed:
                 name, tail = words[piece]
                 if tail.match(text, token.end):
                     token.word = name
-            elif piece.lower() in HABITS:
+            elif piece.lower() in HABITS or "\uff21" <= piece[0] <= "\uff5a":
                 slips.habit(token)
         elif kind in _SUSPECT and slips.suspect(kind, position):
             position = tokens[-1].end
@@ -174,17 +174,24 @@ class Slips:
 
     def habit(self, token: Token) -> None:
         """Note on a name like ``AND`` or ``None`` which word it may be meant as; the parser decides."""
-        piece = token.text
-        if not (piece.isupper() or piece in ("True", "False", "None")):
+        piece, wide = token.text, token.text[0] >= "\uff21"
+        if wide:
+            import unicodedata
+
+            piece = unicodedata.normalize("NFKC", piece)
+        elif not (piece.isupper() or piece in ("True", "False", "None")):
             return
-        word = HABITS[piece.lower()]
+        word = HABITS.get(piece.lower(), "")
         after = _AFTER_VALUE_WORD if word in ("TRUE", "FALSE", "NULL") else _AFTER_WORD
         if not after.match(self.source.text, token.end):
-            token.habit = word
+            token.habit = word or None
 
     def suspect(self, kind: str, start: int) -> bool:
         """Whether the sign at ``start`` begins something from another language; if so, it is taken as what is meant."""
         if kind == ".":
+            last = self.tokens[-1] if self.tokens else None
+            if last is not None and last.kind == "NUMBER" and last.end == start:  # `1.`
+                return self.number(self.tokens.pop().start, start + 1) > start
             number = _BAD_NUMBER.match(self.source.text, start)
             return number is not None and self.number(start, number.end()) > start
         if self.operator(start, _HALF_HABIT):
@@ -210,7 +217,7 @@ class Slips:
         if text.startswith("/*", start):
             closed = text.find("*/", start)
             end = len(text) if closed < 0 else closed + 2
-        elif text.startswith("--", start) and (first or re.match(r"(?<=\s)--(?=\s|$)", text[start - 1 : start + 3][1:])):
+        elif text.startswith("--", start) and (first or _LOOSE_DASHES.match(text, start)):
             end = text.find("\n", start)
             end = len(text) if end < 0 else end
         else:
@@ -327,7 +334,7 @@ class Slips:
         elif plain != written and re.fullmatch(r"[0-9]+(?:\.[0-9]+)?", plain):
             meant = plain
         elif re.fullmatch(r"[0-9]+\.", plain):
-            meant = plain[:-1]
+            meant = plain + "0"
         self.report(lambda: errors.BadNumber(span=self.span(start, end), meant=meant))
         return self.add("NUMBER", start, end)
 

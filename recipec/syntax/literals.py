@@ -12,6 +12,8 @@ SIMPLE = {
 _ESCAPE = re.compile(r"\\(?:u\{([0-9A-Fa-f]{1,6})\}|u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|x([0-9A-Fa-f]{2})|(.))", re.DOTALL)
 _PAIR = re.compile(r"\\u([dD][89abAB][0-9A-Fa-f]{2})\\u([dD][c-fC-F][0-9A-Fa-f]{2})")
 
+_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+
 MAX_DIGITS = 38
 """Digits of the largest integers that the database can hold (DuckDB's HUGEINT)."""
 
@@ -92,11 +94,13 @@ def block_value(written: str) -> str:
 def number_value(written: str) -> int | float | None:
     """The value of ``1_000``, ``0.5``, ``1e-5``, ``80%`` (0.8) or ``5 tokens``; None when it is larger than the database can hold.
 
-    A percentage is rounded once: ``0.7%`` is the float nearest to 0.007.
+    A percentage is rounded once: ``0.7%`` is the float nearest to 0.007. What the lexer reported as no number at all is 0.
     """
     digits = written.split()[0].replace("_", "")
     percent = digits.endswith("%")
     digits = digits.rstrip("%")
+    if not _NUMBER.fullmatch(digits):
+        return 0
     if not percent and digits.isdigit():
         return int(digits) if len(digits.lstrip("0")) <= MAX_DIGITS else None
     mantissa, _, exponent = digits.lower().partition("e")

@@ -95,7 +95,16 @@ def expected(tables: Tables, states: list[int]) -> set[str]:
 
 
 CHAINS = frozenset({"expr", "both", "concat"})
-"""Rules of any number of operands; the builder makes a balanced tree of a long one, so that only its logarithm counts."""
+"""Rules of any number of operands and the operators between them."""
+
+BALANCE = 16
+"""From how many operands on a chain becomes a balanced tree, which means the same; a shorter one leans to the left."""
+
+
+def chain_depth(operands: int) -> int:
+    """Levels that a chain adds to the tree."""
+    return operands - 1 if operands < BALANCE else operands.bit_length()
+
 
 LEVELS = frozenset(
     [
@@ -189,7 +198,7 @@ def run(
                     if rule.splice:
                         children = _flat(children, rule.splice)
                     if rule.action in CHAINS:
-                        depth += len(children).bit_length()
+                        depth += chain_depth((len(children) + 1) // 2)
                     elif rule.action in LEVELS:
                         depth += 1
                     if depth > MAX_DEPTH:

@@ -296,7 +296,7 @@ class Printer:
     def do_case(self, c: list[Any]) -> Doc:
         subject = [] if isinstance(c[1], Cst) and c[1].rule == "branch" else [" ", self.doc(c[1])]
         slots = [self.slot(child) for child in c if isinstance(child, Cst) and child.rule == "branch"]
-        if isinstance(c[-3], Token):
+        if isinstance(c[-3], Token) and c[-3].word == "ELSE":
             slots.append(self.slot(Cst("else", c[-3:-1])))
         dangling = self.notes.take(c[-1], own_line=True)
         commented = bool(dangling) or any(slot.commented for slot in slots)

@@ -39,6 +39,7 @@ class Parser:
     """Tokens read as something else than they are, and what they were."""
 
     def __post_init__(self) -> None:
+        self.lexical = list(self.diagnostics)
         self.builder = Builder(self.source, self.diagnostics)
         self.actions: Sequence[Action | None] = self.builder.actions(self.tables)
 
@@ -114,10 +115,15 @@ class Parser:
     def deep_span(self, deep: TooDeep) -> Span:
         return Span(self.source, deep.start, min(deep.end, deep.start + 1))
 
+    def known(self, tokens: Sequence[Token], stuck: Stuck) -> bool:
+        """Whether the lexer has said already what is wrong with the token."""
+        places = {diagnostic.span.start for diagnostic in self.lexical}
+        return stuck.index < len(tokens) and tokens[stuck.index].start in places
+
     def stuck(self, tokens: Sequence[Token], stuck: Stuck, whole: str) -> None:
         start = tokens[0].start if tokens else 0
         end = tokens[-1].end if tokens else len(self.source.text)
-        if any(start <= offset <= end for offset in self.fatal):
+        if any(start <= offset <= end for offset in self.fatal) or self.known(tokens, stuck):
             return
         self.diagnostics.append(Trouble(self.source, self.tables, tokens, stuck.index, stuck.states, whole).diagnose())
 
@@ -138,10 +144,24 @@ class Parser:
             self.broken.append(name)
         return ()
 
+    def echoes(self, tokens: list[Token], stuck: Stuck) -> None:
+        """Forget what the lexer found behind the place where an item without a block broke.
+
+        The quotes of its text may be what is broken; what follows is then prose, and means nothing as tokens.
+        """
+        if stuck.index >= len(tokens):
+            return
+        place, end = tokens[stuck.index].start, tokens[-1].end
+        if any(tokens[0].start <= offset < place for offset in self.fatal):
+            return
+        self.diagnostics[:] = [d for d in self.diagnostics if d not in self.lexical or not place < d.span.start <= end]
+        self.fatal = [offset for offset in self.fatal if not place < offset <= end]
+
     def inside(self, tokens: list[Token], stuck: Stuck, whole: str) -> None:
         """Report the errors of an item that did not parse: of its head, and of each of its statements."""
         body = block_of(self.source, tokens)
         if body is None:
+            self.echoes(tokens, stuck)
             self.stuck(tokens, stuck, whole)
             return
         opener, closer = tokens[body[0]], tokens[body[1]] if body[1] < len(tokens) else None
@@ -184,10 +204,10 @@ class Parser:
             self.diagnostics.append(errors.TooDeeplyNested(span=self.deep_span(deep)))
         except Stuck as stuck:
             inside = tokens[1:-1]
-            if any(inside[0].start <= offset <= inside[-1].end for offset in self.fatal):
+            if any(inside[0].start <= offset <= inside[-1].end for offset in self.fatal) or self.known(tokens, stuck):
                 return
             shown = tokens[:-1]  # the braces are not the author's
-            trouble = Trouble(self.source, self.tables, shown, stuck.index, stuck.states, "statement", implied=1)
+            trouble = Trouble(self.source, self.tables, shown, min(stuck.index, len(shown)), stuck.states, "statement", implied=1)
             self.diagnostics.append(trouble.diagnose())
 
 
@@ -208,15 +228,19 @@ def first_on_line(source: Source, tokens: Sequence[Token], number: int) -> bool:
 def pieces(source: Source, tokens: Sequence[Token], margin: int) -> list[list[Token]]:
     """The tokens of each item: a head stands at the margin, and reads like one."""
     result: list[list[Token]] = []
+    depth = 0
     for number, token in enumerate(tokens):
-        new = first_on_line(source, tokens, number) and column(source, token) <= margin and is_head(tokens, number)
+        new = first_on_line(source, tokens, number) and column(source, token) <= margin and is_head(tokens, number, sure=depth > 0)
         if new or not result:
             result.append([])
+            depth = 0
         result[-1].append(token)
+        depth = max(0, depth + (token.kind == "{") - (token.kind == "}"))
     return result
 
 
-def is_head(tokens: Sequence[Token], number: int) -> bool:
+def is_head(tokens: Sequence[Token], number: int, *, sure: bool) -> bool:
+    """Whether an item begins at a token. ``sure`` asks for more than two names in a row: a broken statement may be just that."""
     token = tokens[number]
     if token.kind != "NAME" or (token.word is not None and token.word not in HEADS):
         return False
@@ -231,6 +255,8 @@ def is_head(tokens: Sequence[Token], number: int) -> bool:
         after = tokens[number + 2] if number + 2 < len(tokens) else None
         if token.text == "expect":
             return after is not None and (after.word == "FROM" or after.kind == "{")
+        if sure and token.word is None and after is not None:
+            return after.word == "FROM" or after.kind in ("=", "{", "BLOCK", "STRING")
         return following.word is None or following.word not in CONTINUE
     # `reciep "x" {`, `imprt "x" as y`: near misses of the items that begin with a string
     after = tokens[number + 2] if number + 2 < len(tokens) else None
@@ -258,8 +284,15 @@ def block_of(source: Source, tokens: Sequence[Token]) -> tuple[int, int] | None:
             depth += 1
         elif token.kind in OPENER:
             depth = max(0, depth - 1)
-    if opened < 0:  # a bracket of the head that is not closed hides the block: take the brace that ends a line
-        return None
+    if opened < 0:  # a bracket of the head that is not closed may hide the block: take the brace that the last one closes
+        level = 0
+        for number in range(len(tokens) - 1, -1, -1):
+            level += (tokens[number].kind == "}") - (tokens[number].kind == "{")
+            if level <= 0:
+                opened = number if tokens[number].kind == "{" else -1
+                break
+        if opened < 0 or tokens[-1].kind != "}":
+            return None
     margin = column(source, tokens[0])
     several_lines = opened + 1 < len(tokens) and first_on_line(source, tokens, opened + 1)
     stack: list[str] = []

@@ -10,10 +10,10 @@ from __future__ import annotations
 import json
 import os
 import re
-import tempfile
 from dataclasses import dataclass
 from functools import cache
 from hashlib import blake2b
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -119,18 +119,20 @@ def _read(path: Path) -> Any:
 def _write(path: Path, data: Any) -> None:
     """Put the data in place whole or not at all. A cache that cannot be written only costs time."""
     body = json.dumps(data, separators=(",", ":")).encode()
-    temporary = ""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not _ours(path.parent):
             return
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".grammar-")
-        with os.fdopen(handle, "wb") as file:
-            file.write(blake2b(body, digest_size=16).hexdigest().encode() + b"\n" + body)
-        os.replace(temporary, path)
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(blake2b(body, digest_size=16).hexdigest().encode() + b"\n" + body)
+            os.replace(temporary, path)
+        except OSError:
+            temporary.unlink(missing_ok=True)
     except OSError:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
+        pass
 
 
 def _from_data(data: Any) -> Tables:
@@ -189,17 +191,24 @@ def _generate(grammar: str) -> dict[str, Any]:
                 [i for i, s in enumerate(rule.expansion) if not s.is_term and s.name.startswith("_")],
             )
         )
-    renumber = {state: number for number, state in enumerate(table.states)}
     for start in STARTS:  # lark's rules for its own start symbols are not among the grammar's
         origins.setdefault(start, len(origins))
+    # lark numbers its states differently in every process; here they are numbered by how they are reached
+    order = [table.start_states[start] for start in STARTS]
+    renumber = {state: number for number, state in enumerate(order)}
+    for state in order:
+        for _, (action, argument) in sorted(table.states[state].items(), key=itemgetter(0)):
+            if action is Shift and argument not in renumber:
+                renumber[argument] = len(order)
+                order.append(argument)
     actions: list[tuple[list[str], list[int]]] = []
     gotos: list[tuple[list[int], list[int]]] = []
-    for row in table.states.values():
+    for state in order:
         keys: list[str] = []
         codes: list[int] = []
         gokeys: list[int] = []
         gocodes: list[int] = []
-        for symbol, (action, argument) in row.items():
+        for symbol, (action, argument) in sorted(table.states[state].items(), key=itemgetter(0)):
             if action is not Shift:
                 keys.append(literal.get(symbol, symbol))
                 codes.append(-1 - numbers[argument])
@@ -215,8 +224,8 @@ def _generate(grammar: str) -> dict[str, Any]:
         "rules": rules,
         "actions": actions,
         "gotos": gotos,
-        "starts": {name: renumber[state] for name, state in table.start_states.items()},
-        "ends": {name: renumber[state] for name, state in table.end_states.items()},
+        "starts": {name: renumber[table.start_states[name]] for name in STARTS},
+        "ends": {name: renumber[table.end_states[name]] for name in STARTS},
         "terminals": terminals,
         "keywords": keywords,
     }

@@ -180,7 +180,7 @@ class WideSign(Diagnostic):
         written = self.span.text
         self.put(
             message=f"`{written}` (U+{ord(written[0]):04X}) is not `{self.meant}`",
-            label=f"write `{self.meant}`",
+            label="a full-width or typographic sign",
             fixes=(replace_fix(self.span, self.meant, f"write `{self.meant}`"),),
         )
 
