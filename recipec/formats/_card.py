@@ -171,6 +171,8 @@ def _rebuild(card: Mapping[str, Json]) -> str:
         return ""
     version = _text(card.get("version"))
     fingerprint = _text(card.get("fingerprint"))
-    made = f"Made by recipec from the recipe `{name}`{f' {version}' if version else ''}: `recipec run {name}.recipe`."
+    file = _text(card.get("file"))
+    how = f"run `recipec run {file}`" if file else "run it with `recipec run`"
+    made = f"Made by recipec from the recipe `{name}`{f' {version}' if version else ''}; to make it again, {how}."
     sure = "The same sources give the same bytes" + (f"; this export's fingerprint is `{fingerprint}`." if fingerprint else ".")
     return f"## Rebuild\n\n{made} {sure}"

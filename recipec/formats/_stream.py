@@ -1,4 +1,4 @@
-"""What every format shares: rows as Arrow batches, file names and shards, progress, rows that must not be written.
+"""What every format shares: rows as Arrow batches, columns made anew, file names and shards, progress.
 
 A part's query may yield ``_key`` beside the columns of its schema: it is not written then, but names the rows that are
 refused. While rows are being read the connection can answer nothing else, so ``progress`` must not query it.
@@ -53,30 +53,33 @@ class Rows:
     def __next__(self) -> pa.RecordBatch:
         try:
             return self.reader.read_next_batch()
-        except OSError as error:  # how Arrow hands on what DuckDB raises in mid-stream
-            if str(error).upper().startswith("INTERRUPT"):
-                raise KeyboardInterrupt from None
-            raise unreadable(error) from None
+        except OSError as error:
+            raise _duckdbs(error) from None
+
+
+def _duckdbs(error: OSError) -> Exception:
+    """What DuckDB raised in mid-stream, which Arrow hands on as an OSError with DuckDB's words."""
+    import duckdb
+
+    kinds: dict[str, type[duckdb.Error]] = {
+        "INTERRUPT": duckdb.InterruptException,
+        "Out of Memory": duckdb.OutOfMemoryException,
+        "Conversion": duckdb.ConversionException,
+        "IO": duckdb.IOException,
+    }
+    said = str(error)
+    return kinds.get(said.partition(" Error: ")[0], duckdb.Error)(said)
 
 
 @contextmanager
 def batches(con: duckdb.DuckDBPyConnection, query: str) -> Iterator[Rows]:
-    """The result of a query as a stream of Arrow batches. What DuckDB cannot compute is a DataError."""
-    import duckdb
-
+    """The result of a query as a stream of Arrow batches. Errors of DuckDB stay what they are, also in mid-stream."""
     con.execute("SELECT 1").fetchall()  # DuckDB 2 streams nothing while an earlier result of the connection is half read
-    try:
-        reader = con.sql(query).to_arrow_reader(BATCH)
-    except (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.OutOfRangeException) as error:
-        raise unreadable(error) from None
+    reader = con.sql(query).to_arrow_reader(BATCH)
     try:
         yield Rows(reader)
     finally:
         reader.close()
-
-
-def unreadable(error: Exception) -> DataError:
-    return DataError(f"the rows could not be read: {str(error).splitlines()[0]}")
 
 
 Columns = dict[str, tuple[str, str]]

@@ -20,7 +20,7 @@ class Alpaca(Format):
 
     ```recipe
     export tasks from final { to: "build/alpaca"  format: alpaca() }
-    export tasks from final { to: "build/alpaca.json"  format: alpaca(instruction: question, input: passage, output: answer) }
+    export tasks from final { to: "build/alpaca.json"  format: alpaca(instruction: question, input: passage, output: answer, file: "json") }
     ```
 
     | argument | meaning | default |

@@ -26,7 +26,7 @@ class Messages(Format):
 
     ```recipe
     export sft from final { to: "build/sft"  format: messages() }
-    export sft from final { to: "build/sft.jsonl"  format: messages(user: question, assistant: answer) }
+    export sft from final { to: "build/sft.jsonl"  format: messages(user: question, assistant: answer, file: "jsonl") }
     export sft from final { to: "build/sft"  format: messages(column: chat, roles: { human: "user", gpt: "assistant" }, keep: [source]) }
     ```
 
@@ -37,7 +37,7 @@ class Messages(Format):
     | `roles` | what to call the roles of the rows | as they are |
     | `shape` | `messages`, or `prompt_completion`: the last answer apart, so that it alone is trained | `messages` |
     | `keep` | further columns to write | none |
-    | `file` | `parquet` or `jsonl`, where `to:` names a folder | `parquet` |
+    | `file` | `parquet` or `jsonl` | `parquet` |
 
     A message is written as `{role, content}` and nothing else. Roles are system, user, assistant and tool. Refused, with
     the first such row named: no messages, a null role or content, an unknown role (ShareGPT's `human` and `gpt` would be

@@ -39,7 +39,7 @@ class Preference(Format):
     | `shape` | `explicit`: prompt and answers apart; `implicit`: two whole conversations, which TRL and axolotl both read | `explicit` |
     | `completion`, `label` | instead of `chosen` and `rejected`: one answer and whether it is good, true or false (KTO) | none |
     | `keep` | further columns to write | none |
-    | `file` | `parquet` or `jsonl`, where `to:` names a folder | `parquet` |
+    | `file` | `parquet` or `jsonl` | `parquet` |
 
     A prompt or answer may be text, one message or a list of messages; all are written as lists of `{role, content}`. Refused,
     with the first such row named: the same answer twice, a prompt that does not end with the user, an answer that is not

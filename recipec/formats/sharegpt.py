@@ -18,7 +18,7 @@ class ShareGpt(Format):
 
     ```recipe
     export chat from final { to: "build/sharegpt"  format: sharegpt() }
-    export chat from final { to: "build/sharegpt.json"  format: sharegpt(user: question, assistant: answer) }
+    export chat from final { to: "build/sharegpt.json"  format: sharegpt(user: question, assistant: answer, file: "json") }
     ```
 
     | argument | meaning | default |

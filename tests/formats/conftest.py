@@ -28,7 +28,7 @@ class Exporter:
         """The table of ``sql``, its rows in the order in which they come; ``_key`` says ``k1``, ``k2``, ..."""
         self.made += 1
         table = f"t{self.made}"
-        self.con.execute(f"CREATE TABLE {table} AS SELECT row_number() OVER () AS _n, * FROM ({sql})")
+        self.con.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT row_number() OVER () AS _n, * FROM ({sql})")
         described = self.con.execute(f"DESCRIBE {table}").fetchall()[1:]
         schema = Schema(tuple(Column(row[0], row[1]) for row in described))
         ((rows,),) = self.con.execute(f"SELECT count(*) FROM {table}").fetchall()
@@ -79,16 +79,19 @@ class Exporter:
         return out
 
 
-@pytest.fixture
-def con() -> Iterator[duckdb.DuckDBPyConnection]:
-    made = duckdb.connect(config={"threads": 2})
+@pytest.fixture(scope="session")
+def connection() -> Iterator[duckdb.DuckDBPyConnection]:
+    """One for all tests: opening it is what would take longest."""
+    made = duckdb.connect()
     yield made
     made.close()
 
 
 @pytest.fixture
-def export(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> Exporter:
-    return Exporter(con, tmp_path)
+def export(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> Exporter:
+    connection.execute("SET threads = 2")
+    connection.execute("RESET TimeZone")
+    return Exporter(connection, tmp_path)
 
 
 @pytest.fixture

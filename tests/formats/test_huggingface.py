@@ -10,7 +10,8 @@ import pytest
 from recipec.api import DataError
 
 CARD = {
-    "recipe": "packages", "version": "1.0.0", "description": "What | is what", "license": "CC-BY-4.0", "language": ["en", "zh"],
+    "recipe": "packages", "file": "packages.recipe", "version": "1.0.0", "description": "What | is what", "license": "CC-BY-4.0",
+    "language": ["en", "zh"],
     "authors": ["A. Writer"], "tags": ["debian"], "fingerprint": "f00d",
     "sources": [{"name": "packages", "files": ["data/packages.parquet"], "rows": 63440, "digest": "abc123"}],
     "steps": [{"name": "tidy", "kind": "clean", "rows_in": 63440, "rows_out": 51873, "dropped": {"too short": 4102, "not English": 0}}],
@@ -98,10 +99,13 @@ def test_the_card(export):
 
 
 def test_a_card_without_facts_leaves_their_lines_out(export):
+    out = export.make("huggingface", "SELECT 1 AS i", card={"recipe": "r"}, folder="named")
+    assert "to make it again, run it with `recipec run`." in (out / "README.md").read_text(encoding="utf-8")
     out = export.make("huggingface", "SELECT 1 AS i", card={"license": "my own terms"})
     card = (out / "README.md").read_text(encoding="utf-8")
     assert 'license: other\nlicense_name: "my own terms"\n' in card
     assert "None" not in card
+    assert "run it with" not in card
     assert "## Sources" not in card
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import datetime
 from decimal import Decimal
 
+import duckdb
 import pyarrow.parquet as pq
 import pytest
 
@@ -134,6 +135,23 @@ def test_a_part_that_changed_under_the_export(export):
         with pytest.raises(DataError, match=f"`train` has {now} rows now and had {rows}"):
             export.make("parquet", [replace(part, rows=rows)], folder=str(rows))
     assert export.con.execute("SELECT 1").fetchall() == [(1,)]
+
+
+@pytest.mark.parametrize("format", ["parquet", "jsonl"])
+def test_an_error_of_duckdb_in_mid_stream_stays_one_and_leaves_the_connection_usable(export, format):
+    from dataclasses import replace
+
+    part = export.part("train", "SELECT i FROM range(200_000) r(i)")
+    fails = "SELECT CASE WHEN i = 150_000 THEN error('boom') ELSE i END AS i FROM t1"
+    with pytest.raises(duckdb.Error, match="boom"):
+        export.make(format, [replace(part, query=fails)])
+    assert export.con.execute("SELECT 1").fetchall() == [(1,)]
+
+
+def test_a_result_that_somebody_left_half_read_is_no_hindrance(export):
+    part = export.part("train", "SELECT i FROM range(3) r(i)")
+    export.con.execute("SELECT * FROM range(10)").fetchone()
+    assert export.make("parquet", [part])
 
 
 @pytest.mark.parametrize("type", ["INTERVAL", "UNION(a INTEGER)", "TUPLE(INTEGER, VARCHAR)", "VARIANT", "TIME WITH TIME ZONE[]"])
