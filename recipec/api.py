@@ -606,6 +606,11 @@ class Kind(ABC):
         ``extra`` is that run's ``Outcome.extra``."""
         return None
 
+    @classmethod
+    def sql(cls, plan: Any, table: str, inputs: Sequence[str]) -> list[str]:
+        """The statements that make ``table`` from the tables ``inputs``, for ``recipec compile``; none for what is no SQL."""
+        return []
+
 
 # Decorators -----------------------------------------------------------------------------------------------------------
 

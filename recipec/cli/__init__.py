@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import Any
 
 VERBS: dict[str, tuple[str, ...]] = {
-    "write": ("check", "fmt"),
-    "run": ("plan", "run"),
+    "write": ("init", "check", "fmt", "graph", "compile"),
+    "run": ("plan", "run", "test"),
     "look at results": ("show", "explain", "bad", "gc"),
     "look up": ("docs",),
 }

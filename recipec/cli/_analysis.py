@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def analyse(source: Source, sets: Mapping[str, str], *, offline: bool) -> Program:
     """The resolved program of a recipe; its ``findings`` hold what every stage found."""
-    from recipec.resolve.program import load
+    from recipec.resolve.loading import load
 
     program = load(source, sets, offline=offline)
     program.resolve()

@@ -119,6 +119,14 @@ class Results:
         if not self.by_recipe:
             raise CannotRun(f"nothing is built yet of {recipe or 'any recipe here'}", f"recipec run{' ' + recipe if recipe else ''}")
 
+    def reference(self, recipe: str, text: str) -> tuple[Built, str | None] | None:
+        """The step and part that a name like ``final.train`` in the journal means."""
+        steps = self.by_recipe[recipe]
+        if text in steps:
+            return steps[text], None
+        head, _, tail = text.rpartition(".")
+        return (steps[head], tail) if head in steps else None
+
     def find(self, wanted: str) -> tuple[str, str, str | None]:
         """(recipe, step, part) for ``tidy`` or ``final.train``. Raises CannotRun."""
         candidates: list[tuple[str, str, str | None]] = []

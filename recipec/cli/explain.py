@@ -15,8 +15,9 @@ from __future__ import annotations
 import argparse
 
 from recipec.cli._errors import CannotRun
+from recipec.cli._options import add_sets
 from recipec.cli._parser import choice
-from recipec.cli._project import Results, add_workspace, is_recipe, opened, split_arguments, workspace_folder
+from recipec.cli._project import Results, add_workspace, is_recipe, opened, program_of, split_arguments, step_name, workspace_folder
 from recipec.report.terminal import Terminal
 
 USAGE = "recipec explain RULE, or recipec explain [FILE.recipe] STEP KEY"
@@ -24,6 +25,7 @@ USAGE = "recipec explain RULE, or recipec explain [FILE.recipe] STEP KEY"
 
 def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("words", nargs="*", metavar="RULE | STEP KEY", help="a rule by its name or code; or a step and a row's key")
+    add_sets(parser)
     add_workspace(parser)
     parser.add_argument("--diff", action="store_true", help="show changed values, before and after")
     parser.add_argument("--format", type=choice("text", "json"), default="text", metavar="FORMAT", help="text or json (of a row's life)")
@@ -35,7 +37,7 @@ def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
         return overview(out)
     if len(words) == 1 and not is_recipe(words[0]):
         return rule(words[0], out)
-    return row(args, out)
+    return row(args, out, err)
 
 
 def overview(out: Terminal) -> int:
@@ -74,25 +76,29 @@ def rule(name: str, out: Terminal) -> int:
     return 0
 
 
-def row(args: argparse.Namespace, out: Terminal) -> int:
-    """The life of one row."""
+def row(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
+    """The life of one row, or of each of several that answer to the key."""
     recipe, (wanted, key) = split_arguments(args.words, 2, USAGE)
-    with opened(workspace_folder(args, recipe), "explain") as workspace:
-        from recipec.report.life import NoSuchRow, Tracer
+    folder = workspace_folder(args, recipe)
+    if recipe is None:
+        with opened(folder, "explain") as workspace:
+            recipe = Results(workspace, None).find(wanted)[0]
+    args.recipe = recipe
+    program = program_of(args, err)
+    if program is None:
+        return 1
+    name = step_name(wanted, [s.name for s in program.steps], program.root.steps)
+    with opened(folder, "explain") as workspace:
+        from recipec.plan.explain import explain
         from recipec.report.life_text import life_data, life_text
 
-        results = Results(workspace, recipe)
-        name, step, _ = results.find(wanted)
-        try:
-            life = Tracer(workspace, results.by_recipe[name], step).life(key)
-        except NoSuchRow as problem:
-            raise CannotRun(problem.message, problem.help) from None
+        lives = explain(program, workspace, name, key)
         if args.format == "json":
             import json
 
-            out.line(json.dumps(life_data(life), ensure_ascii=not out.unicode, indent=2))
+            out.line(json.dumps([life_data(life) for life in lives], ensure_ascii=not out.unicode, indent=2))
             return 0
-        out.write(life_text(life, out, diff=args.diff))
-        if not args.diff and any(e.changed for e in life.events):
+        out.write("\n".join(life_text(life, out, diff=args.diff) for life in lives))
+        if not args.diff and any(not c.added for life in lives for e in life.events for c in e.changes):
             out.line(out.paint("dim", "changed values: --diff"))
     return 0

@@ -60,7 +60,6 @@ def kept(workspace: Workspace, built: Built, part: str | None) -> str:
 def dropped(results: Results, recipe: str, built: Built, reason: str) -> str:
     """The rows a step dropped: why, and their values as the step found them."""
     from recipec.api import literal
-    from recipec.report.life import reference
 
     reasons: list[str] = built.extra.get("reasons", [])
     if reason not in (EVERY, *reasons):
@@ -72,7 +71,7 @@ def dropped(results: Results, recipe: str, built: Built, reason: str) -> str:
         )
     cases = " ".join(f"WHEN {i} THEN {literal(r)}" for i, r in enumerate(reasons))
     why = f"CASE d._why {cases} END" if cases else "NULL::VARCHAR"
-    source = reference(results.by_recipe[recipe], next(iter(built.inputs), ""))
+    source = results.reference(recipe, next(iter(built.inputs), ""))
     join = columns = ""
     if source is not None:
         # Dropped rows keep their key; their values are still in the step's input.

@@ -151,15 +151,18 @@ def note_lines(built: Built | None, column: int, terminal: Terminal) -> Iterator
 
 
 def offending(result: StepResult, terminal: Terminal) -> str:
-    """The rows that a failed step names, as a table."""
-    found: list[dict[str, Any]] = [dict(r) for r in getattr(result.error, "rows", [])]
+    """The rows that a failed step names."""
+    return example_rows([dict(r) for r in getattr(result.error, "rows", [])], terminal)
+
+
+def example_rows(found: list[dict[str, Any]], terminal: Terminal) -> str:
+    """Some rows as an indented table."""
     if not found:
         return ""
     names = list(found[0])
     narrow = Terminal(terminal.stream, color=terminal.color, unicode=terminal.unicode, width=terminal.width - 4)
-    text, _ = table(
-        names, ["BIGINT" if isinstance(found[0][n], int) else "" for n in names], [[r.get(n) for n in names] for r in found], narrow
-    )
+    types = ["VARCHAR" if isinstance(found[0][n], (str, list, dict)) else "BIGINT" for n in names]
+    text, _ = table(names, types, [[r.get(n) for n in names] for r in found], narrow)
     return "".join(f"    {line}\n" for line in text.splitlines())
 
 

@@ -78,6 +78,19 @@ class Chain:
             return None
         return compose(self.stages, entry(source))
 
+    def statements(self, table: str, source: str) -> list[str]:
+        """The whole chain as SQL that makes ``table``, with a table in between before each operator that needs one."""
+        out: list[str] = []
+        current, pending = entry(source), list[Stage]()
+        for number, stage in enumerate(self.stages, 1):
+            if stage.prepare is not None and (pending or number == 1):
+                name = quote(f"{table}_{number}")
+                out.append(f"CREATE TEMP TABLE {name} AS {compose(pending, current)}")
+                current, pending = name, []
+            pending.append(replace(stage, query=stage.query.replace("{scratch}", "")))
+        kept = f"SELECT * EXCLUDE ({quote(WHY)}, {quote(BECAUSE)}) FROM ({compose(pending, current)}) WHERE {quote(WHY)} IS NULL"
+        return [*out, f"CREATE TABLE {quote(table)} AS {kept}"]
+
 
 def entry(source: str) -> str:
     """The relation that a chain starts from: the input with no row dropped yet."""

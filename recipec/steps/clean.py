@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,6 +69,10 @@ class Clean(Kind):
             traits=chain.traits,
             tests=chain.tests,
         )
+
+    @classmethod
+    def sql(cls, plan: CleanPlan, table: str, inputs: Sequence[str]) -> list[str]:
+        return plan.chain.statements(table, inputs[0])
 
     def run(self, plan: CleanPlan, ctx: RunContext) -> Outcome:
         source = ctx.relation(ctx.step.inputs[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -155,6 +156,10 @@ class Sql(Kind):
             begin = node.span.start + offset
             return Span(node.span.source, begin, min(begin + max(length, 1), node.span.end))
         return node.span
+
+    @classmethod
+    def sql(cls, plan: SqlPlan, table: str, inputs: Sequence[str]) -> list[str]:
+        return [f"CREATE TABLE {quote(table)} AS {plan.query}"]
 
     def run(self, plan: SqlPlan, ctx: RunContext) -> Outcome:
         # The inputs under the names that the query uses; publishing after the run makes the very same views.
