@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -21,11 +21,20 @@ def words(text: Column) -> pa.Array:
     return by_script(text, _ascii_words, _all_words)
 
 
+def ascii_parting(values: npt.NDArray[Any]) -> Flags:
+    """Where bytes are ASCII white space, as ``str.isspace`` has it."""
+    mask: Flags = ((values - np.uint8(9)) < 5) | ((values - np.uint8(28)) < 5)
+    return mask
+
+
+def ascii_letters(values: npt.NDArray[Any]) -> Flags:
+    """Where bytes are ASCII letters or digits."""
+    mask: Flags = (((values | np.uint8(32)) - np.uint8(97)) < 26) | ((values - np.uint8(48)) < 10)
+    return mask
+
+
 def _ascii_words(rows: Rows) -> Places:
-    values = rows.values
-    parting = ((values - np.uint8(9)) < 5) | ((values - np.uint8(28)) < 5)
-    letters = (((values | np.uint8(32)) - np.uint8(97)) < 26) | ((values - np.uint8(48)) < 10)
-    return _count(rows.starts, parting, letters)
+    return _count(rows.starts, ascii_parting(rows.values), ascii_letters(rows.values))
 
 
 def _all_words(rows: Rows) -> Places:
