@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from recipec.api import DataError, literal, quote
-from recipec.resolve.program import Program, RepeatEntry, ResolvedStep
+from recipec.resolve.modules import RepeatEntry
+from recipec.resolve.program import Program, ResolvedStep
 from recipec.syntax import tree
 from recipec.workspace.database import Built, Workspace
 

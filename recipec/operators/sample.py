@@ -36,7 +36,8 @@ class Sample(Operator):
         seed = bind.seed if self.params.seed is None else self.params.seed
         whole = isinstance(share, int) and not written_as_share(call)
         if share < 0 or (share > 1 and not whole):
-            bind.report(BadValue(span=call.call.span, message=f"`sample` takes a share from 0% to 100%, or a number of rows, not {share:g}"))
+            message = f"`sample` takes a share from 0% to 100%, or a number of rows, not {share:g}"
+            bind.report(BadValue(span=given(call).span, message=message))
         if not whole:
             condition = f"{unit(seed, salt, '_key')} >= {share!r}::DOUBLE"
         else:
@@ -50,5 +51,11 @@ class Sample(Operator):
 
 def written_as_share(call: tree.Op) -> bool:
     """``sample(100%)`` is everything, ``sample(1)`` one row."""
-    first = call.call.args[0].value if call.call.args else None
-    return isinstance(first, tree.Number) and (first.percent or isinstance(first.value, float))
+    share = given(call)
+    return isinstance(share, tree.Number) and (share.percent or isinstance(share.value, float))
+
+
+def given(call: tree.Op) -> tree.Expr:
+    """The argument ``share``, by its name or by position."""
+    args = call.call.args
+    return next((a.value for a in args if a.name is not None and a.name.id == "share"), args[0].value)

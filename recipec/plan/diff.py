@@ -16,7 +16,8 @@ from typing import Any, Literal
 from recipec.api import HIDDEN, DataError, quote
 from recipec.plan.lock import static_keys
 from recipec.plan.planner import Change, make_plan, plain
-from recipec.resolve.program import Program, ResolvedStep, load
+from recipec.resolve.loading import load
+from recipec.resolve.program import Program, ResolvedStep
 from recipec.source import Source
 from recipec.workspace.database import Built, Workspace
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
 from recipec.api import Arrows, ColumnName, ColumnRef, Expression, Schema, Secret, Settings, TableRef, TypeMap
-from recipec.diagnostics import Diagnostic
+from recipec.diagnostics import Diagnostic, replace_fix
 from recipec.registry import Group, find
 from recipec.registry import names as registry_names
 from recipec.resolve.problems import (
@@ -82,6 +82,17 @@ def markers(annotation: Any) -> tuple[list[Any], Choices | None]:
     return out, choices
 
 
+def words(options: Iterable[Any]) -> frozenset[str]:
+    """The words that an annotation lets stand without quotes: ``assign: hash``, and lists of such."""
+    out: set[str] = set()
+    for option in options:
+        if get_origin(option) is Literal:
+            out.update(a for a in get_args(option) if isinstance(a, str))
+        elif get_origin(option) in (list, tuple):
+            out |= words(markers(element(option))[0])
+    return frozenset(out)
+
+
 def element(annotation: Any) -> Any:
     args = [a for a in get_args(annotation) if a is not Ellipsis]
     return args[0] if args else Any
@@ -115,7 +126,8 @@ class Converter:
             return self.bind.column_ref(node) or self._fail()
         if TableRef in kinds and isinstance(node, (tree.Name, tree.Field, tree.Round)):
             return self.bind.table(node) or self._fail()
-        if ColumnName in kinds and isinstance(node, tree.Name):
+        chosen = words(options)
+        if ColumnName in kinds and isinstance(node, tree.Name) and not (node.id in chosen and node.id not in (self.schema or Schema()).types):
             return self.column(node)
         if Arrows in kinds and isinstance(node, tree.Arrow):
             return Arrows(((node.left, node.right),))
@@ -128,8 +140,12 @@ class Converter:
         if TypeMap in kinds or Inner in kinds or ColumnName in kinds or TableRef in kinds or Arrows in kinds or ColumnRef in kinds:
             raise self.bad(BadValue(span=node.span, message=self.expected(kinds, choices)))
         try:
-            return constant(node, self.bind.names.param, words=True)
+            return constant(node, self.bind.names.param, words=bool(chosen))
         except NotAConstant as problem:
+            if isinstance(node, tree.Name) and str in kinds:
+                quoted = f'"{node.id}"'
+                fix = replace_fix(node.span, quoted, safe=False)
+                raise self.bad(BadValue(span=node.span, message="a text stands in quotes", label=f"write {quoted}", fixes=(fix,))) from None
             raise self.bad(problem.diagnostic) from None
 
     @staticmethod

@@ -20,7 +20,8 @@ from recipec.resolve.typing import Refused, Typing
 from recipec.syntax import tree
 
 if TYPE_CHECKING:
-    from recipec.resolve.program import Module, Program
+    from recipec.resolve.modules import Module
+    from recipec.resolve.program import Program
 
 FORMS: dict[type, tuple[str, str]] = {
     tree.Assign: ("assign", "columns (`name = expr`)"),

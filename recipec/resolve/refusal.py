@@ -139,7 +139,7 @@ def no_match(problem: Refused, span: Span, node: tree.Node) -> WrongType:
             )
         case tree.Binary(op=op):
             help = ("join texts with ||",) if op == "+" and "text" in given else ("cast one side: cast(x as int)",)
-            return WrongType(span=named.op_span, message=f"`{op}` does not take {' and '.join(given)}", help=help)
+            return WrongType(span=named.span, message=f"`{op}` does not take {' and '.join(given)}", help=help)
         case tree.Unary(op=op):
             return WrongType(span=span, message=f"`{op}` does not take {' and '.join(given)}", help=("cast it: cast(x as int)",))
     name = named.func.span.text if isinstance(named, tree.Call) else problem.details.get("name", "")

@@ -30,6 +30,7 @@ from recipec.registry import find
 from recipec.registry import names as registry_names
 from recipec.resolve.binder import StepBinder
 from recipec.resolve.chain import Chain, ChainBuilder, meaning_of
+from recipec.resolve.loading import missing
 from recipec.resolve.problems import (
     BadValue,
     MissingFile,
@@ -39,7 +40,6 @@ from recipec.resolve.problems import (
     Unreadable,
     WrongForm,
 )
-from recipec.resolve.program import missing
 from recipec.resolve.typing import normal_type
 from recipec.syntax import tree
 

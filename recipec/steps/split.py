@@ -18,6 +18,7 @@ from recipec.api import (
     quote,
     step,
 )
+from recipec.diagnostics import Diagnostic
 from recipec.engines.context import RunContext
 from recipec.resolve.arguments import Choices, Inner
 from recipec.resolve.binder import StepBinder
@@ -133,11 +134,13 @@ class Split(Kind):
         places: dict[str, Span] = {}
         ok = True
         total = 0.0
+        beyond: Span | None = None
+        """The share with which the sum is more than everything."""
 
-        def wrong(span: Span, message: str, *help: str, kind: type = BadValue) -> None:
+        def wrong(span: Span, message: str, *help: str, kind: type[Diagnostic] = BadValue, label: str = "") -> None:
             nonlocal ok
             ok = False
-            bind.report(kind(span=span, message=message, help=help))
+            bind.report(kind(span=span, message=message, help=help, label=label))
 
         for setting in shares:
             name = setting.key.id
@@ -150,8 +153,8 @@ class Split(Kind):
                 continue
             try:
                 value = constant(setting.value, bind.names.param, words=True)
-            except NotAConstant as problem:
-                bind.report(problem.diagnostic)
+            except NotAConstant as refused:
+                bind.report(refused.diagnostic)
                 ok = False
                 continue
             share = isinstance(value, float) or (isinstance(setting.value, tree.Number) and setting.value.percent)
@@ -168,6 +171,8 @@ class Split(Kind):
                     wrong(setting.value.span, f"a share lies between 0 % and 100 %, not {value:.4g}", f"{name}: 10%", kind=PercentSum)
                     continue
                 total += value
+                if total > 1 + 1e-9 and beyond is None:
+                    beyond = setting.value.span
                 out.append((name, float(value), None))
             elif value < 1:
                 wrong(setting.value.span, f"a part has at least one row, not {value}", f"{name}: 1000")
@@ -176,14 +181,14 @@ class Split(Kind):
         rests = [n for n, s, c in out if s is None and c is None]
         if len(rests) > 1:
             wrong(places[rests[1]], "only one part can be the rest")
-        if total > 1 + 1e-9:
-            last = next(s for s in reversed(shares) if s.key.id in places)
-            listed = " + ".join(f"{s:.4g}" for _, s, _ in out if s is not None)
+        if beyond is not None:
+            listed = " + ".join(percent(s) for _, s, _ in out if s is not None)
             wrong(
-                shares[0].span.to(last.span),
-                f"the shares sum to {total:.4%}".replace(".0000", ""),
+                beyond,
+                f"the shares sum to {percent(total)}",
                 f"{listed} is more than all rows: lower one of them",
                 kind=PercentSum,
+                label="with this one",
             )
         return tuple(out) if ok else None
 
@@ -272,3 +277,7 @@ class Split(Kind):
         outcome.notes.extend(report.notes)
         return outcome
 
+
+def percent(share: float) -> str:
+    """``80%``, ``33.3333%``."""
+    return f"{share * 100:.6g}%"

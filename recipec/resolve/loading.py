@@ -1,0 +1,349 @@
+"""Reading a recipe and what it imports: its parameters evaluated, its loops unrolled. Nothing is bound yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from recipec.api import Bound, Kind
+from recipec.diagnostics import Diagnostic, Findings, Label
+from recipec.resolve.binder import StepBinder
+from recipec.resolve.modules import Entry, HeaderSettings, Module, RepeatEntry, RoundModule
+from recipec.resolve.problems import (
+    BadParam,
+    BadValue,
+    Cycle,
+    DuplicateName,
+    MissingFile,
+    OutsideFolder,
+    TooLarge,
+    UnknownSetting,
+    Unreadable,
+    WrongForm,
+)
+from recipec.resolve.program import Program, article
+from recipec.resolve.types import TypeProblem, duckdb_type, shown
+from recipec.resolve.values import NotAConstant, constant
+from recipec.source import Source, Span
+from recipec.syntax import tree
+from recipec.syntax.parse import parse
+
+DEEPEST_IMPORT, MOST_FILES, MOST_ROUNDS, MOST_STEPS = 32, 200, 1_000, 10_000
+
+
+def load(
+    source: Source, sets: Mapping[str, str] | None = None, *, offline: bool = False, read: Callable[[Path], str] | None = None
+) -> Program:
+    """Parse a recipe and everything it imports, evaluate its parameters, unroll its loops. Nothing is bound yet.
+
+    ``read`` gives the text of an imported file where that is not what the disk holds (an editor's buffer, a revision);
+    it raises what ``Path.read_text`` raises.
+    """
+    findings = Findings()
+    loader = Loader(findings, dict(sets or {}), boundary(source), read or read_text)
+    root = loader.module(source, "", ())
+    program = Program(root, findings, offline=offline, sources=loader.sources)
+    program.entries, program.repeats = loader.entries, loader.repeats
+    for name in loader.sets.keys() - loader.used_sets:
+        known = [n for n in loader.all_params if n]
+        start = Span(source, 0, 0)
+        problem = UnknownSetting(span=start, wanted=name, candidates=tuple(known))
+        problem.suggest(f"--set {name}: the recipe has no such parameter", listing="its parameters")
+        problem.put(fixes=())
+        findings.add(problem)
+    header = root.file.header
+    if header is not None:
+        program.recipe = header.name.value
+        program.header = header_settings(program, header)
+    else:
+        program.recipe = Path(source.path).stem if source.path != "-" else "recipe"
+    return program
+
+
+def read_text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def boundary(source: Source) -> Path:
+    """Imports stay inside the recipe's repository, or where there is none its folder."""
+    folder = source.folder.resolve()
+    return next((p for p in (folder, *folder.parents) if (p / ".git").exists()), folder)
+
+
+def header_settings(program: Program, header: tree.Header) -> HeaderSettings:
+    step = tree.Step(
+        tree.Name("recipe", span=header.span), tree.Name(header.name.value, span=header.name.span), (), None, None, header.body,
+        span=header.span, head=header.name.span,
+    )  # fmt: skip
+
+    class HeaderKind(Kind):
+        name = "recipe"
+        Settings = HeaderSettings
+        inputs = (0, 0)
+
+        def bind(self, bind: StepBinder) -> Bound | None:
+            return None
+
+        def run(self, plan: Any, ctx: Any) -> Any:
+            return None
+
+    binder = StepBinder(program, program.root, step, HeaderKind, (), program.findings, program.typing, 0, 0)
+    if not binder.check_form():
+        return HeaderSettings()
+    return binder.settings() or HeaderSettings()
+
+
+@dataclass
+class Loader:
+    findings: Findings
+    sets: dict[str, str]
+    boundary: Path
+    read: Callable[[Path], str]
+    entries: dict[str, Entry] = field(default_factory=dict)
+    repeats: list[RepeatEntry] = field(default_factory=list)
+    sources: dict[str, Source] = field(default_factory=dict)
+    used_sets: set[str] = field(default_factory=set)
+    all_params: list[str] = field(default_factory=list)
+
+    def module(self, source: Source, prefix: str, above: tuple[Path, ...]) -> Module:
+        self.sources[source.path] = source
+        file, problems = parse(source)
+        self.findings.extend(problems)
+        module = Module(source, file, prefix, broken={n.id for n in file.broken})
+        places: dict[str, Span] = {}
+        items = list(file.items)
+        for item in items:
+            if isinstance(item, tree.Import):
+                self.define(places, module, item.alias)
+                self.load_import(module, item, above)
+        for item in items:
+            match item:
+                case tree.Param():
+                    if self.define(places, module, item.name):
+                        self.param(module, item)
+                case tree.Def():
+                    if self.define(places, module, item.name):
+                        self.check_def(item)
+                        module.defs[item.name.id] = item
+                case tree.Template():
+                    if self.define(places, module, item.name):
+                        module.templates[item.name.id] = item
+                case tree.Header() if item is not file.header:
+                    self.findings.add(DuplicateName(span=item.span, message="a second `recipe` header", help=("keep one",)))
+                case _:
+                    pass
+        self.steps(module, items, places)
+        return module
+
+    def define(self, places: dict[str, Span], module: Module, name: tree.Name) -> bool:
+        if name.id in places:
+            self.findings.add(
+                DuplicateName(
+                    span=name.span,
+                    message=f"`{name.id}` is defined twice",
+                    label="again here",
+                    also=(Label(places[name.id], "first here"),),
+                    help=("steps, parameters, defs, templates and imports share one space of names: rename one",),
+                )
+            )
+            return False
+        places[name.id] = name.span
+        return True
+
+    def check_def(self, item: tree.Def) -> None:
+        names = [p.id for p in item.params]
+        for place, p in enumerate(item.params):
+            if p.id in names[:place]:
+                self.findings.add(DuplicateName(span=p.span, message=f"`{item.name.id}` has two parameters `{p.id}`"))
+
+    # Imports
+
+    def load_import(self, module: Module, item: tree.Import, above: tuple[Path, ...]) -> None:
+        alias = item.alias.id
+        path = (module.source.folder / item.path.value).resolve()
+        here = (module.source.folder / Path(module.source.path).name).resolve()
+        shown_path = (Path(module.source.path).parent / item.path.value).as_posix()
+        problem: Diagnostic | None = None
+        text = ""
+        if not path.is_relative_to(self.boundary):
+            problem = OutsideFolder(
+                span=item.path.span,
+                message=f"`{item.path.value}` lies outside the recipe's repository",
+                help=("imports stay inside it, so that checking a recipe reads nothing else",),
+            )
+        elif path in (*above, here):
+            chain = " -> ".join(p.name for p in (*above[above.index(path) if path in above else len(above) :], here, path))
+            problem = Cycle(span=item.path.span, message=f"files import each other in a circle: {chain}", help=("move what both need into a third file",))
+        elif len(above) >= DEEPEST_IMPORT or len(self.sources) >= MOST_FILES:
+            problem = TooLarge(span=item.path.span, message=f"imports go more than {DEEPEST_IMPORT} deep or over {MOST_FILES} files")
+        else:
+            try:
+                text = self.read(path)
+            except FileNotFoundError:
+                problem = missing(item.path.span, path, item.path.value)
+            except (OSError, UnicodeDecodeError) as error:
+                reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is not UTF-8 text"
+                problem = Unreadable(span=item.path.span, message=f"cannot read `{item.path.value}`: {reason}")
+        if problem is not None:
+            self.findings.add(problem)
+            module.broken.add(alias)
+            return
+        module.imports[alias] = self.module(Source(shown_path, text), f"{module.prefix}{alias}.", (*above, here))
+
+    # Parameters
+
+    def param(self, module: Module, item: tree.Param) -> None:
+        name = f"{module.prefix}{item.name.id}"
+        self.all_params.append(name)
+        module.param_nodes[item.name.id] = item
+        try:
+            type = duckdb_type(item.type)
+        except TypeProblem as problem:
+            self.findings.add(problem.diagnostic)
+            module.broken.add(item.name.id)
+            module.params[item.name.id] = None
+            return
+        value: Any = None
+        span = item.name.span
+        if name in self.sets:
+            self.used_sets.add(name)
+            value, ok = from_text(self.sets[name], type)
+            if not ok:
+                self.findings.add(
+                    BadParam(
+                        span=item.type.span,
+                        message=f"--set {name}={self.sets[name]}: not {article(shown(type))}",
+                        help=(f"`{name}` is declared as {shown(type)}",),
+                    )
+                )
+        elif item.default is not None:
+            span = item.default.span
+            try:
+                value = constant(item.default, module.param, words=False)
+            except NotAConstant as problem:
+                self.findings.add(problem.diagnostic)
+            else:
+                if not fits(value, type):
+                    self.findings.add(
+                        BadParam(span=span, message=f"`{item.name.id}` is declared as {shown(type)}; its default is {value!r}")
+                    )
+        else:
+            self.findings.add(
+                BadParam(
+                    span=span,
+                    message=f"parameter `{name}` has no value",
+                    help=(f"give it a default, or run with --set {name}=...",),
+                )
+            )
+        module.params[item.name.id] = value
+
+    # Steps and rounds
+
+    def steps(self, module: Module, items: list[Any], places: dict[str, Span]) -> None:
+        repeated = {i.name.id for r in items if isinstance(r, tree.Repeat) for i in r.items if isinstance(i, tree.Step)}
+        for item in items:
+            if isinstance(item, tree.Step):
+                if not self.define(places, module, item.name):
+                    continue
+                local = item.name.id
+                name = f"{module.prefix}{local}" + ("@0" if local in repeated else "")
+                module.steps[local] = name
+                self.entries[name] = Entry(name, item, module)
+        for item in items:
+            if isinstance(item, tree.Repeat):
+                self.unroll(module, item, places)
+
+    def unroll(self, module: Module, item: tree.Repeat, places: dict[str, Span]) -> None:
+        try:
+            count = constant(item.count, module.param)
+        except NotAConstant as problem:
+            self.findings.add(problem.diagnostic)
+            return
+        if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= MOST_ROUNDS:
+            self.findings.add(BadValue(span=item.count.span, message=f"the number of rounds must be 1 to {MOST_ROUNDS:,}, not {count!r}"))
+            return
+        inner = [i for i in item.items if isinstance(i, tree.Step)]
+        for other in item.items:
+            if not isinstance(other, tree.Step):
+                self.findings.add(WrongForm(span=other.span, message="only steps stand inside `repeat`", help=("move it out",)))
+        if len(self.entries) + count * len(inner) > MOST_STEPS:
+            self.findings.add(TooLarge(span=item.span, message=f"the rounds make more than {MOST_STEPS:,} steps"))
+            return
+        seen: dict[str, Span] = {}
+        for step in inner:
+            if step.name.id in seen:
+                self.define(seen, module, step.name)
+            seen[step.name.id] = step.name.span
+        repeat = RepeatEntry(item, module)
+        self.repeats.append(repeat)
+        current = dict(module.steps)
+        for number in range(1, count + 1):
+            variable = {item.variable.id: number} if item.variable is not None else {}
+            made: dict[str, str] = {}
+            for step in inner:
+                name = f"{module.prefix}{step.name.id}@{number}"
+                scope = RoundModule(module, dict(current), variable)
+                self.entries[name] = Entry(name, step, scope, number, repeat)
+                current[step.name.id] = made[step.name.id] = name
+            repeat.rounds.append(made)
+        # After the loop a name means the last round's step.
+        module.steps.update(current)
+
+
+def missing(span: Span, path: Path, text: str) -> MissingFile:
+    from recipec.diagnostics import nearest, replace_fix
+
+    siblings = sorted(p.name for p in path.parent.iterdir())[:500] if path.parent.is_dir() else []
+    guess = nearest(path.name, siblings)
+    help: list[str] = []
+    fixes: tuple[Any, ...] = ()
+    label = ""
+    if guess is not None:
+        right = text[: len(text) - len(Path(text).name)] + guess if text.endswith(Path(text).name) else guess
+        label = f"did you mean `{right}`?"
+        fixes = (replace_fix(span, f'"{right}"', safe=False),)
+    elif not path.parent.is_dir():
+        help.append(f"there is no folder `{Path(text).parent.as_posix()}`")
+    help.append("paths are relative to the recipe's own folder")
+    return MissingFile(span=span, message=f"no file `{text}`", label=label, help=tuple(help), fixes=fixes)
+
+
+def fits(value: Any, type: str) -> bool:
+    """Whether a constant may be the value of a parameter of a DuckDB type."""
+    if value is None:
+        return True
+    if type.endswith("[]"):
+        return isinstance(value, list) and all(fits(v, type[:-2]) for v in value)
+    if type in ("BIGINT", "INTEGER", "SMALLINT", "TINYINT", "HUGEINT") or type.startswith("U") and type.endswith("INTEGER"):
+        return isinstance(value, int) and not isinstance(value, bool)
+    if type in ("DOUBLE", "FLOAT") or type.startswith("DECIMAL"):
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    if type == "BOOLEAN":
+        return isinstance(value, bool)
+    if type.startswith("STRUCT") or type.startswith("MAP"):
+        return isinstance(value, dict)
+    return isinstance(value, str)
+
+
+def from_text(text: str, type: str) -> tuple[Any, bool]:
+    """A parameter's value from the command line."""
+    if type == "VARCHAR":
+        return text, True
+    if type in ("DATE", "TIMESTAMP", "TIME"):
+        return text, bool(text)
+    source = Source("--set", f"param x: text = {text}")
+    file, problems = parse(source)
+    node = next((i for i in file.items if isinstance(i, tree.Param)), None)
+    if problems or node is None or node.default is None:
+        return None, False
+
+    def nothing(_: Any) -> Any:
+        raise KeyError
+
+    try:
+        value = constant(node.default, nothing, words=type.endswith("VARCHAR[]"))
+    except NotAConstant:
+        return None, False
+    return value, fits(value, type)

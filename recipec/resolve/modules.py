@@ -1,0 +1,94 @@
+"""One file of a recipe as the resolver sees it: the names it defines, and the steps under their global names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from recipec.api import Settings
+from recipec.source import Source
+from recipec.syntax import tree
+
+
+class HeaderSettings(Settings):
+    """Settings of ``recipe "name" { ... }``: what the data set is, and the seed of every random choice."""
+
+    version: str = "0.0.0"
+    seed: int = 0
+    description: str = ""
+    license: str = ""
+    language: list[str] = []
+    authors: list[str] = []
+    tags: list[str] = []
+    homepage: str = ""
+
+
+@dataclass(eq=False)
+class Module:
+    """One file: its names, and those of the files it imports under their aliases."""
+
+    source: Source
+    file: tree.File
+    prefix: str = ""
+    params: dict[str, Any] = field(default_factory=dict)
+    param_nodes: dict[str, tree.Param] = field(default_factory=dict)
+    defs: dict[str, tree.Def] = field(default_factory=dict)
+    templates: dict[str, tree.Template] = field(default_factory=dict)
+    imports: dict[str, Module] = field(default_factory=dict)
+    steps: dict[str, str] = field(default_factory=dict)
+    """Local name to global name, as seen from outside any ``repeat``."""
+    broken: set[str] = field(default_factory=set)
+    """Names that are defined but whose definition is wrong: no second error for using them."""
+
+    def param(self, node: tree.Name | tree.Field) -> Any:
+        match node:
+            case tree.Name(id=name):
+                return self.params[name]
+            case tree.Field(base=tree.Name(id=alias), name=member):
+                return self.imports[alias].params[member.id]
+        raise KeyError
+
+    def macro(self, node: tree.Name | tree.Field) -> tuple[tree.Def, Module] | None:
+        match node:
+            case tree.Name(id=name) if name in self.defs:
+                return self.defs[name], self
+            case tree.Field(base=tree.Name(id=alias), name=member) if alias in self.imports:
+                inner = self.imports[alias]
+                return (inner.defs[member.id], inner) if member.id in inner.defs else None
+        return None
+
+    def defined(self) -> Iterator[str]:
+        yield from self.params
+        yield from self.defs
+        yield from self.templates
+        yield from self.imports
+        yield from self.steps
+
+
+class RoundModule(Module):
+    """The names of a file as one round of a ``repeat`` sees them."""
+
+    def __init__(self, outer: Module, steps: dict[str, str], params: dict[str, Any]) -> None:
+        super().__init__(outer.source, outer.file, outer.prefix, {**outer.params, **params}, outer.param_nodes, outer.defs, outer.templates)
+        self.imports, self.steps, self.broken = outer.imports, steps, outer.broken
+
+
+@dataclass(eq=False)
+class Entry:
+    """A step as written, under its global name (``tidy``, ``common.tidy``, ``clf@2``), with the names it sees."""
+
+    name: str
+    node: tree.Step
+    module: Module
+    round: int | None = None
+    repeat: RepeatEntry | None = None
+
+
+@dataclass(eq=False)
+class RepeatEntry:
+    """A ``repeat``: its rounds' steps by local name, for ``until``."""
+
+    node: tree.Repeat
+    module: Module
+    rounds: list[dict[str, str]] = field(default_factory=list)

@@ -1,0 +1,118 @@
+"""A place to write, check and run recipes in: the fixture ``lab``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recipec.diagnostics import Diagnostic
+from recipec.engines.runner import RunResult, StepResult, run
+from recipec.plan.planner import Plan, make_plan
+from recipec.resolve.loading import load
+from recipec.resolve.program import Program
+from recipec.source import Source
+from recipec.workspace.database import Workspace, open_workspace
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@dataclass
+class Ran:
+    """What a run gave: its plan, its result, and the workspace's tables to ask."""
+
+    lab: Lab
+    plan: Plan
+    result: RunResult
+
+    def __getitem__(self, name: str) -> StepResult:
+        return next(s for s in self.result.steps if s.name == name)
+
+    @property
+    def statuses(self) -> dict[str, str]:
+        return {s.name: s.status for s in self.result.steps}
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        return self.lab.rows(query)
+
+    def dropped(self, name: str) -> dict[str, int]:
+        built = self[name].built
+        assert built is not None
+        return {k: v for k, v in built.dropped.items() if v}
+
+    def error(self, name: str) -> str:
+        """A failed step's message."""
+        error = self[name].error
+        assert error is not None, f"{name} did not fail"
+        return error.message
+
+
+class Lab:
+    """A folder with a recipe and its workspace. ``check`` gives findings, ``run`` runs what has none."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.workspace = folder / ".recipec"
+
+    def write(self, name: str, text: str) -> Path:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def program(self, text: str, *, name: str = "test.recipe", sets: Mapping[str, str] | None = None, offline: bool = False) -> Program:
+        program = load(Source(str(self.folder / name), text), sets, offline=offline)
+        program.resolve()
+        return program
+
+    def check(self, text: str, **options: Any) -> list[Diagnostic]:
+        return self.program(text, **options).findings.sorted
+
+    def sound(self, text: str, **options: Any) -> Program:
+        """A program without findings."""
+        program = self.program(text, **options)
+        assert not program.findings.errors, "\n".join(f"{d.span.place} {d.name}: {d.message} {d.help}" for d in program.findings.sorted)
+        return program
+
+    def schema(self, text: str, step: str) -> dict[str, str]:
+        made = self.sound(text).resolved[step]
+        assert made is not None
+        return made.bound.outputs[""].types
+
+    @contextmanager
+    def open(self, **options: Any) -> Iterator[Workspace]:
+        with open_workspace(self.workspace, doing="test", **options) as workspace:
+            yield workspace
+
+    def plan(self, text: str, *, only: Sequence[str] | None = None, **options: Any) -> Plan:
+        program = self.sound(text, **options)
+        with self.open() as workspace:
+            return make_plan(program, workspace, only)
+
+    def run(
+        self, text: str, *, threads: int = 2, memory: str | None = None, only: Sequence[str] | None = None, good: bool = True, **options: Any
+    ) -> Ran:
+        """Run a recipe; unless ``good`` is off, no step may fail."""
+        program = self.sound(text, **options)
+        with self.open(threads=threads, memory=memory) as workspace:
+            plan = make_plan(program, workspace, only)
+            result = run(plan, workspace)
+        if good:
+            assert not result.failed, "; ".join(f"{s.name}: {s.error.message if s.error else ''}" for s in result.failed)
+        return Ran(self, plan, result)
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """Ask the workspace's database as anybody would."""
+        import duckdb
+
+        with duckdb.connect(str(self.workspace / "work.duckdb"), read_only=True) as con:
+            return con.execute(query).fetchall()
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Lab:
+    return Lab(tmp_path)
