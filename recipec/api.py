@@ -319,6 +319,11 @@ class TableRef:
     def __str__(self) -> str:
         return self.step if self.part is None else f"{self.step}.{self.part}"
 
+    @property
+    def sql(self) -> str:
+        """What stands for the table in a rewrite's query, until a run puts its name there."""
+        return "{table " + str(self) + "}"
+
 
 @dataclass(frozen=True)
 class ColumnRef:
@@ -511,6 +516,8 @@ class RunTools:
     threads: int
     folder: Path
     """A folder for temporary files, removed after the step."""
+    relations: Mapping[str, str] = field(default_factory=dict)
+    """Other tables that the step reads: the text of a :class:`TableRef` to the SQL name to read it by."""
 
 
 class Operator(ABC):

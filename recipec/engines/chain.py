@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from recipec.api import Outcome, quote
 from recipec.engines.context import RunContext
 from recipec.resolve.chain import Chain, Stage, compose, entry
+
+
+def with_tables(stages: Sequence[Stage], ctx: RunContext) -> Iterator[Stage]:
+    """Stages that read other tables, with those tables' names put in."""
+    for stage in stages:
+        query = stage.query
+        for ref, name in ctx.relations.items():
+            query = query.replace(ref.sql, name)
+        yield replace(stage, query=query)
 
 
 def run_chain(ctx: RunContext, chain: Chain, source: str, hidden: Sequence[str]) -> Outcome:
@@ -16,7 +26,7 @@ def run_chain(ctx: RunContext, chain: Chain, source: str, hidden: Sequence[str])
     current = entry(source)
     pending: list[Stage] = []
     made: list[str] = []
-    for number, stage in enumerate(chain.stages):
+    for number, stage in enumerate(with_tables(chain.stages, ctx)):
         if stage.prepare is None:
             pending.append(stage)
             continue
@@ -26,7 +36,7 @@ def run_chain(ctx: RunContext, chain: Chain, source: str, hidden: Sequence[str])
         made.append(name)
         scratch = f"{ctx.scratch}op{number}_"
         stage.prepare(ctx.tools_for(scratch), name)
-        pending = [Stage(stage.query.replace("{scratch}", scratch), None, stage.what)]
+        pending = [replace(stage, query=stage.query.replace("{scratch}", scratch), prepare=None)]
         current = name
     # Dropped rows keep their key and reason; their values can be had from the input by that key.
     kept = [f"CASE WHEN _why IS NULL THEN {quote(c)} END AS {quote(c)}" for c in chain.schema.names]

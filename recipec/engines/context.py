@@ -68,7 +68,7 @@ class RunContext:
 
     def tools_for(self, scratch: str) -> RunTools:
         """What an operator's ``prepare`` may use, under its own prefix for temporary tables."""
-        return RunTools(self.con, scratch, lambda share: self.progress(share, ""), self.threads, self.temporary)
+        return RunTools(self.con, scratch, lambda share: self.progress(share, ""), self.threads, self.temporary, {str(r): n for r, n in self.relations.items()})
 
     def temp(self, name: str) -> str:
         """A name for a temporary table of this step."""

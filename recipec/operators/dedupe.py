@@ -16,11 +16,14 @@ from recipec.api import (
     RunTools,
     Schema,
     Settings,
+    TableRef,
     Traits,
+    literal,
     named,
     operator,
     quote,
 )
+from recipec.identity import derived_key
 from recipec.operators._sql import projection
 from recipec.resolve.arguments import Choices, Inner
 from recipec.resolve.binder import StepBinder
@@ -46,6 +49,7 @@ class DedupeParams(Settings):
     by: Literal["auto", "words", "characters"] = named("auto")
     ngram: int | None = named(None, ge=1, le=50)
     keep: Annotated[Inner, KEEP] | None = named(None)
+    across: list[TableRef] = named([])
 
     @model_validator(mode="after")
     def near_only(self) -> DedupeParams:
@@ -77,6 +81,9 @@ class Dedupe(Operator):
 
     ``keep`` says which row of a cluster stays: the ``first`` by key (the default), the ``longest``, or the one with the
     greatest ``best(expr)``. Every dropped row names the row that it duplicates: ``recipec explain STEP KEY``.
+
+    ``across: [bench]`` also drops the rows that duplicate a row of those tables, which must have the same columns; the
+    tables themselves are only read.
     """
 
     Params = DedupeParams
@@ -88,51 +95,63 @@ class Dedupe(Operator):
             bind.report(WrongArguments(span=call.call.span, message="a column is named twice"))
         if p.near is not None:
             return self.near(bind, schema, p)
-        columns = [c.sql for c in p.rest] or [quote(c) for c in schema.names]
-        if not columns:
+        names = [c.name for c in p.rest] or list(schema.names)
+        if not names:
             bind.report(WrongArguments(span=call.call.span, message="there is no column to compare"))
-        same = " || chr(31) || ".join(f"({c})::VARCHAR" for c in columns)
-        known = " AND ".join(f"{c} IS NOT NULL" for c in columns)
-        # Equal texts have equal MD5; 128 bits keep two different texts of any real table apart, and are small to group by.
-        digest = f"CASE WHEN _why IS NULL AND {known} THEN md5_number({same}) END"
-        prefer = self.preference(schema, columns)
-        best = "min(_key)" if prefer is None else f"arg_min(_key, {{'o': -({prefer})::DOUBLE, 'k': _key}})"
-        kept = f"SELECT _same, {best} AS _kept FROM (SELECT *, {digest} AS _same FROM {{input}}) WHERE _same IS NOT NULL GROUP BY _same HAVING count(*) > 1"
+        self.check_across(bind, schema, names)
+        digest = f"CASE WHEN _why IS NULL AND {known(names)} THEN {same(names)} END"
+        kept = (
+            f"SELECT _same, arg_min(_key, {{'o': {self.preferred(schema, names)}, 'k': _key}}) AS _kept "
+            f"FROM (SELECT *, {digest} AS _same FROM {{input}}) WHERE _same IS NOT NULL GROUP BY _same HAVING count(*) > 1"
+        )
         duplicate = "d._kept IS NOT NULL AND d._kept <> i._key"
-        why = f"CASE WHEN i._why IS NULL AND {duplicate} THEN {{why[0]}} ELSE i._why END"
-        because = f"CASE WHEN i._why IS NULL AND {duplicate} THEN 'the same as ' || d._kept ELSE i._because END"
+        whys, becauses = [], []
+        for number, ref in enumerate(p.across):
+            elsewhere = f"i._same IN (SELECT {same(names)} FROM {ref.sql} WHERE {known(names)})"
+            whys.append(f"WHEN {elsewhere} THEN {{why[{number + 1}]}}")
+            becauses.append(f"WHEN {elsewhere} THEN {literal(f'the same as a row of {ref}')}")
+        why = f"CASE WHEN i._why IS NOT NULL THEN i._why {' '.join(whys)} WHEN {duplicate} THEN {{why[0]}} END"
+        because = f"CASE WHEN i._why IS NOT NULL THEN i._because {' '.join(becauses)} WHEN {duplicate} THEN 'the same as ' || d._kept END"
         listed = projection(schema, why=why, because=because, prefix="i.")
         query = f"SELECT {listed} FROM (SELECT *, {digest} AS _same FROM {{input}}) AS i LEFT JOIN ({kept}) AS d ON i._same = d._same"
-        return Rewrite(query, schema, ("duplicate",), prepare=nothing)
+        reasons = ("duplicate", *(f"duplicate of {ref}" for ref in p.across))
+        return Rewrite(query, schema, reasons, prepare=nothing)
 
-    def preference(self, schema: Schema, columns: list[str]) -> str | None:
+    def check_across(self, bind: StepBinder, schema: Schema, names: list[str]) -> None:
+        for ref in self.params.across:
+            lacking = [n for n in names if n not in ref.schema.types]
+            if lacking and not ref.schema.unknown and ref.span is not None:
+                message = f"`{ref}` has no column `{lacking[0]}` to compare"
+                bind.report(WrongArguments(span=ref.span, message=message, help=("rename its column in a `clean` step first",)))
+
+    def preferred(self, schema: Schema, names: list[str]) -> str:
+        """SQL over the input, least for the row to keep; ties go to the smallest key."""
         keep: Inner | None = self.params.keep
         if keep is None or keep.name == "first":
-            return ORDER if schema.ordered else None
+            return ORDER if schema.ordered else "0"
         if keep.name == "longest":
-            return " + ".join(f"length(({c})::VARCHAR)" for c in columns)
-        return f"coalesce(({keep.params.expr.sql})::DOUBLE, '-inf'::DOUBLE)"
+            return "-(" + " + ".join(f"length({quote(n)}::VARCHAR)" for n in names) + ")"
+        return f"coalesce(-({keep.params.expr.sql})::DOUBLE, 'inf'::DOUBLE)"
 
     def near(self, bind: StepBinder, schema: Schema, p: DedupeParams) -> Rewrite:
         column = p.rest[0]
         if column.type != "VARCHAR" and not schema.unknown:
             bind.report(WrongType(span=column.span, message=f"near-duplicates are found in text; `{column.name}` is {shown(column.type)}"))
-        prefer = self.preference(schema, [column.sql])
-        if prefer is not None and not (p.keep is None or p.keep.name == "first"):
-            prefer = f"({prefer}) DESC NULLS LAST"
-        threshold, by, ngram, text = p.near or 1.0, p.by, p.ngram, column.sql
+        self.check_across(bind, schema, [column.name])
+        preferred, threshold, by, ngram = self.preferred(schema, [column.name]), p.near or 1.0, p.by, p.ngram
+        across = [str(ref) for ref in p.across]
 
         def prepare(tools: RunTools, table: str) -> None:
             from recipec.fast.minhash import near_duplicates
 
-            order = f", {prefer} AS _preferred" if prefer else ""
-            query = f"SELECT _key, {text} AS _text{order} FROM {table} WHERE _why IS NULL"
-            if prefer and prefer.endswith("DESC NULLS LAST"):
-                query = f"SELECT _key, {text} AS _text, {prefer.removesuffix(' DESC NULLS LAST')} AS _preferred FROM {table} WHERE _why IS NULL"
-            ranking = None if prefer is None else "_preferred DESC NULLS LAST" if "DESC" in prefer else "_preferred"
+            rows = [f"SELECT _key, {column.sql} AS _text, 1 AS _own, {preferred} AS _preferred FROM {table} WHERE _why IS NULL"]
+            for number, name in enumerate(across):
+                # Rows of another table come before all, under keys of their own: the tables may share rows.
+                key = derived_key("_key", "across", str(number))
+                rows.append(f"SELECT {key}, {column.sql}, 0, 0 FROM {tools.relations[name]}")
             try:
                 near_duplicates(
-                    tools.con, query, text="_text", threshold=threshold, by=by, ngram=ngram, order=ranking,
+                    tools.con, " UNION ALL ".join(rows), text="_text", threshold=threshold, by=by, ngram=ngram, order="_own, _preferred",
                     out=f"{tools.scratch}near", scratch=tools.folder, progress=tools.progress,
                 )  # fmt: skip
             except ValueError as error:
@@ -146,7 +165,15 @@ class Dedupe(Operator):
         return Rewrite(query, schema, ("near-duplicate",), prepare=prepare)
 
 
+def same(names: list[str]) -> str:
+    """Equal for rows that say the same in these columns. Equal texts have equal MD5; 128 bits keep two different texts of
+    any real table apart, and are small to group by."""
+    return "md5_number(" + " || chr(31) || ".join(f"{quote(n)}::VARCHAR" for n in names) + ")"
+
+
+def known(names: list[str]) -> str:
+    return " AND ".join(f"{quote(n)} IS NOT NULL" for n in names)
+
+
 def nothing(tools: RunTools, table: str) -> None:
     """The rewrite reads its input twice: it needs a table, and nothing else."""
-
-

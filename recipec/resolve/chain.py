@@ -7,7 +7,6 @@ one :class:`Segment`; an operator is a :class:`Rewrite` between segments. All ro
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -17,17 +16,16 @@ from recipec.diagnostics import Findings, nearest
 from recipec.registry import find
 from recipec.registry import names as registry_names
 from recipec.resolve.binder import StepBinder
+from recipec.resolve.columns import name_problem
 from recipec.resolve.expand import canonical
 from recipec.resolve.expr import Lowerer, LoweringFailed
-from recipec.resolve.problems import ReservedColumn, UnknownOperator, WrongForm
+from recipec.resolve.problems import UnknownOperator, WrongForm
 from recipec.resolve.refusal import explain_refusal, wrong_condition
 from recipec.resolve.segment import BECAUSE, WHY, Segment
 from recipec.resolve.sql import Fragment
 from recipec.resolve.typing import Refused
 from recipec.source import Span
 from recipec.syntax import tree
-
-_RESERVED = re.compile(r"_(key|parent|order|why|because|file|row|part|[vw]\d+)\Z")
 
 
 @dataclass(frozen=True)
@@ -76,7 +74,8 @@ class Chain:
         """One SELECT over ``source`` for the whole chain; None when some stage needs a table in between."""
         if any(s.prepare for s in self.stages):
             return None
-        return compose(self.stages, entry(source))
+        text = compose(self.stages, entry(source))
+        return re.sub(r"\{table ([^}]+)\}", lambda m: ".".join(map(quote, m[1].split("."))), text)
 
     def statements(self, table: str, source: str) -> list[str]:
         """The whole chain as SQL that makes ``table``, with a table in between before each operator that needs one."""
@@ -165,15 +164,11 @@ class ChainBuilder:
         names = set(self.schema.names) | {s.column.id for s, _ in self.pending if isinstance(s, tree.Assign)}
         visible = replace(self.schema, columns=tuple(Column(n, "VARCHAR") for n in names))
         if isinstance(statement, tree.Assign):
-            if _RESERVED.match(statement.column.id):
-                self.bind.report(
-                    ReservedColumn(
-                        span=statement.column.span,
-                        message=f"`{statement.column.id}` is a name that recipec keeps for itself",
-                        help=("choose another name",),
-                    )
-                )
+            problem = name_problem(statement.column, names)
+            if problem is not None:
+                self.bind.report(problem)
                 self.failed = True
+                self.tainted.add(statement.column.id)
                 return
             expanded = self.bind.expanded(statement.value, visible)
         else:
@@ -263,8 +258,8 @@ class ChainBuilder:
         extra: list[tuple[str, Fragment]] = []
         for n, item in enumerate(lowered):
             if item.condition is not None:
-                extra.append((f"_c{n}", item.condition))
-            extra += [(f"_p{n}_{i}", p.fragment) for i, p in enumerate(item.lowerer.probes)]
+                extra.append((f"__c{n}", item.condition))
+            extra += [(f"__p{n}_{i}", p.fragment) for i, p in enumerate(item.lowerer.probes)]
         table = self.bind.typing.table(self.schema)
         source = entry(table)
         try:
@@ -274,10 +269,10 @@ class ChainBuilder:
             return None
         ok = True
         for n, item in enumerate(lowered):
-            ok = self.bind.check_probes(item.lowerer, types, f"_p{n}_") and ok
-            if isinstance(item.statement, tree.Filter) and types[f"_c{n}"] != "BOOLEAN":
+            ok = self.bind.check_probes(item.lowerer, types, f"__p{n}_") and ok
+            if isinstance(item.statement, tree.Filter) and types[f"__c{n}"] != "BOOLEAN":
                 what = f"`{item.statement.action} where`"
-                self.bind.report(wrong_condition(types[f"_c{n}"], item.statement.condition.span, what))
+                self.bind.report(wrong_condition(types[f"__c{n}"], item.statement.condition.span, what))
                 ok = False
         return types if ok else None
 
@@ -294,11 +289,11 @@ class ChainBuilder:
             if last is None:
                 continue
             _, expanded = pending[n]
-            probes = [(f"_p{i}", p.fragment) for i, p in enumerate(last.lowerer.probes)]
+            probes = [(f"__p{i}", p.fragment) for i, p in enumerate(last.lowerer.probes)]
             if last.condition is not None and isinstance(last.statement, tree.Filter):
                 # Its type first: the filter's own SQL takes more than conditions, or says in other words what is wrong.
                 segment.undo_last_drop()
-                probes.append(("_c", last.condition))
+                probes.append(("__c", last.condition))
             query = segment.query(source, extra=probes)
             try:
                 types = self.bind.typing.types(query.text)
@@ -306,11 +301,11 @@ class ChainBuilder:
                 bad.add(n)
                 self.bind.report(explain_refusal(problem, query, 0, last.lowerer, self.bind.typing, expanded or last.statement))
                 continue
-            if not self.bind.check_probes(last.lowerer, types):
+            if not self.bind.check_probes(last.lowerer, types, "__p"):
                 bad.add(n)
-            elif isinstance(last.statement, tree.Filter) and types["_c"] != "BOOLEAN":
+            elif isinstance(last.statement, tree.Filter) and types["__c"] != "BOOLEAN":
                 bad.add(n)
-                self.bind.report(wrong_condition(types["_c"], last.statement.condition.span, f"`{last.statement.action} where`"))
+                self.bind.report(wrong_condition(types["__c"], last.statement.condition.span, f"`{last.statement.action} where`"))
 
     def finish(self, segment: Segment, types: dict[str, str], skip: set[int]) -> None:
         for statement, expanded in self.pending:

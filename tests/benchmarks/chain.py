@@ -28,18 +28,30 @@ clean tidy from big {
   drop where length(description) < 40 as "short"
   drop where not (description matches r/[aeiou]/i) as "no vowels"
   summary = lower(summary)
-  keep where section != "debug" as "debug"
+  keep where section not in ["libdevel", "debug", "section7"] as "section"
   size = length(description) + length(summary)
   drop where size > 3000 as "long"
 }
 '''
 
-# What a careful person writes: one statement, each filter before the work it saves.
-BY_HAND = r"""
+# What a person writes: one statement with the filters in WHERE. DuckDB moves those below the projection and so computes
+# `description` twice for each row.
+PLAIN = r"""
 CREATE TABLE tidy AS
 SELECT id, section, lower(summary) AS summary, description, length(description) + length(lower(summary)) AS size
-FROM (SELECT id, section, summary, trim(regexp_replace(description, '\s+', ' ', 'g')) AS description FROM big WHERE section <> 'debug')
-WHERE length(description) >= 40 AND regexp_matches(description, '(?i)[aeiou]') AND length(description) + length(lower(summary)) <= 3000
+FROM (SELECT id, section, summary, trim(regexp_replace(description, '\s+', ' ', 'g')) AS description FROM big)
+WHERE length(description) >= 40 AND regexp_matches(description, '(?i)[aeiou]')
+  AND section NOT IN ('libdevel', 'debug', 'section7') AND length(description) + length(lower(summary)) <= 3000
+"""
+
+# What a person who knows that writes: every value once, the cheap filter first.
+TUNED = r"""
+CREATE TABLE tidy AS
+WITH clean AS MATERIALIZED (
+  SELECT id, section, lower(summary) AS summary, trim(regexp_replace(description, '\s+', ' ', 'g')) AS description
+  FROM big WHERE section NOT IN ('libdevel', 'debug', 'section7'))
+SELECT *, length(description) + length(summary) AS size FROM clean
+WHERE length(description) >= 40 AND regexp_matches(description, '(?i)[aeiou]') AND length(description) + length(summary) <= 3000
 """
 
 
@@ -56,7 +68,7 @@ def make_data(folder: Path, rows: int) -> None:
     con.execute(f"COPY ({texts}) TO '{folder / 'big.parquet'}' (FORMAT parquet)")
 
 
-def by_hand(folder: Path) -> None:
+def by_hand(folder: Path, query: str) -> None:
     import duckdb
 
     con = duckdb.connect(str(folder / "hand.duckdb"), config={"threads": "2", "preserve_insertion_order": "false"})
@@ -64,7 +76,7 @@ def by_hand(folder: Path) -> None:
     con.execute(f"CREATE TABLE big AS SELECT * FROM read_parquet('{folder / 'big.parquet'}')")
     source = time.perf_counter() - started
     started = time.perf_counter()
-    con.execute(BY_HAND)
+    con.execute(query)
     chain = time.perf_counter() - started
     row = con.execute("SELECT count(*) FROM tidy").fetchone()
     print(json.dumps({"source": source, "chain": chain, "rows": row[0] if row else 0}))
@@ -73,7 +85,7 @@ def by_hand(folder: Path) -> None:
 def by_recipe(folder: Path) -> None:
     from recipec.engines.runner import run
     from recipec.plan.planner import make_plan
-    from recipec.resolve.program import load
+    from recipec.resolve.loading import load
     from recipec.source import Source
     from recipec.workspace.database import open_workspace
 
@@ -86,12 +98,16 @@ def by_recipe(folder: Path) -> None:
 
 
 def main() -> None:
-    if sys.argv[1:2] in (["hand"], ["recipe"]):
-        {"hand": by_hand, "recipe": by_recipe}[sys.argv[1]](Path(sys.argv[2]))
+    if len(sys.argv) > 2 and sys.argv[1] in ("plain", "tuned", "recipe"):
+        folder = Path(sys.argv[2])
+        if sys.argv[1] == "recipe":
+            by_recipe(folder)
+        else:
+            by_hand(folder, PLAIN if sys.argv[1] == "plain" else TUNED)
         return
     rows = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
     runs = int(sys.argv[2]) if len(sys.argv) > 2 else 3
-    times: dict[str, list[dict[str, float]]] = {"recipe": [], "hand": []}
+    times: dict[str, list[dict[str, float]]] = {"recipe": [], "plain": [], "tuned": []}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         make_data(folder, rows)
@@ -101,14 +117,17 @@ def main() -> None:
                 answer = subprocess.run([sys.executable, __file__, kind, name], check=True, capture_output=True, text=True).stdout
                 found.append(json.loads(answer))
     kept = {k: v[0]["rows"] for k, v in times.items()}
-    assert kept["recipe"] == kept["hand"], kept
-    print(f"{rows:,} rows, {kept['hand']:,.0f} kept by both; medians of {runs} alternating runs, 2 threads")
-    print("            by hand    recipe    ratio")
+    assert len(set(kept.values())) == 1, kept
+    print(f"{rows:,} rows, {kept['plain']:,.0f} kept by all; medians of {runs} alternating runs, 2 threads; ratios are recipe / by hand")
+    print("            recipe   plain SQL  ratio   tuned SQL  ratio")
+
+    def line(name: str, seconds: dict[str, float]) -> None:
+        ratios = [seconds["recipe"] / seconds[k] for k in ("plain", "tuned")]
+        print(f"{name:8} {seconds['recipe']:7.2f} s {seconds['plain']:9.2f} s {ratios[0]:6.2f} {seconds['tuned']:9.2f} s {ratios[1]:6.2f}")
+
     for part in ("source", "chain"):
-        hand, ours = (statistics.median(r[part] for r in times[k]) for k in ("hand", "recipe"))
-        print(f"{part:10} {hand:7.2f} s {ours:7.2f} s    {ours / hand:.2f}")
-    totals = {k: statistics.median(r["source"] + r["chain"] for r in v) for k, v in times.items()}
-    print(f"{'both':10} {totals['hand']:7.2f} s {totals['recipe']:7.2f} s    {totals['recipe'] / totals['hand']:.2f}")
+        line(part, {k: statistics.median(r[part] for r in v) for k, v in times.items()})
+    line("both", {k: statistics.median(r["source"] + r["chain"] for r in v) for k, v in times.items()})
 
 
 if __name__ == "__main__":
