@@ -330,7 +330,7 @@ class TooDeeplyNested(Diagnostic):
 
 @dataclass(frozen=True, kw_only=True)
 class FileTooLarge(Diagnostic):
-    """A file of more than a million characters or fifty thousand words and signs.
+    """A file of more than a million characters, or a hundred thousand words, signs and blanks.
 
     Recipes are written by people; long lists of words or rows belong in a data file that a ``source`` reads.
     """

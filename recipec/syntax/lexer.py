@@ -19,6 +19,9 @@ from recipec.syntax.tables import scanner, word_ends
 TRIVIA = frozenset({"BLANK", "COMMENT", "UNKNOWN"})
 """Kinds of tokens that the parser does not see. ``UNKNOWN`` is text with a finding of its own."""
 
+MAX_TOKENS = 100_000
+"""Tokens of a file, blanks and comments too: ten times what a person writes, and parsed well within a second."""
+
 MAX_FINDINGS = 100
 """Errors of one file that are reported; what comes behind them is very likely noise."""
 
@@ -108,6 +111,8 @@ class Lexed:
     diagnostics: list[Diagnostic]
     fatal: list[int]
     """Offsets of findings that leave open what was meant: a parse error in their statement is likely their echo."""
+    overflow: bool = False
+    """Whether the text has more than ``MAX_TOKENS`` tokens; the last is then all the rest, not looked at."""
 
 
 def scan(source: Source) -> Lexed:
@@ -121,7 +126,7 @@ def scan(source: Source) -> Lexed:
     if text.startswith("\ufeff"):
         tokens.append(Token("BLANK", 0, 1, "\ufeff"))
         position = 1
-    while position < end:
+    while position < end and len(tokens) < MAX_TOKENS:
         found = match(text, position)
         if found is None:
             position = slips.unmatched(position)
@@ -141,6 +146,9 @@ def scan(source: Source) -> Lexed:
             continue
         tokens.append(token)
         position = token.end
+    if position < end:
+        slips.add("UNKNOWN", position, end)
+        return Lexed(tokens, [], [], overflow=True)
     slips.unreadable()
     return Lexed(tokens, slips.diagnostics, slips.fatal)
 
@@ -190,13 +198,17 @@ class Slips:
         """Whether the sign at ``start`` begins something from another language; if so, it is taken as what is meant."""
         if kind == ".":
             last = self.tokens[-1] if self.tokens else None
-            if last is not None and last.kind == "NUMBER" and last.end == start:  # `1.`
+            if last is not None and last.kind == "NUMBER" and last.end == start and not self.is_round():
                 return self.number(self.tokens.pop().start, start + 1) > start
             number = _BAD_NUMBER.match(self.source.text, start)
             return number is not None and self.number(start, number.end()) > start
         if self.operator(start, _HALF_HABIT):
             return True
         return kind in ("-", "/") and self.comment(start)
+
+    def is_round(self) -> bool:
+        """Whether the number before is that of a round, as in ``clf@2.labels``."""
+        return len(self.tokens) > 1 and self.tokens[-2].kind == "@"
 
     def operator(self, start: int, pattern: re.Pattern[str]) -> bool:
         """Take an operator of another language as the one that is meant."""
@@ -212,12 +224,10 @@ class Slips:
     def comment(self, start: int) -> bool:
         """Take ``-- text`` and ``/* text */`` as comments."""
         text = self.source.text
-        line_start = max(text.rfind("\n", 0, start), text.rfind("\r", 0, start)) + 1
-        first = not text[line_start:start].strip()
         if text.startswith("/*", start):
             closed = text.find("*/", start)
             end = len(text) if closed < 0 else closed + 2
-        elif text.startswith("--", start) and (first or _LOOSE_DASHES.match(text, start)):
+        elif text.startswith("--", start) and (_LOOSE_DASHES.match(text, start) or self.first_on_line(start)):
             end = text.find("\n", start)
             end = len(text) if end < 0 else end
         else:
@@ -225,6 +235,10 @@ class Slips:
         self.add("UNKNOWN", start, end)
         self.report(lambda: errors.ForeignComment(span=self.span(start, end), mark=self.span(start, start + 2)))
         return True
+
+    def first_on_line(self, start: int) -> bool:
+        text = self.source.text
+        return not text[max(text.rfind("\n", 0, start), text.rfind("\r", 0, start)) + 1 : start].strip()
 
     def unreadable(self) -> None:
         for found in _UNREADABLE.finditer(self.source.text):

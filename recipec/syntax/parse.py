@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from recipec.diagnostics import Diagnostic
 from recipec.source import Source
 from recipec.syntax import errors
-from recipec.syntax.lexer import TRIVIA, scan
+from recipec.syntax.lexer import MAX_FINDINGS, MAX_TOKENS, TRIVIA, scan
 from recipec.syntax.machine import Token, advance, expected
 from recipec.syntax.recover import Parser, column, pieces
 from recipec.syntax.tables import tables
 from recipec.syntax.tree import Comment, File
 
 MAX_CHARACTERS = 1_000_000
-MAX_TOKENS = 50_000
-"""Bounds of a file: ten times what a person writes, and parsed well within a second."""
+"""Of a file; see also ``MAX_TOKENS``."""
 
 
 def parse(source: Source) -> tuple[File, list[Diagnostic]]:
@@ -27,14 +26,16 @@ def parse(source: Source) -> tuple[File, list[Diagnostic]]:
     if len(source.text) > MAX_CHARACTERS:
         return _too_large(source, f"{MAX_CHARACTERS:,} characters")
     lexed = scan(source)
+    if lexed.overflow:
+        return _too_large(source, f"{MAX_TOKENS:,} words, signs and blanks")
     tokens = [token for token in lexed.tokens if token.kind not in TRIVIA]
     comments = _comments(source, lexed.tokens)
-    if len(tokens) > MAX_TOKENS:
-        return _too_large(source, f"{MAX_TOKENS:,} words and signs")
     parser = Parser(source, tables(), lexed.diagnostics, lexed.fatal)
     items = parser.parse(tokens)
     unique = {diagnostic.order: diagnostic for diagnostic in reversed(parser.diagnostics)}
     found = sorted(unique.values(), key=lambda diagnostic: diagnostic.order)
+    if len(found) > MAX_FINDINGS:
+        found[MAX_FINDINGS:] = [errors.TooManyErrors(span=found[MAX_FINDINGS].span)]
     return File(source, items, comments, tuple(parser.broken)), found
 
 

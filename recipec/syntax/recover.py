@@ -53,16 +53,16 @@ class Parser:
         items: list[Item] = []
         for piece in pieces(self.source, tokens, column(self.source, tokens[0])):
             items.extend(self.piece(piece, "file" if piece[-1] is tokens[-1] else "step"))
-            if len(self.diagnostics) >= MAX_FINDINGS:
-                del self.diagnostics[MAX_FINDINGS:]
-                self.diagnostics.append(errors.TooManyErrors(span=self.span(piece[-1])))
-                break
+            if len(self.diagnostics) > 2 * MAX_FINDINGS:
+                break  # enough is told; the caller cuts it short
         return self.check(tuple(items))
 
     def check(self, items: tuple[Item, ...]) -> tuple[Item, ...]:
         """Report two steps on one line of which the first says nothing: it was meant as one."""
         for first, second in pairwise(items):
             bare = isinstance(first, Step) and first.span.end == first.name.span.end
+            if len(self.diagnostics) > 2 * MAX_FINDINGS:
+                break
             if bare and isinstance(second, Step) and "\n" not in self.source.text[first.span.end : second.span.start]:
                 meant = nearest(second.kind.id, ("from",))
                 self.diagnostics.append(errors.StepAfterStep(span=second.kind.span, meant=meant))
@@ -92,11 +92,13 @@ class Parser:
         if token.kind == "=":
             if not advance(self.tables, list(states), "=") and advance(self.tables, list(states), "=="):
                 self.repairs.append((token, token.kind, token.word, ""))
-                self.diagnostics.append(errors.EqualsForComparison(span=self.span(token)))
+                if len(self.diagnostics) <= 2 * MAX_FINDINGS:
+                    self.diagnostics.append(errors.EqualsForComparison(span=self.span(token)))
                 token.kind = "=="
         elif token.habit is not None and advance(self.tables, list(states), token.habit):
             self.repairs.append((token, token.kind, token.word, token.habit))
-            self.diagnostics.append(ForeignWord(span=self.span(token), meant=token.habit.lower()))
+            if len(self.diagnostics) <= 2 * MAX_FINDINGS:
+                self.diagnostics.append(ForeignWord(span=self.span(token), meant=token.habit.lower()))
             token.kind = token.word = token.habit
             token.habit = None
 
