@@ -92,7 +92,8 @@ def near_duplicates(
     ``relation_sql`` is a query with a column ``key`` (UUID, unique, not null) and a column ``text`` (cast to text; nulls are blank texts).
     ``threshold`` is the least Jaccard similarity of near-duplicates, over 0 and at most 1. Shingles are ``ngram`` tokens (5 where None) as
     ``by`` counts tokens, see :mod:`recipec.fast.tokens`. Of each component the row is kept that comes first by ``order``, an ORDER BY list
-    over the relation (``"length(body) desc"``), then by key; by key alone where it is None. ``scratch`` is the folder for the temporary
+    over the relation (``"length(body) desc"``), then by key; by key alone where it is None. (To find what duplicates rows of *other* tables
+    too, union them and let those come first.) ``scratch`` is the folder for the temporary
     files: where None, beside the database's own, or the system's for a database in memory. ``progress`` hears the share done, 0 to 1.
 
     ``out`` (replaced if there) has one row for each row of a component that is not its kept one:
@@ -287,7 +288,8 @@ def _found(
     keys = Scratch(folder)
     try:
         with Sketches(Bands.for_threshold(threshold), by=by, ngram=ngram, folder=folder) as sketches:
-            sketches.read(_texts(con, relation_sql, key, text, order, keys), threads, reading)
+            with _large_buffers(con):
+                sketches.read(_texts(con, relation_sql, key, text, order, keys), threads, reading)
             copies = _copies(sketches.whole)
             links = link(sketches, copies, threshold, linking)
             roots = links.components.find(copies)
@@ -305,14 +307,16 @@ def _texts(con: duckdb.DuckDBPyConnection, relation_sql: str, key: str, text: st
     name = _quoted(key)
     first = f"{order}, " if order is not None else ""
     query = f"select {name}::uuid::blob, {_quoted(text)}::varchar from ({relation_sql}) order by {first}{name}::uuid"
-    with _large_buffers(con):
-        for batch in con.sql(query).to_arrow_reader(_ROWS):
-            column = batch.column(0)
-            if column.null_count:
-                raise ValueError(f"{column.null_count} rows have no key")
-            offsets, data = flat(column)
-            keys.append(data[offsets[0] : offsets[-1]].view(np.uint64))
-            yield batch.column(1)
+    relation = con.sql(query)
+    # DuckDB 2 has a new name for it, and warns of the old one.
+    reader = relation.to_arrow_reader if hasattr(relation, "to_arrow_reader") else relation.fetch_record_batch
+    for batch in reader(_ROWS):
+        column = batch.column(0)
+        if column.null_count:
+            raise ValueError(f"{column.null_count} rows have no key")
+        offsets, data = flat(column)
+        keys.append(data[offsets[0] : offsets[-1]].view(np.uint64))
+        yield batch.column(1)
 
 
 def _halves(keys: npt.NDArray[np.uint64], rows: Nodes) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:

@@ -92,7 +92,8 @@ def _whole(hashes: Hashes, starts: Positions, counts: Positions) -> Hashes:
     if len(counts) == 1:
         for low in range(0, len(hashes), _SLICE):
             part = hashes[low : low + _SLICE]
-            result[0] += mix(part + np.arange(low, low + len(part), dtype=np.uint64) * _STEP).sum()
+            # As arrays, which wrap without a warning where numpy's scalars give one.
+            result += mix(part + np.arange(low, low + len(part), dtype=np.uint64) * _STEP).sum(keepdims=True)
         return result
     filled = np.flatnonzero(counts)
     if filled.size:
