@@ -1,0 +1,71 @@
+"""Reading small files through a reader, as the source step does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from recipec.api import ReadContext, SourceFile, quote
+from recipec.readers._files import find_files
+from recipec.registry import find
+
+DATA = Path(__file__).resolve().parents[2] / "../shared/data"
+
+
+@dataclass
+class Result:
+    header: dict[str, str]
+    types: dict[str, str]
+    rows: list[tuple[Any, ...]]
+    """The columns' values, in the order of files and rows."""
+    places: list[tuple[str, int]]
+    bad: list[tuple[str, int, str, str]]
+    progress: list[tuple[int, int]] = field(default_factory=list)
+
+    def column(self, name: str) -> list[Any]:
+        place = list(self.types).index(name)
+        return [r[place] for r in self.rows]
+
+
+def make(name: str, *args: Any, **kwargs: Any) -> Any:
+    cls = find("reader", name)
+    assert cls is not None
+    named = dict(zip(cls.Params.model_fields, args, strict=False)) | kwargs
+    return cls(cls.Params(**named))
+
+
+def files_of(reader: Any, folder: Path) -> tuple[SourceFile, ...]:
+    return find_files(reader, folder)
+
+
+def read(
+    folder: Path, name: str, *args: Any, columns: dict[str, str] | None = None, encoding: str = "utf-8", threads: int = 2, **kwargs: Any
+) -> Result:
+    """What the reader ``name`` makes of files below ``folder``: header and table must agree."""
+    reader = make(name, *args, **kwargs)
+    files = files_of(reader, folder)
+    header = reader.header(duckdb.connect(config={"threads": "1"}), files, encoding)
+    con = duckdb.connect(config={"threads": str(threads)})
+    con.execute("CREATE TEMP TABLE bad (file VARCHAR, row BIGINT, reason VARCHAR, text VARCHAR)").fetchall()
+    scratch = folder / ".scratch"
+    progress: list[tuple[int, int]] = []
+    reader.load(ReadContext(con, files, columns, encoding, "rows read", "bad", lambda done, total: progress.append((done, total)), scratch))
+    described = con.execute(f"DESCRIBE {quote('rows read')}").fetchall()
+    names = [d[0] for d in described]
+    assert names[:2] == ["_file", "_row"]
+    assert [d[1] for d in described[:2]] == ["VARCHAR", "BIGINT"]
+    types = {d[0]: d[1] for d in described[2:]}
+    if columns is None:
+        assert types == header
+    else:
+        assert list(types) == list(columns)
+    rows = con.execute(f"SELECT * FROM {quote('rows read')} ORDER BY _file, _row").fetchall()
+    bad = con.execute("SELECT * FROM bad ORDER BY file, row").fetchall()
+    places = [(r[0], r[1]) for r in rows]
+    taken = places + [(b[0], b[1]) for b in bad]
+    assert len(set(taken)) == len(taken), "two records have one place"
+    con.close()
+    return Result(header, types, [r[2:] for r in rows], places, bad, progress)
