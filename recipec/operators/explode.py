@@ -21,14 +21,14 @@ def explode(schema: Schema, column: str, elements: str, type: str, tag: str, emp
     A row whose list is null or empty is dropped under reason ``empty``. Children get keys derived from their parent's.
     """
     made = schema.with_column(Column(column, type))
-    alive = "(_why IS NULL AND len(_list) > 0)"
-    inner = f"SELECT *, unnest(CASE WHEN {alive} THEN range(1, len(_list) + 1) ELSE [NULL::BIGINT] END) AS _i FROM (SELECT *, {elements} AS _list FROM {{input}})"
+    alive = "(_why IS NULL AND len(__list) > 0)"
+    inner = f"SELECT *, unnest(CASE WHEN {alive} THEN range(1, len(__list) + 1) ELSE [NULL::BIGINT] END) AS __i FROM (SELECT *, {elements} AS __list FROM {{input}})"
     changes = {
-        "_key": f"CASE WHEN _i IS NULL THEN _key ELSE {derived_key('_key', tag, '_i')} END",
-        "_parent": "CASE WHEN _i IS NULL THEN _parent ELSE _key END",
-        column: "_list[_i]",
+        "_key": f"CASE WHEN __i IS NULL THEN _key ELSE {derived_key('_key', tag, '__i')} END",
+        "_parent": "CASE WHEN __i IS NULL THEN _parent ELSE _key END",
+        column: "__list[__i]",
     }
-    why = f"CASE WHEN _why IS NULL AND _i IS NULL THEN {empty} ELSE _why END"
+    why = f"CASE WHEN _why IS NULL AND __i IS NULL THEN {empty} ELSE _why END"
     return f"SELECT {projection(made, changes, why=why)} FROM ({inner})"
 
 

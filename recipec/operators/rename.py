@@ -8,6 +8,7 @@ from recipec.api import Arrows, Column, Operator, Rewrite, Schema, Settings, Tra
 from recipec.diagnostics import Label
 from recipec.operators._sql import projection
 from recipec.resolve.binder import StepBinder
+from recipec.resolve.columns import name_problem
 from recipec.resolve.problems import DuplicateName, UnknownColumn, WrongArguments
 from recipec.syntax import tree
 
@@ -41,10 +42,15 @@ class Rename(Operator):
                 bind.report(WrongArguments(span=left.span, message=f"`{left.id}` is renamed twice"))
             else:
                 new[left.id] = right
+        if schema.unknown:
+            # Nobody knows which columns there are; the new ones are there from now on.
+            return Rewrite("SELECT * FROM {input}", schema)
         names: dict[str, tree.Name | None] = {}
         for column in schema.columns:
             target = new.get(column.name)
             name = target.id if target is not None else column.name
+            if target is not None and (problem_of := name_problem(target, [n for n in schema.names if n not in new])) is not None:
+                bind.report(problem_of)
             if name in names:
                 place = target or names[name]
                 if place is not None:

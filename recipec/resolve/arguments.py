@@ -7,10 +7,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
+from pydantic import BaseModel
+
 from recipec.api import Arrows, ColumnName, ColumnRef, Expression, Schema, Secret, Settings, TableRef, TypeMap
 from recipec.diagnostics import Diagnostic, replace_fix
 from recipec.registry import Group, find
 from recipec.registry import names as registry_names
+from recipec.resolve.columns import name_problem
 from recipec.resolve.problems import (
     BadValue,
     MissingSetting,
@@ -165,6 +168,8 @@ class Converter:
             return "this must be columns and their types: { text: text, n: int }"
         if ColumnName in kinds:
             return "this must be the name of a column"
+        if Arrows in kinds:
+            return "this must be pairs: old => new"
         if ColumnRef in kinds:
             return "this must be a column of another step: step.column"
         return "this must be the name of a step"
@@ -187,6 +192,8 @@ class Converter:
             try:
                 if name.id in out:
                     raise self.bad(BadValue(span=name.span, message=f"column `{name.id}` is listed twice"))
+                if (problem_of := name_problem(name, out)) is not None:
+                    raise self.bad(problem_of)
                 out[name.id] = duckdb_type(type_node)
                 spans[name.id] = name.span
             except TypeProblem as problem:
@@ -203,7 +210,7 @@ class Converter:
         found = choices.model(name_node.id)
         if found is None:
             problem = UnknownOperator(span=name_node.span, wanted=name_node.id, candidates=tuple(choices.names()))
-            problem.suggest(f"no {choices.what} `{name_node.id}`", listing=f"the {choices.what}s are")
+            problem.suggest(f"no {choices.what} `{name_node.id}`", listing="the choices are")
             raise self.bad(problem)
         model, cls = found
         call = node if isinstance(node, tree.Call) else tree.Call(name_node, (), span=node.span)
@@ -322,16 +329,20 @@ def make(
             ok = False
     missing = [f for f, info in model.model_fields.items() if info.is_required() and f not in given and f not in (extra or {})]
     for key in missing:
-        bind.report(MissingSetting(span=span, message=f"{what} needs `{key}`", help=(f"add `{key}: ...`",) if what[0] != "`" else ()))
+        pairs = Arrows in markers(model.model_fields[key].annotation)[0]
+        bind.report(MissingSetting(span=span, message=f"{what} needs {'pairs: old => new' if pairs else f'`{key}`'}"))
     if not ok or missing:
         return None
     try:
         return model.model_validate(values)
     except ValidationError as problem:
+        told: dict[str, list[tuple[str, str]]] = {}
         for error in problem.errors(include_url=False):
-            place = str(error["loc"][0]) if error["loc"] else ""
+            told.setdefault(str(error["loc"][0]) if error["loc"] else "", []).append(in_words(error))
+        for place, said in told.items():
+            # A value of several types is refused once for each; the first says it well enough.
+            message, help = said[0]
             node_span = given[place][0].span if place in given else span
-            message, help = in_words(error)
             shown = f"`{place}` {message}" if place else f"{what}: {message}"
             bind.report(BadValue(span=node_span, message=shown, help=(help,) if help else ()))
         return None
@@ -351,17 +362,27 @@ def in_words(error: Any) -> tuple[str, str]:
         case "value_error":
             return str(context.get("error", error["msg"])), ""
         case "string_type":
-            return f"must be a text, not {given!r}", 'write it in quotes: "..."'
+            return f"must be a text, not {said(given)}", 'write it in quotes: "..."'
         case "int_type" | "int_parsing" | "int_from_float":
-            return f"must be a whole number, not {given!r}", ""
+            return f"must be a whole number, not {said(given)}", ""
         case "float_type" | "float_parsing":
-            return f"must be a number, not {given!r}", ""
+            return f"must be a number, not {said(given)}", ""
         case "bool_type" | "bool_parsing":
-            return f"must be true or false, not {given!r}", ""
+            return f"must be true or false, not {said(given)}", ""
         case "list_type" | "tuple_type":
-            return f"must be a list, not {given!r}", "write it in brackets: [ ... ]"
+            return f"must be a list, not {said(given)}", "write it in brackets: [ ... ]"
         case _:
             return str(error["msg"]).replace("Input should be", "must be"), ""
+
+
+def said(value: Any) -> str:
+    """A value as the recipe writes it, cut short."""
+    import json
+
+    if isinstance(value, (BaseModel, Expression, Inner)):
+        return "that"
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 40 else text[:39] + "…"
 
 
 def number(value: Any) -> str:

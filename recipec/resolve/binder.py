@@ -10,11 +10,12 @@ from recipec.api import HIDDEN, Bound, ColumnRef, Expression, Kind, Schema, Tabl
 from recipec.diagnostics import Diagnostic, Findings
 from recipec.rand import unit
 from recipec.resolve import arguments
+from recipec.resolve.aggregates import first_aggregate
 from recipec.resolve.expand import ExpansionFailed, canonical, expand
 from recipec.resolve.expr import Lowerer, LoweringFailed
 from recipec.resolve.problems import UnknownColumn, WrongForm, WrongType
-from recipec.resolve.refusal import explain_refusal, wrong_condition
-from recipec.resolve.sql import Fragment, join
+from recipec.resolve.refusal import explain_refusal, looks_at_many, mixes_rows, wrong_condition
+from recipec.resolve.sql import join
 from recipec.resolve.types import accepts, shown
 from recipec.resolve.typing import Refused, Typing
 from recipec.syntax import tree
@@ -130,8 +131,11 @@ class StepBinder:
             **more,
         )
 
-    def expression(self, node: tree.Expr, schema: Schema, *, condition: bool = False, what: str = "this") -> Expression | None:
-        """One expression over the columns of ``schema``, typed; None after reporting."""
+    def expression(
+        self, node: tree.Expr, schema: Schema, *, condition: bool = False, what: str = "this", aggregates: bool = False
+    ) -> Expression | None:
+        """One expression over the columns of ``schema``, typed; None after reporting. It looks at one row at a time, or with
+        ``aggregates`` may look at all of them."""
         expanded = self.expanded(node, schema)
         if expanded is None:
             return None
@@ -141,17 +145,24 @@ class StepBinder:
         except LoweringFailed:
             return None
         type = "BOOLEAN" if condition else "VARCHAR"
-        aggregate = self.is_aggregate(expanded)
+        called = first_aggregate(expanded)
+        aggregate = called is not None
+        if called is not None and not aggregates:
+            self.report(looks_at_many(called))
+            return None
         if not schema.unknown:
             head, probes = "SELECT ", lowerer.probes
-            extra = [join(f", {p.fragment.text} AS _p{i}") for i, p in enumerate(probes)] if not aggregate else []
-            query = join(head, fragment, " AS _x", *extra, f" FROM {self.typing.table(schema)}")
+            extra = [join(f", {p.fragment.text} AS __p{i}") for i, p in enumerate(probes)] if not aggregate else []
+            query = join(head, fragment, " AS __x", *extra, f" FROM {self.typing.table(schema)}")
             try:
                 types = self.typing.types(query.text)
             except Refused as problem:
-                self.report(explain_refusal(problem, fragment, len(head), lowerer, self.typing, expanded))
+                if called is not None and "GROUP BY" in problem.message:
+                    self.report(mixes_rows(called, problem, fragment, len(head)))
+                else:
+                    self.report(explain_refusal(problem, fragment, len(head), lowerer, self.typing, expanded))
                 return None
-            type = types["_x"]
+            type = types["__x"]
             if not self.check_probes(lowerer, types):
                 return None
             if condition and type != "BOOLEAN":
@@ -159,12 +170,7 @@ class StepBinder:
                 return None
         return Expression(node, fragment.text, type, canonical(expanded), frozenset(lowerer.used), aggregate)
 
-    def is_aggregate(self, node: tree.Expr) -> bool:
-        calls = {n.func.id.lower() for n in tree.walk(node) if isinstance(n, tree.Call) and isinstance(n.func, tree.Name)}
-        suspects = {c for c in calls if c in COMMON_AGGREGATES}
-        return bool(suspects)
-
-    def check_probes(self, lowerer: Lowerer, types: dict[str, str], prefix: str = "_p") -> bool:
+    def check_probes(self, lowerer: Lowerer, types: dict[str, str], prefix: str = "__p") -> bool:
         """Pieces whose type DuckDB does not ask about must have the one that they need."""
         ok = True
         for i, probe in enumerate(lowerer.probes):
@@ -228,11 +234,4 @@ class StepBinder:
         return Bound(edges=edges, depth=self.depth + self.randoms, **values)
 
 
-COMMON_AGGREGATES = frozenset(
-    "count count_star count_if countif sum avg mean min max median mode stddev stddev_samp stddev_pop variance var_samp var_pop any_value arg_max "
-    "arg_min max_by min_by bool_and bool_or bit_and bit_or bit_xor first last list array_agg string_agg group_concat histogram quantile "
-    "quantile_cont quantile_disc approx_count_distinct approx_quantile corr covar_pop covar_samp entropy kurtosis skewness mad product sum_no_overflow "
-    "fsum kahan_sum favg regr_slope regr_intercept regr_r2 regr_count".split()
-)
-
-__all__ = ["COMMON_AGGREGATES", "Fragment", "StepBinder"]
+__all__ = ["FORMS", "StepBinder"]

@@ -7,14 +7,16 @@ one :class:`Segment`; an operator is a :class:`Rewrite` between segments. All ro
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 from recipec.api import HIDDEN, ORDER, Column, Json, Operator, Rewrite, Schema, Traits, literal, quote
 from recipec.diagnostics import Findings, nearest
 from recipec.registry import find
 from recipec.registry import names as registry_names
+from recipec.resolve.aggregates import aggregate
 from recipec.resolve.binder import StepBinder
 from recipec.resolve.columns import name_problem
 from recipec.resolve.expand import canonical
@@ -151,9 +153,10 @@ class ChainBuilder:
                 case _:
                     pass
         self.segment()
-        if self.failed:
+        bound = [bind_test(self.bind, e, self.schema) for e in self.tests if not reads(e.condition, self.tainted)]
+        tests = tuple(t for t in bound if t is not None)
+        if self.failed or len(tests) < len(self.tests):
             return None
-        tests = tuple(t for t in (bind_test(self.bind, e, self.schema) for e in self.tests) if t is not None)
         return Chain(
             tuple(self.stages), self.schema, tuple(self.reasons), tests, tuple(self.meaning), self.traits, tuple(self.trail)
         )
@@ -453,7 +456,7 @@ def bind_test(bind: StepBinder, expect: tree.Expect, schema: Schema) -> Test | N
             known = " AND ".join(f"({p}) IS NOT NULL" for p in parts)
             offending = f"SELECT * FROM {{table}} WHERE {known} QUALIFY row_number() OVER (PARTITION BY {listed} ORDER BY _key) > 1"
         return Test(name, offending, None, expect.warn, expect.span)
-    expression = bind.expression(node, schema, condition=True, what="`expect`")
+    expression = bind.expression(node, schema, condition=True, what="`expect`", aggregates=True)
     if expression is None:
         return None
     if expression.aggregate:
@@ -466,8 +469,8 @@ def aggregates_shown(bind: StepBinder, node: tree.Expr, schema: Schema) -> tuple
     found: list[str] = []
 
     def go(n: tree.Node) -> None:
-        if isinstance(n, tree.Call) and bind.is_aggregate(n):
-            expression = bind.expression(n, schema)
+        if aggregate(n) is not None:
+            expression = bind.expression(cast(tree.Call, n), schema, aggregates=True)
             if expression is not None:
                 found.append(f"{literal(one_line(n.span) + ' = ')} || ({expression.sql})::VARCHAR")
             return

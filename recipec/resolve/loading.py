@@ -316,7 +316,7 @@ def fits(value: Any, type: str) -> bool:
         return True
     if type.endswith("[]"):
         return isinstance(value, list) and all(fits(v, type[:-2]) for v in value)
-    if type in ("BIGINT", "INTEGER", "SMALLINT", "TINYINT", "HUGEINT") or type.startswith("U") and type.endswith("INTEGER"):
+    if type in ("BIGINT", "INTEGER", "SMALLINT", "TINYINT", "HUGEINT") or (type.startswith("U") and type.endswith("INTEGER")):
         return isinstance(value, int) and not isinstance(value, bool)
     if type in ("DOUBLE", "FLOAT") or type.startswith("DECIMAL"):
         return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -10,6 +10,7 @@ import re
 
 from recipec.api import literal
 from recipec.diagnostics import Diagnostic, nearest, replace_fix
+from recipec.resolve.aggregates import first_aggregate
 from recipec.resolve.expr import Lowerer
 from recipec.resolve.problems import BadRegex, BinderRefused, UnknownColumn, WrongType
 from recipec.resolve.sql import Fragment
@@ -34,16 +35,9 @@ def explain_refusal(problem: Refused, whole: Fragment, offset: int, lowerer: Low
         call = next((n for n in tree.walk(node) if isinstance(n, tree.Call) and isinstance(n.func, tree.Name) and n.func.id == name), None)
         if call is not None and isinstance(call.func, tree.Name):
             return lowerer.unknown_function(call.func, (*sorted(typing.functions("scalar")), *sorted(typing.functions("macro"))))
-    aggregates = [
-        n.func for n in tree.walk(node)
-        if isinstance(n, tree.Call) and isinstance(n.func, tree.Name) and n.func.id.lower() in typing.functions("aggregate")
-    ]  # fmt: skip
-    if aggregates and ("GROUP BY" in message or "aggregate" in message):
-        return WrongType(
-            span=aggregates[0].span,
-            message=f"`{aggregates[0].id}` looks at many rows; here each row stands alone",
-            help=("aggregates stand in `expect` and in `sql` steps",),
-        )
+    called = first_aggregate(node)
+    if called is not None and ("GROUP BY" in message or "aggregate" in message):
+        return looks_at_many(called)
     if message.startswith("Window functions"):
         return WrongType(
             span=span, message=f"{described(span)} looks at other rows; here each row stands alone", help=("window functions stand in `sql` steps",)
@@ -71,6 +65,26 @@ def explain_refusal(problem: Refused, whole: Fragment, offset: int, lowerer: Low
     if problem.kind in ("Binder", "Conversion", "Parser", "Catalog", "InvalidInput", "OutOfRange", "NotImplemented"):
         return WrongType(span=span, message=readable(message)[:300], help=hints(message))
     return BinderRefused(span=span, message=readable(message)[:300])
+
+
+def looks_at_many(called: tree.Name) -> WrongType:
+    """``keep where count(x) > 1``: an aggregate where each row stands alone."""
+    return WrongType(
+        span=called.span,
+        message=f"`{called.id}` looks at many rows; here each row stands alone",
+        help=("aggregates stand in `expect` and in `sql` steps",),
+    )
+
+
+def mixes_rows(called: tree.Name, problem: Refused, whole: Fragment, offset: int) -> WrongType:
+    """``expect count() > 3 and length(text) > 3``: a test of all rows and of each."""
+    place = whole.locate(problem.position - offset) if problem.position is not None else None
+    span = place or called.span
+    return WrongType(
+        span=span,
+        message=f"`{called.id}` looks at all rows, and {described(span)} at each",
+        help=("make two tests of it",),
+    )
 
 
 def at(node: tree.Node, span: Span) -> tree.Node | None:

@@ -8,12 +8,14 @@ so that a guard like ``drop where n is null`` protects what follows it. The last
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from recipec.api import HIDDEN, ORDER, quote
 from recipec.resolve.sql import Fragment, join
 
 WHY, BECAUSE = "_why", "_because"
+_REFERENCE = re.compile(r'"(__[vw]\d+)"')
 
 
 @dataclass
@@ -32,11 +34,8 @@ class Segment:
     count: int = 0
 
     def _level(self, text: str) -> int:
-        # References are written as quoted names that begin with _v or _w and a number, which no recipe column may.
-        deepest = 0
-        for part in text.split('"')[1::2]:
-            deepest = max(deepest, self.level_of.get(part, 0))
-        return deepest + 1
+        # References are quoted names that no recipe column may have. One seen in a text literal only costs a level.
+        return max((self.level_of.get(name, 0) for name in _REFERENCE.findall(text)), default=0) + 1
 
     def value(self, fragment: Fragment, *, guarded: bool = True) -> str:
         """Give a computed value a name; the same SQL under the same guard is computed once."""
@@ -44,7 +43,7 @@ class Segment:
         key = (fragment.text, self.guard if guarded else None)
         if key in self.known:
             return self.known[key]
-        name = f"_v{self.count}"
+        name = f"__v{self.count}"
         self.count += 1
         if self.guard is not None and guarded:
             fragment = join(f"CASE WHEN {self.guard} IS NULL THEN ", fragment, " END")
@@ -73,7 +72,7 @@ class Segment:
         """Close a run of filters: what is computed from here on is computed for the rows still in."""
         if not self.filters:
             return
-        name = f"_w{self.count}"
+        name = f"__w{self.count}"
         self.count += 1
         parts: list[str | Fragment] = [f"CASE WHEN {self.why} IS NOT NULL THEN {self.why}"]
         for condition, reason in self.filters:

@@ -105,7 +105,7 @@ class Typing:
             return problem
         return refused(error)
 
-    @cache  # noqa: B019 - one instance a process
+    @cache
     def functions(self, kind: str) -> frozenset[str]:
         """Names of DuckDB's functions of a kind: ``scalar``, ``aggregate``, ``macro``. Asked for only when something is wrong."""
         rows = self.con.execute("SELECT DISTINCT function_name FROM duckdb_functions() WHERE function_type = ?", [kind]).fetchall()

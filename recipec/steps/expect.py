@@ -8,7 +8,8 @@ from typing import Any
 from recipec.api import Bound, Kind, Outcome, Schema, Settings, TableRef, Traits, quote, step
 from recipec.engines.context import RunContext
 from recipec.engines.tests import run_tests
-from recipec.resolve.binder import COMMON_AGGREGATES, StepBinder
+from recipec.resolve.aggregates import AGGREGATES, aggregate
+from recipec.resolve.binder import StepBinder
 from recipec.resolve.chain import Test, bind_test, one_line
 from recipec.resolve.expr import LoweringFailed
 from recipec.resolve.problems import MissingSetting, UnknownFunction, WrongForm
@@ -221,7 +222,7 @@ class Expect(Kind):
             if not refs or any(r != refs[0] for r in refs):
                 bind.report(WrongForm(span=n.span, message="this looks at the rows of one table", help=("write its columns as table.column: final.train.text",)))
                 raise LoweringFailed
-            made = bind.expression(plain, refs[0].schema)
+            made = bind.expression(plain, refs[0].schema, aggregates=True)
             if made is None:
                 raise LoweringFailed
             return made.sql, place(refs[0])
@@ -230,7 +231,7 @@ class Expect(Kind):
             match n:
                 case tree.Call(func=tree.Name(id=name)) if name in COUNTERS:
                     return table_call(n, name)
-                case tree.Call(func=tree.Name(id=name)) if name.lower() in COMMON_AGGREGATES:
+                case tree.Call(func=tree.Name(id=name)) if aggregate(n) is not None:
                     sql, table = row_condition(n)
                     return measured(n, f"(SELECT {sql} FROM {table})")
                 case tree.Binary() if n.op not in ("in", "not in", "matches", "not matches"):
@@ -242,7 +243,7 @@ class Expect(Kind):
                 case tree.Number() | tree.String() | tree.Bool() | tree.Null():
                     return lowerer.lower(n)
                 case tree.Call(func=tree.Name() as func):
-                    problem = UnknownFunction(span=func.span, wanted=func.id, candidates=(*COUNTERS, *sorted(COMMON_AGGREGATES)))
+                    problem = UnknownFunction(span=func.span, wanted=func.id, candidates=(*COUNTERS, *sorted(AGGREGATES)))
                     problem.suggest(f"no table function `{func.id}`")
                     problem.put(help=tuple(COUNTERS.values()))
                     bind.report(problem)

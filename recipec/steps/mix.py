@@ -179,7 +179,7 @@ class Mix(Kind):
         selects = []
         for place, (name, ref) in enumerate(zip(plan.names, ctx.step.inputs, strict=True)):
             cells = [
-                literal(name) + "::VARCHAR" if c.name == plan.origin else f"{quote(c.name)}::{c.type}" if c.name in ref.schema.types else f"NULL::{c.type}"
+                literal(name) + "::VARCHAR" if c.name == plan.origin else f"t.{quote(c.name)}::{c.type}" if c.name in ref.schema.types else f"NULL::{c.type}"
                 for c in plan.schema.columns
             ]
             listed = ", ".join(f"{cell} AS {quote(c.name)}" for cell, c in zip(cells, plan.schema.columns, strict=True))
@@ -189,7 +189,7 @@ class Mix(Kind):
             for place, name, relation, listed in selects:
                 # Tables that share ancestors may share keys; the later ones then get keys of their own.
                 key = f"CASE WHEN _key IN ({' UNION ALL '.join(f'SELECT _key FROM {r}' for r in relations[:place])}) THEN {derived_key('_key', 'mix ' + name, '0')} ELSE _key END" if overlap and place else "_key"
-                parts.append(f"SELECT {key} AS _key, _parent, {listed} FROM {relation}")
+                parts.append(f"SELECT {key} AS _key, _parent, {listed} FROM {relation} AS t")
             ctx.con.execute(f"CREATE TABLE {ctx.target} AS {' UNION ALL '.join(parts)}")
         else:
             sizes = [int(ctx.one(f"SELECT coalesce(sum(greatest({quote(plan.unit)}, 0)), 0) FROM {r}" if plan.unit else f"SELECT count(*) FROM {r}")[0]) for r in relations]

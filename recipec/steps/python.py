@@ -103,7 +103,7 @@ class Python(Kind):
         raw = ctx.temp("answer")
         if first is None:
             empty = ", ".join(f"NULL::{c.type} AS {quote(c.name)}" for c in plan.schema.columns)
-            ctx.con.execute(f"CREATE TEMP TABLE {raw} AS SELECT NULL::VARCHAR AS _key, 0::BIGINT AS _n, {empty} WHERE false")
+            ctx.con.execute(f"CREATE TEMP TABLE {raw} AS SELECT NULL::VARCHAR AS _key, 0::BIGINT AS __n, {empty} WHERE false")
         else:
             def everything() -> Iterator[pa.RecordBatch]:
                 yield first
@@ -112,17 +112,17 @@ class Python(Kind):
             stream = pa.RecordBatchReader.from_batches(first.schema, everything())
             ctx.con.register("__answer", stream)
             try:
-                ctx.con.execute(f"CREATE TEMP TABLE {raw} AS SELECT _key, _n, {names} FROM __answer")
+                ctx.con.execute(f"CREATE TEMP TABLE {raw} AS SELECT _key, __n, {names} FROM __answer")
             except (duckdb.ConversionException, duckdb.BinderException) as error:
                 raise DataError(f"{plan.function}: its answer does not have the declared types: {str(error).splitlines()[0]}", "see `columns`") from None
             finally:
                 ctx.con.unregister("__answer")
         # A row given back once keeps its key; several from one row are its children.
-        keyed = f"SELECT *, count(*) OVER (PARTITION BY _key) AS _c, row_number() OVER (PARTITION BY _key ORDER BY _n) AS _i FROM {raw}"
-        child = derived_key("_key::UUID", "python", "_i")
+        keyed = f"SELECT *, count(*) OVER (PARTITION BY _key) AS __c, row_number() OVER (PARTITION BY _key ORDER BY __n) AS __i FROM {raw}"
+        child = derived_key("_key::UUID", "python", "__i")
         ctx.con.execute(
-            f"CREATE TABLE {ctx.target} AS SELECT CASE WHEN _c = 1 THEN a._key::UUID ELSE {child.replace('_key::UUID', 'a._key::UUID')} END AS _key, "
-            f"CASE WHEN _c = 1 THEN s._parent ELSE a._key::UUID END AS _parent, {', '.join('a.' + quote(c) for c in plan.schema.names)} "
+            f"CREATE TABLE {ctx.target} AS SELECT CASE WHEN __c = 1 THEN a._key::UUID ELSE {child.replace('_key::UUID', 'a._key::UUID')} END AS _key, "
+            f"CASE WHEN __c = 1 THEN s._parent ELSE a._key::UUID END AS _parent, {', '.join('a.' + quote(c) for c in plan.schema.names)} "
             f"FROM ({keyed}) AS a LEFT JOIN {source} AS s ON a._key::UUID = s._key"
         )
         kept = int(ctx.one(f"SELECT count(*) FROM {ctx.target}")[0])
@@ -161,7 +161,7 @@ def load(plan: PythonPlan) -> Any:
 
 
 def checked(plan: PythonPlan, function: Any, batch: Any) -> Iterator[Any]:
-    """The function's answer to a batch, with ``_key`` and the place ``_n`` in the answer; DataError for a wrong one."""
+    """The function's answer to a batch, with ``_key`` and the place ``__n`` in the answer; DataError for a wrong one."""
     import pyarrow as pa
 
     try:
@@ -193,7 +193,7 @@ def checked(plan: PythonPlan, function: Any, batch: Any) -> Iterator[Any]:
             "return the column `_key` to say which row each answer is for",
         )
     columns = [answer.column(c) for c in plan.schema.names]
-    yield pa.record_batch([keys, pa.array(range(answer.num_rows), pa.int64()), *columns], names=["_key", "_n", *plan.schema.names])
+    yield pa.record_batch([keys, pa.array(range(answer.num_rows), pa.int64()), *columns], names=["_key", "__n", *plan.schema.names])
 
 
 def line_of(error: BaseException, file: Path) -> str:

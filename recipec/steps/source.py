@@ -30,6 +30,7 @@ from recipec.registry import find
 from recipec.registry import names as registry_names
 from recipec.resolve.binder import StepBinder
 from recipec.resolve.chain import Chain, ChainBuilder, meaning_of
+from recipec.resolve.columns import reserved
 from recipec.resolve.loading import missing
 from recipec.resolve.problems import (
     BadValue,
@@ -111,12 +112,10 @@ class Source(Kind):
             return None
         ok = True
         for column in schema.columns:
-            if column.name.startswith("_") and (
-                column.name in ("_key", "_parent", "_order", "_why", "_because", "_file", "_row") or column.name[1:2] in "vw" and column.name[2:].isdigit()
-            ):
+            if reserved(column.name):
                 bind.report(
                     ReservedColumn(
-                        span=call.span,
+                        span=column.origin or call.span,
                         message=f"the source has a column `{column.name}`, a name that recipec keeps for itself",
                         help=("declare the columns you need: columns: { ... }",),
                     )

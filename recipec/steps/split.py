@@ -245,8 +245,8 @@ class Split(Kind):
                 ctx.con, f"SELECT _key, {near.text.sql} AS _text FROM {source}", text="_text", threshold=near.near, by=near.by,
                 ngram=near.ngram, out=clusters, scratch=ctx.temporary, progress=lambda share: ctx.progress(share * 0.7, "near-duplicates"),
             )  # fmt: skip
-            relation = f"(SELECT s.*, c.cluster AS _cluster FROM {source} AS s JOIN {quote(clusters)} AS c ON s._key = c._key)"
-            group = "_cluster"
+            relation = f"(SELECT s.*, c.cluster AS __cluster FROM {source} AS s JOIN {quote(clusters)} AS c ON s._key = c._key)"
+            group = "__cluster"
         elif settings.group is not None:
             group = settings.group.sql
         out = f"{ctx.scratch}parts"

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from recipec.api import HIDDEN, Bound, Column, ColumnName, Kind, Outcome, Schema, Settings, Traits, quote, step
+from recipec.api import HIDDEN, KEY, PARENT, Bound, Column, ColumnName, Kind, Outcome, Schema, Settings, Traits, quote, step
 from recipec.engines.context import RunContext, StepFailed
 from recipec.engines.tests import run_tests
 from recipec.identity import source_key
 from recipec.resolve.binder import StepBinder
 from recipec.resolve.chain import ChainBuilder, Test
+from recipec.resolve.columns import reserved
 from recipec.resolve.problems import BadSQL, NotReproducible, ReservedColumn, UnknownColumn
 from recipec.resolve.refusal import readable
 from recipec.resolve.typing import Refused
@@ -83,8 +84,9 @@ class Sql(Kind):
             return None
         schema = Schema(tuple(Column(n, t) for n, t in types.items() if n not in HIDDEN), unknown=any(i.schema.unknown for i in bind.inputs))
         for name in types:
-            if name in ("_why", "_because", "_part") or name == "_order":
-                bind.report(ReservedColumn(span=text_node.span, message=f"the query makes a column `{name}`, a name that recipec keeps for itself"))
+            if reserved(name) and name not in (KEY, PARENT):
+                message = f"the query makes a column `{name}`, a name that recipec keeps for itself"
+                bind.report(ReservedColumn(span=text_node.span, message=message, help=("name it otherwise: ... as other",)))
                 return None
         inner = replace_schema(bind, schema)
         settings: SqlSettings | None = inner.settings(schema=schema)
