@@ -101,19 +101,19 @@ class Dedupe(Operator):
         self.check_across(bind, schema, names)
         digest = f"CASE WHEN _why IS NULL AND {known(names)} THEN {same(names)} END"
         kept = (
-            f"SELECT _same, arg_min(_key, {{'o': {self.preferred(schema, names)}, 'k': _key}}) AS _kept "
-            f"FROM (SELECT *, {digest} AS _same FROM {{input}}) WHERE _same IS NOT NULL GROUP BY _same HAVING count(*) > 1"
+            f"SELECT __same, arg_min(_key, {{'o': {self.preferred(schema, names)}, 'k': _key}}) AS _kept "
+            f"FROM (SELECT *, {digest} AS __same FROM {{input}}) WHERE __same IS NOT NULL GROUP BY __same HAVING count(*) > 1"
         )
         duplicate = "d._kept IS NOT NULL AND d._kept <> i._key"
         whys, becauses = [], []
         for number, ref in enumerate(p.across):
-            elsewhere = f"i._same IN (SELECT {same(names)} FROM {ref.sql} WHERE {known(names)})"
+            elsewhere = f"i.__same IN (SELECT {same(names)} FROM {ref.sql} WHERE {known(names)})"
             whys.append(f"WHEN {elsewhere} THEN {{why[{number + 1}]}}")
             becauses.append(f"WHEN {elsewhere} THEN {literal(f'the same as a row of {ref}')}")
         why = f"CASE WHEN i._why IS NOT NULL THEN i._why {' '.join(whys)} WHEN {duplicate} THEN {{why[0]}} END"
         because = f"CASE WHEN i._why IS NOT NULL THEN i._because {' '.join(becauses)} WHEN {duplicate} THEN 'the same as ' || d._kept END"
         listed = projection(schema, why=why, because=because, prefix="i.")
-        query = f"SELECT {listed} FROM (SELECT *, {digest} AS _same FROM {{input}}) AS i LEFT JOIN ({kept}) AS d ON i._same = d._same"
+        query = f"SELECT {listed} FROM (SELECT *, {digest} AS __same FROM {{input}}) AS i LEFT JOIN ({kept}) AS d ON i.__same = d.__same"
         reasons = ("duplicate", *(f"duplicate of {ref}" for ref in p.across))
         return Rewrite(query, schema, reasons, prepare=nothing)
 
