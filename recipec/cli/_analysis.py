@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 def analyse(source: Source, sets: Mapping[str, str], *, offline: bool) -> Program:
     """The resolved program of a recipe; its ``findings`` hold what every stage found."""
+    # pydantic looks for plug-ins in the metadata of every installed package, which takes as long as a small check.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     from recipec.resolve.loading import load
 
     program = load(source, sets, offline=offline)

@@ -167,12 +167,10 @@ def errors(findings: Iterable[Diagnostic]) -> int:
 
 def rules(options: list[str]) -> Collection[str]:
     """The names of rules given by name or code; raises CannotRun for one that does not exist."""
-    from recipec.report import rules as known
-
     out: set[str] = set()
-    for wanted in (w.strip() for option in options for w in option.split(",")):
-        if not wanted:
-            continue
+    for wanted in filter(None, (w.strip() for option in options for w in option.split(","))):
+        from recipec.report import rules as known
+
         name = known.resolve_name(wanted)
         if name is None:
             guess = known.suggestion(wanted)

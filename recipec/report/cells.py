@@ -7,6 +7,8 @@ Chinese, Japanese and Korean encodings.
 from __future__ import annotations
 
 TAB = 4
+CLOSING = "、，。；：？！）】」』》〉”’…"
+"""Wide marks that do not begin a line."""
 DANGEROUS = ((0x80, 0x9F), (0x2028, 0x202E), (0x2066, 0x2069), (0xD800, 0xDFFF))
 """Beyond ASCII: control characters, line ends and marks of direction, halves of surrogate pairs."""
 
@@ -136,11 +138,16 @@ def _wrap_line(text: str, room: int) -> list[str]:
 
 
 def _words(text: str) -> list[tuple[str, int]]:
-    """Pieces that may not be broken: words with the blanks behind them, and single wide letters."""
+    """Pieces that may not be broken: words with the blanks behind them, and single wide letters with the marks that may
+    not begin a line."""
     out: list[tuple[str, int]] = []
     word = ""
     for char in text:
         wide = not char.isascii() and width_of(char) == 2
+        if char in CLOSING and out and not word:
+            held = out.pop()[0] + char
+            out.append((held, width(held)))
+            continue
         if word and ((word[-1] == " " and char != " ") or wide):
             out.append((word, width(word)))
             word = ""

@@ -18,7 +18,7 @@ def overview(groups: Iterable[tuple[Group, Sequence[Entry]]], terminal: Terminal
     for group, entries in groups:
         if not entries:
             continue
-        column = min(24, max(width(e.name) for e in entries))
+        column = max(width(e.name) for e in entries)
         out.append(terminal.paint("bold", TITLES[group]))
         for e in entries:
             room = terminal.width - column - 4

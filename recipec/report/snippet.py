@@ -35,7 +35,7 @@ class Mark:
         return self.first != self.last
 
 
-def mark(label: Label, main: bool) -> Mark:
+def mark(label: Label, main: bool, unicode: bool = True) -> Mark:
     """Where a label stands, without the blanks and line ends at its end; an empty span is one column wide."""
     source, span = label.span.source, label.span
     start = max(0, min(span.start, len(source.text)))
@@ -45,7 +45,7 @@ def mark(label: Label, main: bool) -> Mark:
     last, b = source.place(end)
     if first == last:
         b = max(b, a + 1)
-    return Mark(first, a - 1, last, b - 1, clean(label.text), main)
+    return Mark(first, a - 1, last, b - 1, clean(label.text, unicode), main)
 
 
 class Canvas:
@@ -92,7 +92,7 @@ class Drawing:
 
     def head(self, span: Span) -> str:
         line, column = span.place
-        place = f"{clean(span.source.path)}:{line}:{column}"
+        place = f"{clean(span.source.path, self.terminal.unicode)}:{line}:{column}"
         return " " * self.gutter + self.terminal.paint("gutter", self.terminal.draw("┌─")) + f" {place}"
 
     def edge(self, number: int | None = None, text: str = "") -> str:
@@ -102,7 +102,7 @@ class Drawing:
 
     def file(self, source: Source, labels: list[tuple[Label, bool]]) -> Iterator[str]:
         """The rows of one file, from its name to the last mark."""
-        marks = [mark(label, main) for label, main in labels]
+        marks = [mark(label, main, self.terminal.unicode) for label, main in labels]
         yield self.head(next((label.span for label, main in labels if main), labels[0][0].span))
         yield self.edge()
         brackets = self.depths([m for m in marks if m.long])
