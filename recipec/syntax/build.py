@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import Any, cast
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, cast
 
-from recipec.diagnostics import Diagnostic
 from recipec.source import Source, Span
-from recipec.syntax import errors, literals, token_errors
+from recipec.syntax import literals
 from recipec.syntax.machine import BALANCE, Action, Token
 from recipec.syntax.tables import Tables
 from recipec.syntax.tree import (
@@ -52,6 +52,9 @@ from recipec.syntax.tree import (
     Unary,
     When,
 )
+
+if TYPE_CHECKING:
+    from recipec.diagnostics import Diagnostic
 
 Children = list[Any]
 
@@ -279,7 +282,9 @@ class Builder:
         while isinstance(base, Field):
             base = base.base
         if not isinstance(base, Name) or not isinstance(func, Name | Field):
-            self.diagnostics.append(errors.NotCallable(span=func.span, func=func))
+            from recipec.syntax.errors import NotCallable
+
+            self.diagnostics.append(NotCallable(span=func.span, func=func))
             return func
         return Call(func, c[1], span=self.span(start, end))
 
@@ -345,8 +350,10 @@ class Builder:
         if written.startswith("`"):
             return Name(written[1:-1].replace("``", "`"), True, span=self.span(start, end))
         if c[0].word in RESERVED:
+            from recipec.syntax.errors import LooseLambda, ReservedWord
+
             where = self.span(start, end)
-            self.reserved[start] = errors.LooseLambda(span=where) if c[0].word == "LAMBDA" else errors.ReservedWord(span=where)
+            self.reserved[start] = LooseLambda(span=where) if c[0].word == "LAMBDA" else ReservedWord(span=where)
         return Name(written, span=self.span(start, end))
 
     def round_(self, c: Children, start: int, end: int) -> Round:
@@ -357,7 +364,9 @@ class Builder:
         value = self.number([token], token.start, token.end).value
         if isinstance(value, int) and value > 0:
             return value
-        self.diagnostics.append(errors.BadRound(span=self.span(token.start, token.end)))
+        from recipec.syntax.errors import BadRound
+
+        self.diagnostics.append(BadRound(span=self.span(token.start, token.end)))
         return 1
 
     def text(self, c: Children, start: int, end: int) -> String:
@@ -368,16 +377,21 @@ class Builder:
         if token.kind == "BLOCK":
             return String(literals.block_value(token.text), True, span=where)
         value, bad = literals.string_value(token.text)
-        for offset, length in bad:
-            start = token.start + offset
-            self.diagnostics.append(token_errors.BadEscape(span=self.span(start, start + length)))
+        if bad:
+            from recipec.syntax.token_errors import BadEscape
+
+            for offset, length in bad:
+                start = token.start + offset
+                self.diagnostics.append(BadEscape(span=self.span(start, start + length)))
         return String(value, span=where)
 
     def number(self, c: Children, start: int, end: int) -> Number:
         token: Token = c[0]
         value = literals.number_value(token.text)
         if value is None:
-            self.diagnostics.append(token_errors.NumberTooLarge(span=self.span(start, end)))
+            from recipec.syntax.token_errors import NumberTooLarge
+
+            self.diagnostics.append(NumberTooLarge(span=self.span(start, end)))
             value = 0
         unit = token.text.split()[-1] if token.kind == "UNIT" else None
         return Number(value, token.kind == "PERCENT", unit, span=self.span(start, end))
@@ -395,3 +409,11 @@ class Builder:
 
     def null(self, c: Children, start: int, end: int) -> Null:
         return Null(span=self.span(start, end))
+
+
+def steps_after_steps(source: Source, items: Sequence[Item]) -> Iterator[Step]:
+    """Steps that stand on one line behind another that says nothing: most likely the two were meant as one."""
+    for first, second in pairwise(items):
+        bare = isinstance(first, Step) and first.span.end == first.name.span.end
+        if bare and isinstance(second, Step) and "\n" not in source.text[first.span.end : second.span.start]:
+            yield second

@@ -19,9 +19,8 @@ things of the input's layout are kept because they carry meaning for the reader:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from recipec.diagnostics import Diagnostic
 from recipec.source import Source
 from recipec.syntax.concrete import Cst, Tree, concrete, ends
 from recipec.syntax.layout import HARD, SPACE, Comment, Doc, Hard, Indent, Line, flat, group, indent, join, render, width
@@ -29,6 +28,9 @@ from recipec.syntax.lexer import TRIVIA, scan
 from recipec.syntax.machine import Token
 from recipec.syntax.parse import parse
 from recipec.syntax.printer import HUGS, Printer, Slot
+
+if TYPE_CHECKING:
+    from recipec.diagnostics import Diagnostic
 
 COLUMNS = 100
 """The width that lines are broken at, in terminal columns."""

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from recipec.diagnostics import Diagnostic
 from recipec.source import Source
-from recipec.syntax import errors
-from recipec.syntax.lexer import MAX_FINDINGS, MAX_TOKENS, TRIVIA, scan
-from recipec.syntax.machine import Token, advance, expected
-from recipec.syntax.recover import Parser, column, pieces
+from recipec.syntax.build import Builder, steps_after_steps
+from recipec.syntax.lexer import MAX_TOKENS, TRIVIA, scan
+from recipec.syntax.machine import Stuck, Token, TooDeep, advance, expected, run
 from recipec.syntax.tables import tables
-from recipec.syntax.tree import Comment, File
+from recipec.syntax.tree import Comment, File, Item
+
+if TYPE_CHECKING:
+    from recipec.diagnostics import Diagnostic
 
 MAX_CHARACTERS = 1_000_000
 """Of a file; see also ``MAX_TOKENS``."""
@@ -30,6 +32,15 @@ def parse(source: Source) -> tuple[File, list[Diagnostic]]:
         return _too_large(source, f"{MAX_TOKENS:,} words, signs and blanks")
     tokens = [token for token in lexed.tokens if token.kind not in TRIVIA]
     comments = _comments(source, lexed.tokens)
+    if not (lexed.diagnostics or lexed.habits):
+        items = _clean(source, tokens)
+        if items is not None:
+            return File(source, items, comments), []
+
+    from recipec.syntax import errors
+    from recipec.syntax.recover import Parser
+    from recipec.syntax.slips import MAX_FINDINGS
+
     parser = Parser(source, tables(), lexed.diagnostics, lexed.fatal)
     items = parser.parse(tokens)
     unique = {diagnostic.order: diagnostic for diagnostic in reversed(parser.diagnostics)}
@@ -39,7 +50,21 @@ def parse(source: Source) -> tuple[File, list[Diagnostic]]:
     return File(source, items, comments, tuple(parser.broken)), found
 
 
+def _clean(source: Source, tokens: Sequence[Token]) -> tuple[Item, ...] | None:
+    """The items of a file without any mistake, or None: what knows about mistakes need not be imported for the former."""
+    diagnostics: list[Diagnostic] = []
+    builder = Builder(source, diagnostics)
+    try:
+        items: tuple[Item, ...] = run(tables(), tokens, "start", builder.actions(tables()))
+    except (Stuck, TooDeep):
+        return None
+    builder.finish()
+    return None if diagnostics or any(steps_after_steps(source, items)) else items
+
+
 def _too_large(source: Source, what: str) -> tuple[File, list[Diagnostic]]:
+    from recipec.syntax import errors
+
     return File(source, (), ()), [errors.FileTooLarge(span=source.span(0, 0), what=what)]
 
 
@@ -91,6 +116,8 @@ def accepts(source: Source, offset: int) -> Accepted:
         typed = before.pop().text
     table = tables()
     if before:
+        from recipec.syntax.recover import column, pieces
+
         before = pieces(source, before, column(source, before[0]))[-1]
     states = [table.starts["start"]]
     for token in before:

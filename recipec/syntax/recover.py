@@ -9,16 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import islice
 from typing import Any
 
 from recipec.diagnostics import Diagnostic, nearest
 from recipec.source import Source, Span
 from recipec.syntax import errors
-from recipec.syntax.build import Builder
+from recipec.syntax.build import Builder, steps_after_steps
 from recipec.syntax.diagnose import OPENER, PARTNER, Trouble
-from recipec.syntax.lexer import MAX_FINDINGS
 from recipec.syntax.machine import Action, Stuck, Token, TooDeep, advance, run
+from recipec.syntax.slips import MAX_FINDINGS
 from recipec.syntax.tables import Tables
 from recipec.syntax.token_errors import ForeignWord
 from recipec.syntax.tree import Item, Name, Step
@@ -59,13 +59,9 @@ class Parser:
 
     def check(self, items: tuple[Item, ...]) -> tuple[Item, ...]:
         """Report two steps on one line of which the first says nothing: it was meant as one."""
-        for first, second in pairwise(items):
-            bare = isinstance(first, Step) and first.span.end == first.name.span.end
-            if len(self.diagnostics) > 2 * MAX_FINDINGS:
-                break
-            if bare and isinstance(second, Step) and "\n" not in self.source.text[first.span.end : second.span.start]:
-                meant = nearest(second.kind.id, ("from",))
-                self.diagnostics.append(errors.StepAfterStep(span=second.kind.span, meant=meant))
+        for second in islice(steps_after_steps(self.source, items), 2 * MAX_FINDINGS):
+            meant = nearest(second.kind.id, ("from",))
+            self.diagnostics.append(errors.StepAfterStep(span=second.kind.span, meant=meant))
         return items
 
     def forget(self, before: int) -> None:

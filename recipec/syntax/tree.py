@@ -8,20 +8,48 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
-from typing import Literal, TypeAlias
+from operator import attrgetter
+from typing import Any, Literal, TypeAlias
 
 from recipec.source import Source, Span
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Node:
+    """Base of all nodes. Equality, hash and repr are written once here, not generated for each class: that is a third of
+    the time that importing this module takes."""
+
     span: Span = field(compare=False, repr=False)
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        values = _values(type(self))
+        return bool(values(self) == values(other))
+
+    def __hash__(self) -> int:
+        return hash((type(self), _values(type(self))(self)))
+
+    def __repr__(self) -> str:
+        parts = (f"{f.name}={getattr(self, f.name)!r}" for f in fields(self) if f.repr)
+        return f"{type(self).__name__}({', '.join(parts)})"
+
+
+def _values(kind: type[Any]) -> attrgetter[Any]:
+    """What takes part in equality: all fields but spans."""
+    values = _VALUES.get(kind)
+    if values is None:
+        values = _VALUES[kind] = attrgetter("__class__", *(f.name for f in fields(kind) if f.compare))
+    return values
+
+
+_VALUES: dict[type[Any], attrgetter[Any]] = {}
 
 
 # Expressions ----------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class String(Node):
     """``"..."`` with its escapes resolved, or a block ``\"\"\"...\"\"\"`` (dedented, without its first empty line)."""
 
@@ -29,7 +57,7 @@ class String(Node):
     block: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Number(Node):
     """``1_000``, ``0.5``, ``1e-5``, ``80%`` (value 0.8), ``2_000_000 tokens`` (unit ``tokens``).
 
@@ -41,17 +69,17 @@ class Number(Node):
     unit: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Bool(Node):
     value: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Null(Node):
     pass
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Regex(Node):
     """``r/.../flags``; ``\\/`` inside stands for a slash."""
 
@@ -59,7 +87,7 @@ class Regex(Node):
     flags: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Name(Node):
     """A column, step, parameter, template or type. ``quoted`` when written in backticks."""
 
@@ -67,7 +95,7 @@ class Name(Node):
     quoted: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Field(Node):
     """``base.name``: a struct's field, a split's part, a step's column, an import's member."""
 
@@ -75,7 +103,7 @@ class Field(Node):
     name: Name
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Round(Node):
     """``clf@2``: the step of that name in round 2 of a ``repeat``."""
 
@@ -83,7 +111,7 @@ class Round(Node):
     number: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Index(Node):
     """``xs[1]`` and ``xs[1:3]`` as in DuckDB (one-based). ``stop`` is None for a single element."""
 
@@ -93,7 +121,7 @@ class Index(Node):
     slice: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Arg(Node):
     """An argument; ``name`` is None for one given by position."""
 
@@ -101,7 +129,7 @@ class Arg(Node):
     name: Name | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Call(Node):
     """``f(a, b: 1)``. ``x |> f(a)`` is ``f(x, a)`` with ``piped`` set; ``x |> f`` too. ``func`` may be dotted (``common.f``)."""
 
@@ -110,7 +138,7 @@ class Call(Node):
     piped: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Arrow(Node):
     """``old => new`` in an argument: ``rename(a => b)``, ``classify(text => label)``. ``left`` may be a tuple of names as a list."""
 
@@ -118,7 +146,7 @@ class Arrow(Node):
     right: Expr
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Lambda(Node):
     """``lambda x, i: expr``, as an argument of DuckDB's list functions."""
 
@@ -126,7 +154,7 @@ class Lambda(Node):
     body: Expr
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Unary(Node):
     op: Literal["-", "+", "not"]
     operand: Expr
@@ -138,7 +166,7 @@ BinaryOp: TypeAlias = Literal[
 ]  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Binary(Node):
     """A binary operator. ``op_span`` is the operator's own place."""
 
@@ -148,7 +176,7 @@ class Binary(Node):
     op_span: Span = field(compare=False, repr=False, kw_only=True)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Between(Node):
     value: Expr
     low: Expr
@@ -156,13 +184,13 @@ class Between(Node):
     negated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class IsNull(Node):
     value: Expr
     negated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Case(Node):
     """``case when a then b ... else c end`` (``subject`` None) and ``case x when 1 then b ... end``."""
 
@@ -171,7 +199,7 @@ class Case(Node):
     default: Expr | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Cast(Node):
     """``cast(x as int)``, ``try_cast(x as int)``. The type is an expression: ``int``, ``[text]``, ``{a: int}``, ``decimal(10, 2)``."""
 
@@ -180,12 +208,12 @@ class Cast(Node):
     attempt: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ListExpr(Node):
     items: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class StructExpr(Node):
     """``{a: 1, "odd key": 2}``; also the form of settings such as ``columns: { text: text }``."""
 
@@ -201,7 +229,7 @@ Expr: TypeAlias = (
 # Statements -----------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Setting(Node):
     """``key: value``"""
 
@@ -209,7 +237,7 @@ class Setting(Node):
     value: Expr
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Assign(Node):
     """``column = expr``"""
 
@@ -217,7 +245,7 @@ class Assign(Node):
     value: Expr
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Filter(Node):
     """``keep where expr [as "reason"]``, ``drop where expr [as "reason"]``"""
 
@@ -226,7 +254,7 @@ class Filter(Node):
     reason: String | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class When(Node):
     """``when expr => "label" [as name]``"""
 
@@ -235,7 +263,7 @@ class When(Node):
     name: Name | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Expect(Node):
     """``expect [warn] expr [as "name"]``"""
 
@@ -244,7 +272,7 @@ class Expect(Node):
     name: String | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Op(Node):
     """``[vote] op(args) [as name] [{ ... }]``, and ``search { ... }`` (a call without arguments)."""
 
@@ -260,7 +288,7 @@ Statement: TypeAlias = Setting | Assign | Filter | When | Expect | Op
 # Items of a file ------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Header(Node):
     """``recipe "name" { version: "1.0.0" }``"""
 
@@ -268,7 +296,7 @@ class Header(Node):
     body: tuple[Statement, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Import(Node):
     """``import "common.recipe" as common``"""
 
@@ -276,7 +304,7 @@ class Import(Node):
     alias: Name
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Param(Node):
     """``param min_words: int = 5``; without a default it must be given by ``--set``."""
 
@@ -285,7 +313,7 @@ class Param(Node):
     default: Expr | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Def(Node):
     """``def shouting(t) = upper(t) == t``"""
 
@@ -294,13 +322,13 @@ class Def(Node):
     body: Expr
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class TemplateParam(Node):
     name: Name
     type: Expr | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Template(Node):
     """``template ask(text) \"\"\"...\"\"\"``, or one string per chat role: ``{ system \"\"\"..\"\"\" user \"\"\"..\"\"\" }``.
 
@@ -312,7 +340,7 @@ class Template(Node):
     parts: tuple[tuple[Name | None, String], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Step(Node):
     """``KIND name [from a, b] [= reader(...)] [\"\"\"text\"\"\"] [{ statements }]``
 
@@ -329,7 +357,7 @@ class Step(Node):
     head: Span = field(compare=False, repr=False, kw_only=True)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Repeat(Node):
     """``repeat 3 as round { steps } until CONDITION``"""
 
