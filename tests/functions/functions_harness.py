@@ -59,7 +59,7 @@ class Calculator:
                 if own is None:
                     return f"{name}({', '.join(map(self._lower, args))})"
                 given = dict(zip((p.name for p in own.parameters), args, strict=False)) | {k.arg: k.value for k in keywords if k.arg}
-                return self.call(name, **{k: ast.literal_eval(v) if self._constant(own, k) else self._lower(v) for k, v in given.items()})
+                return self.call(name, **{k: constant(v) if self._constant(own, k) else self._lower(v) for k, v in given.items()})
             case ast.List(elts=items):
                 return f"[{', '.join(map(self._lower, items))}]"
             case ast.Name(id="null"):
@@ -77,6 +77,13 @@ class Calculator:
                 kernel.sql_name, runner(kernel), [self.con.dtype(a) for a in kernel.args], self.con.dtype(kernel.returns),
                 type="arrow", null_handling="special",
             )  # fmt: skip
+
+
+def constant(node: ast.expr) -> Any:
+    """The value of a constant argument; a bare name is a word."""
+    if isinstance(node, ast.Name):
+        return {"true": True, "false": False, "null": None}.get(node.id, node.id)
+    return ast.literal_eval(node)
 
 
 def runner(kernel: Kernel) -> Any:
