@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 
 from recipec.source import Span
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Fragment:
-    """Pieces of SQL; ``span`` is the recipe's text that they lower, where there is one."""
+    """Pieces of SQL; ``span`` is the recipe's text that they lower, where there is one. Not changed once made."""
 
     parts: tuple[str | Fragment, ...]
     span: Span | None = None
+    text: str = field(init=False)
 
-    @cached_property
-    def text(self) -> str:
-        return "".join(p if isinstance(p, str) else p.text for p in self.parts)
+    def __post_init__(self) -> None:
+        self.text = "".join([p if isinstance(p, str) else p.text for p in self.parts])
 
     def locate(self, position: int) -> Span | None:
         """The innermost span whose SQL covers the character at ``position`` of ``text``."""

@@ -394,18 +394,32 @@ class File:
         return next((i for i in self.items if isinstance(i, Header)), None)
 
 
-def children(node: Node) -> Iterator[Node]:
+_FIELDS: dict[type, tuple[str, ...]] = {}
+
+
+def children(node: Node) -> list[Node]:
     """The nodes directly below ``node``, in the order of their fields."""
-
-    def inside(value: object) -> Iterator[Node]:
+    kind = type(node)
+    names = _FIELDS.get(kind)
+    if names is None:
+        # Which fields can hold nodes: asked once for each kind of node, because trees are walked often.
+        names = _FIELDS[kind] = tuple(f.name for f in fields(kind) if f.name not in ("span", "op_span", "head"))
+    out: list[Node] = []
+    for name in names:
+        value = getattr(node, name)
         if isinstance(value, Node):
-            yield value
+            out.append(value)
         elif isinstance(value, tuple):
-            for part in value:
-                yield from inside(part)
+            gather(value, out)
+    return out
 
-    for f in fields(node):
-        yield from inside(getattr(node, f.name))
+
+def gather(values: tuple[object, ...], out: list[Node]) -> None:
+    for value in values:
+        if isinstance(value, Node):
+            out.append(value)
+        elif isinstance(value, tuple):
+            gather(value, out)
 
 
 def walk(node: Node) -> Iterator[Node]:
@@ -414,4 +428,4 @@ def walk(node: Node) -> Iterator[Node]:
     while stack:
         top = stack.pop()
         yield top
-        stack.extend(reversed(list(children(top))))
+        stack.extend(reversed(children(top)))
