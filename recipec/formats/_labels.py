@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from recipec.api import DataError, ExportContext, quote
+from recipec.formats._order import source
 from recipec.formats._types import Type, is_list
 
 MOST_CLASSES = 10_000
@@ -29,7 +30,7 @@ def found_classes(ctx: ExportContext, name: str, t: Type, *, otherwise: str | No
     if one.name == "ENUM":
         return one.values
     value = f"unnest({quote(name)})" if is_list(t) else quote(name)
-    every = " UNION ALL ".join(f"(SELECT {value} AS v FROM ({p.query}) AS __rows)" for p in ctx.parts)
+    every = " UNION ALL ".join(f"(SELECT {value} AS v FROM ({source(ctx.con, p).table}) AS __rows)" for p in ctx.parts)
     rows = ctx.con.execute(f"SELECT DISTINCT v FROM ({every}) WHERE v IS NOT NULL LIMIT {MOST_CLASSES + 1}").fetchall()
     if len(rows) > MOST_CLASSES:
         raise DataError(f"`{name}` has over {MOST_CLASSES:,} different values: these are no classes", f"name another column than `{name}`")

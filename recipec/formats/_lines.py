@@ -56,8 +56,7 @@ def write_text(
     with steady(ctx):
         for part in ctx.parts:
             files = targets(ctx, part, extension + SUFFIXES[compress], apart=apart)
-            query = f"SELECT {line(part)} AS line FROM ({part.query}) AS __rows"
-            with batches(ctx.con, query) as rows:
+            with batches(ctx.con, part, f"{line(part)} AS line") as rows:
                 pieces = _Pieces(rows, between, render)
                 for target in files:
                     with _opened(target.path, compress) as out:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from recipec.api import KEY, DataError, ExportContext, ExportPart, Schema, quote
-from recipec.formats._stream import yields_key
+from recipec.formats._order import source, yields_key
 from recipec.formats._types import Type, parse
 from recipec.resolve.types import shown
 
@@ -57,7 +57,7 @@ def require(ctx: ExportContext, format: str, rules_of: Callable[[Schema], Sequen
         if not rules:
             continue
         counts = ", ".join(f"count(*) FILTER (WHERE coalesce({r.broken}, false))" for r in rules)
-        (found,) = ctx.con.execute(f"SELECT {counts} FROM ({part.query}) AS __rows").fetchall()
+        (found,) = ctx.con.execute(f"SELECT {counts} FROM ({source(ctx.con, part).table}) AS __rows").fetchall()
         broken = [(rule, n) for rule, n in zip(rules, found, strict=True) if n]
         if broken:
             said = "; ".join(f"{n:,} row{'s' * (n != 1)} {rule.what} ({_first(ctx.con, part, rule)})" for rule, n in broken)
@@ -67,10 +67,22 @@ def require(ctx: ExportContext, format: str, rules_of: Callable[[Schema], Sequen
 
 def _first(con: duckdb.DuckDBPyConnection, part: ExportPart, rule: Rule) -> str:
     """Where the first row that breaks a rule is, and what is wrong there."""
+    rows = source(con, part)
     key = f"CAST({quote(KEY)} AS VARCHAR)" if yields_key(con, part) else "NULL"
-    ((place, name, shown),) = con.execute(
-        f"SELECT n, k, w FROM (SELECT row_number() OVER () AS n, {key} AS k, coalesce({rule.broken}, false) AS b,"
-        f" left(CAST({rule.show or 'NULL'} AS VARCHAR), 80) AS w FROM ({part.query}) AS __rows) WHERE b ORDER BY n LIMIT 1"
-    ).fetchall()
+    wrong = f"left(CAST({rule.show or 'NULL'} AS VARCHAR), 80)"
+    if rows.by:
+        by = ", ".join(rows.by)
+        bad = f"SELECT {by}, {key} AS k, {wrong} AS w FROM ({rows.table}) AS __rows WHERE {rule.broken} ORDER BY {by} LIMIT 1"
+        earlier = " OR ".join(
+            "(" + " AND ".join([*(f"r.{same} = b.{same}" for same in rows.by[:i]), f"r.{column} < b.{column}"]) + ")"
+            for i, column in enumerate(rows.by)
+        )
+        query = f"SELECT (SELECT count(*) + 1 FROM ({rows.table}) AS r WHERE {earlier}), k, w FROM ({bad}) AS b"
+    else:
+        every = (
+            f"SELECT row_number() OVER () AS n, {key} AS k, coalesce({rule.broken}, false) AS b, {wrong} AS w FROM ({rows.table}) AS __rows"
+        )
+        query = f"SELECT n, k, w FROM ({every}) WHERE b ORDER BY n LIMIT 1"
+    ((place, name, shown),) = con.execute(query).fetchall()
     named = "" if name is None else f", key {name}"
     return f"first: row {place:,}{named}" + ("" if shown is None else f": `{shown}`")

@@ -7,13 +7,14 @@ refused. While rows are being read the connection can answer nothing else, so ``
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recipec.api import KEY, Column, DataError, ExportContext, ExportPart, Schema, quote
+from recipec.formats._order import ordered, source, yields_key
 from recipec.formats._types import parse
 
 if TYPE_CHECKING:
@@ -42,19 +43,34 @@ def steady(ctx: ExportContext) -> Iterator[None]:
 
 
 class Rows:
-    """The result of a query: its Arrow ``schema``, and an iterator over its batches in order."""
+    """The results of queries, one after the other: their Arrow ``schema``, and an iterator over their batches."""
 
-    def __init__(self, reader: pa.RecordBatchReader) -> None:
-        self.reader, self.schema = reader, reader.schema
+    def __init__(self, con: duckdb.DuckDBPyConnection, queries: Sequence[str]) -> None:
+        self.con, self.queries = con, list(queries)
+        self.reader = self.open()
+        self.schema = self.reader.schema
+        self.done = False
+
+    def open(self) -> pa.RecordBatchReader:
+        # DuckDB 2 streams nothing while an earlier result of the connection is half read.
+        self.con.execute("SELECT 1").fetchall()
+        return self.con.sql(self.queries.pop(0)).to_arrow_reader(BATCH)
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         return self
 
     def __next__(self) -> pa.RecordBatch:
-        try:
-            return self.reader.read_next_batch()
-        except OSError as error:
-            raise _duckdbs(error) from None
+        while not self.done:
+            try:
+                return self.reader.read_next_batch()
+            except StopIteration:
+                self.reader.close()
+                self.done = not self.queries
+                if not self.done:
+                    self.reader = self.open()
+            except OSError as error:
+                raise _duckdbs(error) from None
+        raise StopIteration
 
 
 def _duckdbs(error: OSError) -> Exception:
@@ -72,14 +88,13 @@ def _duckdbs(error: OSError) -> Exception:
 
 
 @contextmanager
-def batches(con: duckdb.DuckDBPyConnection, query: str) -> Iterator[Rows]:
-    """The result of a query as a stream of Arrow batches. Errors of DuckDB stay what they are, also in mid-stream."""
-    con.execute("SELECT 1").fetchall()  # DuckDB 2 streams nothing while an earlier result of the connection is half read
-    reader = con.sql(query).to_arrow_reader(BATCH)
+def batches(con: duckdb.DuckDBPyConnection, part: ExportPart, select: str) -> Iterator[Rows]:
+    """``select`` over the rows of a part, in order. Errors of DuckDB stay what they are, also in mid-stream."""
+    rows = Rows(con, ordered(con, part, select))
     try:
-        yield Rows(reader)
+        yield rows
     finally:
-        reader.close()
+        rows.reader.close()
 
 
 Columns = dict[str, tuple[str, str]]
@@ -87,19 +102,16 @@ Columns = dict[str, tuple[str, str]]
 
 
 def reshaped(ctx: ExportContext, columns_of: Callable[[Schema], Columns]) -> ExportContext:
-    """The same rows with other columns, made from each part's own. ``_key`` stays where the query has it."""
+    """The same rows with other columns, made from each part's own. ``_key`` and ``_order`` stay where the query has them."""
     parts = []
     for part in ctx.parts:
         columns = columns_of(part.schema)
         schema = Schema(tuple(Column(name, type) for name, (type, _) in columns.items()))
-        made = [f"{sql} AS {quote(name)}" for name, (_, sql) in columns.items()]
-        kept = [quote(KEY)] if KEY not in columns and yields_key(ctx.con, part) else []
-        parts.append(replace(part, query=f"SELECT {', '.join([*made, *kept])} FROM ({part.query}) AS __rows", schema=schema))
+        rows = source(ctx.con, part)
+        kept = rows.by or ((KEY,) if yields_key(ctx.con, part) else ())
+        made = [f"{sql} AS {quote(name)}" for name, (_, sql) in columns.items()] + [quote(k) for k in kept if k not in columns]
+        parts.append(replace(part, query=f"SELECT {', '.join(made)} FROM ({rows.table}) AS __rows{rows.end}", schema=schema))
     return replace(ctx, parts=tuple(parts))
-
-
-def yields_key(con: duckdb.DuckDBPyConnection, part: ExportPart) -> bool:
-    return KEY in part.schema.types or KEY in con.sql(part.query).columns
 
 
 # Files ----------------------------------------------------------------------------------------------------------------

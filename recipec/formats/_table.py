@@ -40,8 +40,7 @@ def write_parquet(
     with steady(ctx):
         for part in ctx.parts:
             made = {c.name: (codes or {}).get(c.name) or for_arrow(parse(c.type), quote(c.name)) for c in part.schema.columns}
-            query = f"SELECT {', '.join(f'{sql} AS {quote(n)}' for n, sql in made.items())} FROM ({part.query}) AS __rows"
-            with batches(ctx.con, query) as rows:
+            with batches(ctx.con, part, ", ".join(f"{sql} AS {quote(n)}" for n, sql in made.items())) as rows:
                 chunks = _Chunks(rows, _plain_schema(rows.schema, metadata))
                 for target in targets(ctx, part, ".parquet", name=name(part) if name else None, apart=apart):
                     _write_file(target, chunks, compression, row_group, meter)

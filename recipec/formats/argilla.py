@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 from recipec.api import KEY, ColumnName, ExportContext, Format, Schema, format, quote
+from recipec.formats._order import yields_key
 from recipec.formats._people import TaskParams, row_sql, spans, task_problems, text_sql, write_tasks
 from recipec.formats._rules import Problems
-from recipec.formats._stream import yields_key
 
 
 @format("argilla")

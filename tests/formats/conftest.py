@@ -28,12 +28,13 @@ class Exporter:
         """The table of ``sql``, its rows in the order in which they come; ``_key`` says ``k1``, ``k2``, ..."""
         self.made += 1
         table = f"t{self.made}"
-        self.con.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT row_number() OVER () AS _n, * FROM ({sql})")
+        self.con.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT row_number() OVER () AS _order, * FROM ({sql})")
         described = self.con.execute(f"DESCRIBE {table}").fetchall()[1:]
         schema = Schema(tuple(Column(row[0], row[1]) for row in described))
         ((rows,),) = self.con.execute(f"SELECT count(*) FROM {table}").fetchall()
-        hidden = ", 'k' || _n AS _key" if key else ""
-        return ExportPart(name, f"SELECT * EXCLUDE (_n){hidden} FROM {table} ORDER BY _n", schema, rows)
+        hidden = ", 'k' || _order AS _key" if key else ""
+        query = f"SELECT *{hidden} FROM {table} ORDER BY _order, _key" if key else f"SELECT * FROM {table} ORDER BY _order"
+        return ExportPart(name, query, schema, rows)
 
     def params(self, cls: Any, values: dict[str, Any], schema: Schema) -> Any:
         """Arguments as the resolver makes them: a name of a column arrives as ColumnName."""

@@ -7,7 +7,8 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
-from recipec.api import DataError
+import recipec.formats._order as order
+from recipec.api import Column, DataError, ExportPart, Schema
 
 EVERY = """
     SELECT * FROM (VALUES
@@ -135,6 +136,35 @@ def test_a_part_that_changed_under_the_export(export):
         with pytest.raises(DataError, match=f"`train` has {now} rows now and had {rows}"):
             export.make("parquet", [replace(part, rows=rows)], folder=str(rows))
     assert export.con.execute("SELECT 1").fetchall() == [(1,)]
+
+
+@pytest.mark.parametrize("key", ["md5(i::VARCHAR)::UUID", "md5(i::VARCHAR)", "i"])
+def test_ranges_of_keys_give_the_same_bytes_as_one_sort(export, digest, monkeypatch, key):
+    text = "repeat('文 text ', (i % 20)::INT)"
+    export.con.execute(f"CREATE OR REPLACE TABLE wide AS SELECT i, {text} AS t, {key} AS _key FROM range(9_000) r(i)")
+    schema = Schema((Column("i", "BIGINT"), Column("t", "VARCHAR")))
+    part = ExportPart("train", "SELECT i, t, _key FROM wide ORDER BY _key", schema, 9_000)
+    seen = [digest(export.make(f, [part], folder=f"{f}1")) for f in ("parquet", "jsonl")]
+    monkeypatch.setattr(order, "_number", lambda _: 500_000)
+    assert 5 < len(order.ordered(export.con, part, "*")) < 50
+    assert [digest(export.make(f, [part], folder=f"{f}2")) for f in ("parquet", "jsonl")] == seen
+
+
+def test_ranges_of_an_order_with_ties_and_nulls(export, monkeypatch):
+    rows = "SELECT i, md5(i::VARCHAR) AS _key, nullif(i % 7, 3) AS _order FROM range(3_000) r(i)"
+    export.con.execute(f"CREATE OR REPLACE TABLE wide AS {rows}")
+    sql = "SELECT i, _key, _order FROM wide ORDER BY _order, _key"
+    monkeypatch.setattr(order, "_number", lambda _: 20_000)
+    part = ExportPart("train", sql, Schema((Column("i", "BIGINT"),)), 3_000)
+    assert len(order.ordered(export.con, part, "*")) > 3
+    rows = pq.read_table(export.make("parquet", [part]) / "train.parquet")["i"].to_pylist()
+    assert rows == [r[0] for r in export.con.execute(sql).fetchall()]
+
+
+def test_a_table_that_fits_is_sorted_at_once(export):
+    part = export.part("train", "SELECT i FROM range(10) r(i)")
+    assert order.ordered(export.con, part, "i") == [f"SELECT i FROM ({part.query}) AS __rows"]
+    assert [order._number(s) for s in ("286.1 MiB", "12.8 GiB", "512 bytes")] == [299_997_593, 13_743_895_347, 512]
 
 
 @pytest.mark.parametrize("format", ["parquet", "jsonl"])
