@@ -91,7 +91,7 @@ class Accepted:
     """What can come next at a place."""
 
     words: tuple[str, ...]
-    """Words of the language."""
+    """Words of the language, those left out that would only be names here."""
     signs: tuple[str, ...]
     """Brackets, operators, separators."""
     name: bool
@@ -125,13 +125,22 @@ def accepts(source: Source, offset: int) -> Accepted:
         if not advance(table, states, kind):
             return Accepted((), (), False, False, False, typed)
     kinds = expected(table, states)
+    as_names = ({"="}, _behind(states, "NAME")) if "NAME" in kinds else ()
+    if "NUMBER" in kinds:
+        as_names = ()  # where a value can begin, no word is taken for a name
     words = {terminal: word for word, (terminal, _) in table.keywords.items()}
     classes = {"NAME", "QUOTED", "STRING", "BLOCK", "NUMBER", "PERCENT", "UNIT", "REGEX"}
     return Accepted(
-        words=tuple(sorted(words[kind] for kind in kinds if kind in words)),
+        words=tuple(sorted(words[kind] for kind in kinds if kind in words and _behind(states, kind) not in as_names)),
         signs=tuple(sorted(kind for kind in kinds if kind not in words and kind not in classes)),
         name="NAME" in kinds,
         value={"NAME", "NUMBER"} <= kinds,
         string="STRING" in kinds,
         typed=typed,
     )
+
+
+def _behind(states: list[int], kind: str) -> set[str]:
+    """What can come behind a terminal that comes next; nothing where it cannot."""
+    stack = list(states)
+    return expected(tables(), stack) if advance(tables(), stack, kind) else set()

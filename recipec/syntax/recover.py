@@ -20,7 +20,7 @@ from recipec.syntax.diagnose import OPENER, PARTNER, Trouble
 from recipec.syntax.machine import Action, Stuck, Token, TooDeep, advance, run
 from recipec.syntax.slips import MAX_FINDINGS
 from recipec.syntax.tables import Tables
-from recipec.syntax.token_errors import ForeignWord
+from recipec.syntax.token_errors import ForeignOperator, ForeignWord
 from recipec.syntax.tree import Item, Name, Step
 
 
@@ -114,9 +114,11 @@ class Parser:
         return Span(self.source, deep.start, min(deep.end, deep.start + 1))
 
     def known(self, tokens: Sequence[Token], stuck: Stuck) -> bool:
-        """Whether the lexer has said already what is wrong with the token."""
-        places = {diagnostic.span.start for diagnostic in self.lexical}
-        return stuck.index < len(tokens) and tokens[stuck.index].start in places
+        """Whether the lexer has said already what is wrong at the token."""
+        here = {d.span.start for d in self.lexical}
+        before = {d.span.start for d in self.lexical if isinstance(d, ForeignOperator)}  # it may be meant as another one
+        number = stuck.index
+        return (number < len(tokens) and tokens[number].start in here) or (number > 0 and tokens[number - 1].start in before)
 
     def stuck(self, tokens: Sequence[Token], stuck: Stuck, whole: str) -> None:
         start = tokens[0].start if tokens else 0
@@ -176,10 +178,10 @@ class Parser:
             for statement in statements(self.source, inner):
                 last = Token("}", statement[-1].end, statement[-1].end, "}")
                 self.statement([Token("{", statement[0].start, statement[0].start, "{"), *statement, last])
-        if closer is None:
+        if closer is None and not (inner and inner[0].kind == "{"):
             if not any(opener.start <= offset <= tokens[-1].end for offset in self.fatal):
                 self.diagnostics.append(errors.UnclosedBracket(span=self.span(opener)))
-        elif sound and body[1] + 1 < len(tokens):
+        elif closer is not None and sound and body[1] + 1 < len(tokens):
             self.attempt([*head, *tokens[body[1] + 1 :]], "start", whole)
         if len(self.diagnostics) == before:
             self.stuck(tokens, stuck, whole)
@@ -228,7 +230,7 @@ def pieces(source: Source, tokens: Sequence[Token], margin: int) -> list[list[To
     result: list[list[Token]] = []
     depth = 0
     for number, token in enumerate(tokens):
-        new = first_on_line(source, tokens, number) and column(source, token) <= margin and is_head(tokens, number, sure=depth > 0)
+        new = first_on_line(source, tokens, number) and column(source, token) <= margin and is_head(source, tokens, number, sure=depth > 0)
         if new or not result:
             result.append([])
             depth = 0
@@ -237,13 +239,13 @@ def pieces(source: Source, tokens: Sequence[Token], margin: int) -> list[list[To
     return result
 
 
-def is_head(tokens: Sequence[Token], number: int, *, sure: bool) -> bool:
+def is_head(source: Source, tokens: Sequence[Token], number: int, *, sure: bool) -> bool:
     """Whether an item begins at a token. ``sure`` asks for more than two names in a row: a broken statement may be just that."""
     token = tokens[number]
     if token.kind != "NAME" or (token.word is not None and token.word not in HEADS):
         return False
     following = tokens[number + 1] if number + 1 < len(tokens) else None
-    if following is None:
+    if following is None or first_on_line(source, tokens, number + 1):
         return False
     if token.word in ("RECIPE", "IMPORT"):
         return following.kind == "STRING"

@@ -184,8 +184,14 @@ def test_warm_start_does_not_import_lark() -> None:
 )
 def test_accepts(text: str, words: set[str], name: bool, value: bool) -> None:
     answer = accepts(Source("x", text + "nonsense after }{"), len(text))
+    assert not {"then", "else", "end", "until"} & set(answer.words)
     assert words <= set(answer.words)
     assert (answer.name, answer.value) == (name, value)
+
+
+def test_accepts_no_words_that_would_be_names() -> None:
+    text = "clean tidy from raw { "
+    assert accepts(Source("x", text), len(text)).words == ("drop", "expect", "keep", "vote", "when")
 
 
 def test_accepts_gives_the_half_word() -> None:
