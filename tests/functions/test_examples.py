@@ -24,7 +24,7 @@ def mine() -> list[Function]:
 
 @pytest.mark.parametrize("own", mine(), ids=lambda f: f.name)
 def test_has_examples(own: Function) -> None:
-    assert list(examples(own)), f"{own.name} has no example"
+    assert list(examples(own)) or "```recipe" in own.doc, f"{own.name} has no example"
     assert own.doc.count(">>>") == len(list(examples(own)))
 
 
