@@ -18,8 +18,9 @@ Types of columns are DuckDB's own names, as ``typeof`` prints them: ``VARCHAR``,
 from __future__ import annotations
 
 import inspect
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -27,7 +28,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from recipec.diagnostics import Diagnostic
 from recipec.registry import announce
 from recipec.source import Span
 from recipec.syntax import tree
@@ -96,6 +96,11 @@ def quote(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+# DuckDB's strings cannot carry NUL in their text form. And a recipe's text must not pass for a hole of a rewrite's query,
+# such as ``{input}``: prompts are full of these.
+_APART = re.compile(r"(\0|\{(?=(?:input|scratch)\}|why\[|table[ }]))")
+
+
 def literal(value: object) -> str:
     """A Python value as an SQL literal: None, bool, int, float, str, and lists and dicts of them."""
     match value:
@@ -108,8 +113,9 @@ def literal(value: object) -> str:
         case float():
             return f"{value!r}::DOUBLE" if value == value and abs(value) != float("inf") else f"'{value!r}'::DOUBLE"
         case str():
-            # DuckDB's strings cannot carry NUL in their text form, so it goes in as chr(0).
-            return " || chr(0) || ".join("'" + part.replace("'", "''") + "'" for part in value.split("\0"))
+            pieces = [p for p in _APART.split(value) if p]
+            parts = [f"chr({ord(p)})" if p in "\0{" else "'" + p.replace("'", "''") + "'" for p in pieces] or ["''"]
+            return parts[0] if len(parts) == 1 else f"({' || '.join(parts)})"
         case list() | tuple():
             return "[" + ", ".join(literal(v) for v in value) + "]"
         case dict():

@@ -140,6 +140,10 @@ class Converter:
                 return [self.convert(i, element(option)) for i in items]
         if Expression in kinds:
             return self.bind.expression(node, self.schema or Schema()) or self._fail()
+        if isinstance(node, tree.Name) and node.id in chosen:
+            return node.id
+        if isinstance(node, tree.Null) and "null" in chosen:
+            return "null"
         if TypeMap in kinds or Inner in kinds or ColumnName in kinds or TableRef in kinds or Arrows in kinds or ColumnRef in kinds:
             raise self.bad(BadValue(span=node.span, message=self.expected(kinds, choices)))
         try:
@@ -330,22 +334,37 @@ def make(
     missing = [f for f, info in model.model_fields.items() if info.is_required() and f not in given and f not in (extra or {})]
     for key in missing:
         pairs = Arrows in markers(model.model_fields[key].annotation)[0]
-        bind.report(MissingSetting(span=span, message=f"{what} needs {'pairs: old => new' if pairs else f'`{key}`'}"))
+        options = markers(model.model_fields[key].annotation)[1] or next((m for m in model.model_fields[key].metadata if isinstance(m, Choices)), None)
+        help = (f"{key}: {', '.join(options.names())}",) if options is not None else ()
+        bind.report(MissingSetting(span=span, message=f"{what} needs {'pairs: old => new' if pairs else f'`{key}`'}", help=help))
     if not ok or missing:
         return None
     try:
         return model.model_validate(values)
     except ValidationError as problem:
         told: dict[str, list[tuple[str, str]]] = {}
+        at: dict[str, tuple[Any, ...]] = {}
         for error in problem.errors(include_url=False):
-            told.setdefault(str(error["loc"][0]) if error["loc"] else "", []).append(in_words(error))
+            place = str(error["loc"][0]) if error["loc"] else ""
+            told.setdefault(place, []).append(in_words(error))
+            at.setdefault(place, tuple(error["loc"][1:]))
         for place, said in told.items():
             # A value of several types is refused once for each; the first says it well enough.
             message, help = said[0]
-            node_span = given[place][0].span if place in given else span
+            node_span = within(given[place][0], at.get(place, ())).span if place in given else span
             shown = f"`{place}` {message}" if place else f"{what}: {message}"
             bind.report(BadValue(span=node_span, message=shown, help=(help,) if help else ()))
         return None
+
+
+def within(node: tree.Expr, path: tuple[Any, ...]) -> tree.Expr:
+    """The item of a list or struct that a validation error speaks of."""
+    for step in path:
+        if isinstance(node, tree.ListExpr) and isinstance(step, int) and step < len(node.items):
+            node = node.items[step]
+        elif isinstance(node, tree.StructExpr):
+            node = next((v for k, v in node.items if k.id == step), node)
+    return node
 
 
 def in_words(error: Any) -> tuple[str, str]:
@@ -371,6 +390,8 @@ def in_words(error: Any) -> tuple[str, str]:
             return f"must be true or false, not {said(given)}", ""
         case "list_type" | "tuple_type":
             return f"must be a list, not {said(given)}", "write it in brackets: [ ... ]"
+        case "dict_type":
+            return f"must be values by name, not {said(given)}", "write it in braces: { a: 1  b: 2 }"
         case _:
             return str(error["msg"]).replace("Input should be", "must be"), ""
 

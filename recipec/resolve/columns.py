@@ -1,20 +1,37 @@
-"""Which names a column may have."""
+"""Which names columns may have, and tables with parts."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from recipec.diagnostics import Diagnostic
-from recipec.resolve.problems import DuplicateName, ReservedColumn
+from recipec.resolve.problems import BadValue, DuplicateName, ReservedColumn
 from recipec.source import Span
 from recipec.syntax import tree
+
+_HOLE = re.compile(r"\{(?:input|scratch|why|table)")
+"""What stands for something in the SQL of an operator."""
 
 KEPT = frozenset({"_key", "_parent", "_order", "_why", "_because", "_file", "_row", "_part"})
 
 
+SCHEMAS = frozenset({"information_schema", "main", "pg_catalog", "recipec", "store", "system", "temp", "work"})
+"""Schemas of the workspace's database, and the database itself: no split and no import may be called so, for its tables
+stand in a schema of its name."""
+
+
+def schema_problem(name: tree.Name) -> Diagnostic | None:
+    """What is wrong with a split or an import of this name; None when nothing is."""
+    if name.id.lower() not in SCHEMAS:
+        return None
+    message = f"`{name.id}` is a part of the workspace's database, and so cannot hold tables of this recipe"
+    return BadValue(span=name.span, message=message, help=("choose another name",))
+
+
 def reserved(name: str) -> bool:
     """Whether a name belongs to recipec: its own columns, and everything that begins with two underscores."""
-    return name.lower() in KEPT or name.startswith("__")
+    return name.lower() in KEPT or name.startswith("__") or _HOLE.search(name) is not None
 
 
 def twin(name: str, others: Iterable[str]) -> str | None:

@@ -10,6 +10,7 @@ from typing import Any
 from recipec.api import Bound, Kind
 from recipec.diagnostics import Diagnostic, Findings, Label
 from recipec.resolve.binder import StepBinder
+from recipec.resolve.columns import schema_problem, twin
 from recipec.resolve.modules import Entry, HeaderSettings, Module, RepeatEntry, RoundModule
 from recipec.resolve.problems import (
     BadParam,
@@ -116,8 +117,11 @@ class Loader:
         items = list(file.items)
         for item in items:
             if isinstance(item, tree.Import):
-                self.define(places, module, item.alias)
-                self.load_import(module, item, above)
+                problem = schema_problem(item.alias)
+                if problem is not None:
+                    self.findings.add(problem)
+                if self.define(places, module, item.alias):
+                    self.load_import(module, item, above)
         for item in items:
             match item:
                 case tree.Param():
@@ -138,13 +142,15 @@ class Loader:
         return module
 
     def define(self, places: dict[str, Span], module: Module, name: tree.Name) -> bool:
-        if name.id in places:
+        before = name.id if name.id in places else twin(name.id, places)
+        if before is not None:
+            case = " (tables do not tell upper from lower case)" if before != name.id else ""
             self.findings.add(
                 DuplicateName(
                     span=name.span,
-                    message=f"`{name.id}` is defined twice",
+                    message=f"`{name.id}` is defined twice{case}",
                     label="again here",
-                    also=(Label(places[name.id], "first here"),),
+                    also=(Label(places[before], "first here"),),
                     help=("steps, parameters, defs, templates and imports share one space of names: rename one",),
                 )
             )

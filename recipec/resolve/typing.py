@@ -89,7 +89,11 @@ class Typing:
             raise self.refusal(query, error) from None
         if relation is None:  # not a SELECT
             raise Refused("Binder", "this is not a SELECT", None)
-        return {c: normal_type(str(t)) for c, t in zip(relation.columns, relation.types, strict=True)}
+        columns = relation.columns
+        if len(set(columns)) < len(columns):
+            twice = next(c for n, c in enumerate(columns) if c in columns[:n])
+            raise Refused("Binder", f"the result has two columns `{twice}`", None)
+        return {c: normal_type(str(t)) for c, t in zip(columns, relation.types, strict=True)}
 
     def refusal(self, query: str, error: duckdb.Error) -> Refused:
         """The error with its position: ``sql`` gives none in DuckDB 2.0, a statement that is run does."""
@@ -101,7 +105,9 @@ class Typing:
         except duckdb.Error as told:
             problem = refused(told)
             if problem.position is not None:
-                problem.position = max(problem.position - len(prefix), 0)
+                # DuckDB counts bytes.
+                before = query.encode("utf-8", "surrogatepass")[: max(problem.position - len(prefix), 0)]
+                problem.position = len(before.decode("utf-8", "ignore"))
             return problem
         return refused(error)
 

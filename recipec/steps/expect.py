@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import NoReturn, cast
 
-from recipec.api import Bound, Kind, Outcome, Schema, Settings, TableRef, Traits, quote, step
+from recipec.api import Bound, Kind, Outcome, Schema, Settings, TableRef, Traits, literal, quote, step
 from recipec.engines.context import RunContext
 from recipec.engines.tests import run_tests
 from recipec.resolve.aggregates import AGGREGATES, aggregate
@@ -16,6 +17,7 @@ from recipec.resolve.problems import MissingSetting, UnknownFunction, WrongForm
 from recipec.resolve.refusal import explain_refusal, wrong_condition
 from recipec.resolve.sql import Fragment, join
 from recipec.resolve.typing import Refused
+from recipec.source import Span
 from recipec.syntax import tree
 
 
@@ -25,10 +27,18 @@ class ExpectSettings(Settings):
 
 @dataclass(frozen=True)
 class TableTest:
-    """A test over several tables: SQL with ``{0}``, ``{1}`` .. for the relations of ``tables``."""
+    """A test over several tables: its SQL names them as :attr:`TableRef.sql` does."""
 
     test: Test
     tables: tuple[TableRef, ...]
+
+    @property
+    def anonymous(self) -> str:
+        """The SQL without the tables' names, which are not what it means."""
+        text = self.test.scalar or ""
+        for i, ref in enumerate(self.tables):
+            text = text.replace(ref.sql, f"{{table {i}}}")
+        return text
 
 
 @dataclass(frozen=True)
@@ -92,7 +102,8 @@ class Expect(Kind):
                     across.append(made)
             else:
                 if len(bind.inputs) > 1:
-                    bind.report(WrongForm(span=node.span, message="with several inputs a test says which table it means", help=("write table.column: final.train.text",)))
+                    message = "with several inputs a test says which table it means"
+                    bind.report(WrongForm(span=node.span, message=message, help=("write table.column: final.train.text",)))
                     ok = False
                     continue
                 test = bind_test(bind, node, bind.schema)
@@ -101,7 +112,10 @@ class Expect(Kind):
                     plain.append(test)
         if not ok:
             return None
-        meaning = {"plain": [[t.name, t.offending, t.scalar, t.warn] for t in plain], "across": [[a.test.name, a.test.scalar, a.test.warn, [str(t.part) for t in a.tables]] for a in across]}
+        meaning = {
+            "plain": [[t.name, t.offending, t.scalar, t.warn] for t in plain],
+            "across": [[a.test.name, a.anonymous, a.test.warn, [str(t.part) for t in a.tables]] for a in across],
+        }
         return bind.bound(outputs={}, meaning=meaning, plan=ExpectPlan(tuple(plain), tuple(across)), traits=Traits(scope="global"))
 
     @staticmethod
@@ -122,146 +136,32 @@ class Expect(Kind):
         expanded = bind.expanded(node.condition, Schema())
         if expanded is None:
             return None
-        tables: list[TableRef] = []
-        shown: list[str] = []
         try:
-            fragment = self.lower(bind, expanded, tables, shown)
+            stub = TableCondition(bind, lambda ref: bind.typing.table(ref.schema))
+            fragment = stub.lower(expanded)
+            if not any(ref.schema.unknown for ref in stub.tables):
+                types = bind.typing.types(join("SELECT ", fragment, " AS __x").text)
+                if types["__x"] != "BOOLEAN":
+                    bind.report(wrong_condition(types["__x"], node.condition.span, "`expect`"))
+                    return None
+            real = TableCondition(bind, lambda ref: ref.sql)
+            scalar = f"SELECT {real.lower(expanded).text}"
         except LoweringFailed:
             return None
-        text = fragment.text
-        stub = text
-        for i, ref in enumerate(tables):
-            stub = stub.replace(f"{{{i}}}", bind.typing.table(ref.schema).ljust(3))
-        if not any(t.schema.unknown for t in tables):
-            try:
-                types = bind.typing.types(f"SELECT {stub} AS _x")
-            except Refused as problem:
-                problem.position = None
-                bind.report(explain_refusal(problem, fragment, 7, bind.lowerer(Schema()), bind.typing, expanded))
-                return None
-            if types["_x"] != "BOOLEAN":
-                bind.report(wrong_condition(types["_x"], node.condition.span, "`expect`"))
-                return None
+        except Refused as problem:
+            bind.report(explain_refusal(problem, fragment, len("SELECT "), bind.lowerer(Schema()), bind.typing, expanded))
+            return None
         name = node.name.value if node.name else one_line(node.condition.span)
-        test = Test(name, None, f"SELECT {text}", node.warn, node.span, tuple(shown))
-        return TableTest(test, tuple(tables))
-
-    def lower(self, bind: StepBinder, node: tree.Expr, tables: list[TableRef], shown: list[str]) -> Fragment:
-        """The condition as SQL, every table function as a scalar subquery."""
-        lowerer = bind.lowerer(Schema())
-
-        def place(ref: TableRef) -> str:
-            if ref not in tables:
-                tables.append(ref)
-            return f"{{{tables.index(ref)}}}"
-
-        def column(n: tree.Expr) -> tuple[str, str]:
-            if not isinstance(n, tree.Field):
-                bind.report(WrongForm(span=n.span, message="this must be a table's column", help=("table.column: final.train.text",)))
-                raise LoweringFailed
-            ref = bind.column_ref(n)
-            if ref is None:
-                raise LoweringFailed
-            return place(ref.table), quote(ref.column)
-
-        def measured(n: tree.Call, sql: str) -> Fragment:
-            shown.append(f"'{one_line(n.span).replace(chr(39), chr(39) * 2)} = ' || ({sql})::VARCHAR")
-            return join(sql, span=n.span)
-
-        def table_call(n: tree.Call, name: str) -> Fragment:
-            args = [a.value for a in n.args]
-            wanted = 2 if name in ("overlap", "drift") else 1
-            if len(args) != wanted:
-                bind.report(WrongForm(span=n.span, message=f"`{name}` takes {wanted} argument{'s' * (wanted > 1)}", help=(COUNTERS[name],)))
-                raise LoweringFailed
-            if name == "rows":
-                ref = bind.table(args[0])
-                if ref is None:
-                    raise LoweringFailed
-                return measured(n, f"(SELECT count(*) FROM {place(ref)})")
-            if name == "share":
-                sql, table = row_condition(args[0])
-                return measured(n, f"(SELECT coalesce(avg(({sql})::INTEGER), 0) FROM {table})")
-            table, x = column(args[0])
-            if name == "missing":
-                return measured(n, f"(SELECT count(*) FROM {table} WHERE {x} IS NULL)")
-            if name == "distinct":
-                return measured(n, f"(SELECT count(DISTINCT {x}) FROM {table})")
-            if name == "duplicates":
-                return measured(n, f"(SELECT count({x}) - count(DISTINCT {x}) FROM {table})")
-            if name == "balance":
-                return measured(n, f"(SELECT min(n) / max(n) FROM (SELECT count(*) AS n FROM {table} WHERE {x} IS NOT NULL GROUP BY {x}))")
-            other, y = column(args[1])
-            if name == "overlap":
-                return measured(n, f"(SELECT count(*) FROM {other} WHERE {y} IN (SELECT {x} FROM {table}))")
-            shares = "SELECT {0} AS v, count(*) / sum(count(*)) OVER () AS p FROM {1} GROUP BY {0}"
-            first = shares.replace("{0}", x).replace("{1}", table)
-            second = shares.replace("{0}", y).replace("{1}", other)
-            return measured(n, f"(SELECT sum(abs(coalesce(a.p, 0) - coalesce(b.p, 0))) / 2 FROM ({first}) AS a FULL JOIN ({second}) AS b ON a.v IS NOT DISTINCT FROM b.v)")
-
-        def row_condition(n: tree.Expr) -> tuple[str, str]:
-            """An expression over one table's columns, written ``table.column``: its SQL and the table."""
-            refs: list[TableRef] = []
-
-            def strip(e: Any) -> Any:
-                if isinstance(e, tree.Field) and (path := bind.program.path(e)) is not None and len(path) > 1 and path[0].id in (*bind.names.steps, *bind.names.imports):
-                    ref = bind.column_ref(e)
-                    if ref is None:
-                        raise LoweringFailed
-                    refs.append(ref.table)
-                    return tree.Name(ref.column, True, span=e.span)
-                if isinstance(e, tree.Node):
-                    from dataclasses import fields, replace
-
-                    return replace(e, **{f.name: strip(getattr(e, f.name)) for f in fields(e) if isinstance(getattr(e, f.name), (tree.Node, tuple))})
-                if isinstance(e, tuple):
-                    return tuple(strip(x) for x in e)
-                return e
-
-            plain = strip(n)
-            if not refs or any(r != refs[0] for r in refs):
-                bind.report(WrongForm(span=n.span, message="this looks at the rows of one table", help=("write its columns as table.column: final.train.text",)))
-                raise LoweringFailed
-            made = bind.expression(plain, refs[0].schema, aggregates=True)
-            if made is None:
-                raise LoweringFailed
-            return made.sql, place(refs[0])
-
-        def go(n: tree.Expr) -> Fragment:
-            match n:
-                case tree.Call(func=tree.Name(id=name)) if name in COUNTERS:
-                    return table_call(n, name)
-                case tree.Call(func=tree.Name(id=name)) if aggregate(n) is not None:
-                    sql, table = row_condition(n)
-                    return measured(n, f"(SELECT {sql} FROM {table})")
-                case tree.Binary() if n.op not in ("in", "not in", "matches", "not matches"):
-                    return lowerer.binary(n, go)
-                case tree.Between(value=value, low=low, high=high, negated=negated):
-                    return join("(", go(value), " NOT" * negated + " BETWEEN ", go(low), " AND ", go(high), ")", span=n.span)
-                case tree.Unary(op=op, operand=operand):
-                    return join(f"({op.upper()} ", go(operand), ")", span=n.span)
-                case tree.Number() | tree.String() | tree.Bool() | tree.Null():
-                    return lowerer.lower(n)
-                case tree.Call(func=tree.Name() as func):
-                    problem = UnknownFunction(span=func.span, wanted=func.id, candidates=(*COUNTERS, *sorted(AGGREGATES)))
-                    problem.suggest(f"no table function `{func.id}`")
-                    problem.put(help=tuple(COUNTERS.values()))
-                    bind.report(problem)
-                    raise LoweringFailed
-                case _:
-                    bind.report(WrongForm(span=n.span, message="this needs a function over a table", help=("rows(final.train), mean(final.train.length)",)))
-                    raise LoweringFailed
-
-        return go(node)
+        return TableTest(Test(name, None, scalar, node.warn, node.span, tuple(real.shown)), tuple(real.tables))
 
     def run(self, plan: ExpectPlan, ctx: RunContext) -> Outcome:
         outcome = Outcome(rows_in=sum(ctx.rows(i) for i in ctx.step.inputs))
         tests: list[Test] = []
         for item in plan.across:
             scalar, shown = item.test.scalar or "", list(item.test.shown)
-            for i, ref in enumerate(item.tables):
-                scalar = scalar.replace(f"{{{i}}}", ctx.relation(ref))
-                shown = [s.replace(f"{{{i}}}", ctx.relation(ref)) for s in shown]
+            for ref in item.tables:
+                scalar = scalar.replace(ref.sql, ctx.relation(ref))
+                shown = [s.replace(ref.sql, ctx.relation(ref)) for s in shown]
             tests.append(Test(item.test.name, None, scalar, item.test.warn, item.test.span, tuple(shown)))
         if plan.plain:
             tests.extend(plan.plain)
@@ -270,3 +170,121 @@ class Expect(Kind):
         return outcome
 
 
+class TableCondition:
+    """Lowers a condition over whole tables: every function of a table becomes a scalar subquery, the rest is an
+    expression like any other. ``place`` names a table in SQL. Afterwards ``tables`` are those read, and ``shown`` the SQL of
+    what was measured, as text."""
+
+    def __init__(self, bind: StepBinder, place: Callable[[TableRef], str]) -> None:
+        self.bind, self.place = bind, place
+        self.tables: list[TableRef] = []
+        self.shown: list[str] = []
+        self.measured: dict[str, str] = {}
+
+    def lower(self, node: tree.Expr) -> Fragment:
+        stripped = self.take_measures(node)
+        lowerer = self.bind.lowerer(Schema(), self.measured)
+        lowerer.table = "the tables: write table.column inside a function, as in mean(final.train.length)"
+        return lowerer.lower(stripped, free=False)
+
+    def take_measures(self, node: tree.Expr) -> tree.Expr:
+        """``node`` with each function of a table replaced by a name that stands for its subquery."""
+        if isinstance(node, tree.Call) and isinstance(node.func, tree.Name) and (node.func.id in COUNTERS or aggregate(node) is not None):
+            sql = self.measure(node, node.func.id)
+            name = f"__t{len(self.measured)}"
+            self.measured[name] = sql
+            self.shown.append(f"{literal(one_line(node.span) + ' = ')} || ({sql})::VARCHAR")
+            return tree.Name(name, True, span=node.span)
+        if isinstance(node, tree.Call) and isinstance(node.func, tree.Name) and any(self.is_table(a.value) for a in node.args):
+            problem = UnknownFunction(span=node.func.span, wanted=node.func.id, candidates=(*COUNTERS, *sorted(AGGREGATES)))
+            problem.suggest(f"no function of a table `{node.func.id}`")
+            problem.put(help=tuple(COUNTERS.values()))
+            self.bind.report(problem)
+            raise LoweringFailed
+        if isinstance(node, tree.Field) and self.is_table(node):
+            self.fail(node.span, "this needs a function over a table", "rows(final.train), mean(final.train.length)")
+        return cast(tree.Expr, tree.replaced(node, self.take_measures))
+
+    def fail(self, span: Span, message: str, *help: str) -> NoReturn:
+        self.bind.report(WrongForm(span=span, message=message, help=help))
+        raise LoweringFailed
+
+    def is_table(self, node: tree.Expr) -> bool:
+        """Whether a dotted name begins with a step or an import."""
+        path = self.bind.program.path(node)
+        return path is not None and len(path) > 1 and path[0].id in (*self.bind.names.steps, *self.bind.names.imports)
+
+    def table(self, node: tree.Expr) -> str:
+        ref = self.bind.table(node)
+        if ref is None:
+            raise LoweringFailed
+        return self.used(ref)
+
+    def used(self, ref: TableRef) -> str:
+        if ref not in self.tables:
+            self.tables.append(ref)
+        return self.place(ref)
+
+    def column(self, node: tree.Expr) -> tuple[str, str]:
+        if not isinstance(node, tree.Field):
+            self.fail(node.span, "this must be a table's column", "table.column: final.train.text")
+        ref = self.bind.column_ref(node)
+        if ref is None:
+            raise LoweringFailed
+        return self.used(ref.table), quote(ref.column)
+
+    def measure(self, node: tree.Call, name: str) -> str:
+        """A function of a table as a scalar subquery."""
+        args = [a.value for a in node.args]
+        if name not in COUNTERS:
+            sql, table = self.over_rows(node)
+            return f"(SELECT {sql} FROM {table})"
+        wanted = 2 if name in ("overlap", "drift") else 1
+        if len(args) != wanted:
+            self.fail(node.span, f"`{name}` takes {wanted} argument{'s' * (wanted > 1)}", COUNTERS[name])
+        if name == "rows":
+            return f"(SELECT count(*) FROM {self.table(args[0])})"
+        if name == "share":
+            sql, table = self.over_rows(args[0])
+            return f"(SELECT coalesce(avg(({sql})::INTEGER), 0) FROM {table})"
+        table, x = self.column(args[0])
+        if name == "missing":
+            return f"(SELECT count(*) FROM {table} WHERE {x} IS NULL)"
+        if name == "distinct":
+            return f"(SELECT count(DISTINCT {x}) FROM {table})"
+        if name == "duplicates":
+            return f"(SELECT count({x}) - count(DISTINCT {x}) FROM {table})"
+        if name == "balance":
+            return f"(SELECT min(n) / max(n) FROM (SELECT count(*) AS n FROM {table} WHERE {x} IS NOT NULL GROUP BY {x}))"
+        other, y = self.column(args[1])
+        if name == "overlap":
+            return f"(SELECT count(*) FROM {other} WHERE {y} IN (SELECT {x} FROM {table}))"
+
+        def shares(column: str, table: str) -> str:
+            return f"(SELECT {column} AS v, count(*) / sum(count(*)) OVER () AS p FROM {table} GROUP BY {column})"
+
+        return (
+            f"(SELECT coalesce(sum(abs(coalesce(a.p, 0) - coalesce(b.p, 0))) / 2, 0) FROM {shares(x, table)} AS a "
+            f"FULL JOIN {shares(y, other)} AS b ON a.v IS NOT DISTINCT FROM b.v)"
+        )
+
+    def over_rows(self, node: tree.Expr) -> tuple[str, str]:
+        """An expression over one table's columns, written ``table.column``: its SQL and the table."""
+        refs: list[TableRef] = []
+
+        def strip(n: tree.Expr) -> tree.Expr:
+            if isinstance(n, tree.Field) and self.is_table(n):
+                ref = self.bind.column_ref(n)
+                if ref is None:
+                    raise LoweringFailed
+                refs.append(ref.table)
+                return tree.Name(ref.column, True, span=n.span)
+            return cast(tree.Expr, tree.replaced(n, strip))
+
+        plain = strip(node)
+        if not refs or any(r != refs[0] for r in refs):
+            self.fail(node.span, "this looks at the rows of one table", "write its columns as table.column: final.train.text")
+        made = self.bind.expression(plain, refs[0].schema, aggregates=True)
+        if made is None:
+            raise LoweringFailed
+        return made.sql, self.used(refs[0])

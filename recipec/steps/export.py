@@ -50,6 +50,10 @@ class ExportSettings(Settings):
     description: str = ""
 
 
+ENDINGS = (".parquet", ".jsonl", ".json", ".csv", ".tsv", ".conll", ".txt", ".jsonl.gz", ".csv.gz", ".arrow", ".xlsx")
+"""Endings that say what a file holds: none of them is part of a folder's name."""
+
+
 @dataclass(frozen=True)
 class ExportPlan:
     target: Path
@@ -103,8 +107,13 @@ class Export(Kind):
         if single is not None and settings.shards > 1:
             bind.report(BadValue(span=span["to"], message=f"`{settings.to}` is one file, and `shards` asks for {settings.shards}", help=("name a folder",)))
             ok = False
-        if not settings.to.strip() or settings.to.rstrip("/") in (".", "..", ""):
+        if not settings.to.strip() or Path(settings.to).name in ("", ".."):
             bind.report(BadValue(span=span["to"], message="`to` must name a folder or file of its own", help=('to: "build/out"',)))
+            ok = False
+        other = next((e for e in ENDINGS if settings.to.lower().endswith(e)), None)
+        if single is None and other is not None:
+            help = f'to: "{settings.to[: -len(other)]}{made.extension}"' if made.extension else f'a folder: to: "{settings.to[: -len(other)]}"'
+            bind.report(BadValue(span=span["to"], message=f"`{made.name}` does not write `{other}` files", help=(help,)))
             ok = False
         names = [c.name for c in settings.columns]
         if len(set(names)) < len(names):

@@ -11,6 +11,7 @@ from recipec.api import ORDER, Bound, Column, ColumnName, Json, Kind, Outcome, S
 from recipec.engines.context import RunContext
 from recipec.identity import derived_key
 from recipec.resolve.binder import StepBinder
+from recipec.resolve.columns import reserved, twin
 from recipec.resolve.problems import BadValue, MissingSetting, UnknownSetting, WrongType
 from recipec.resolve.types import INTEGERS, is_number, shown
 from recipec.syntax import tree
@@ -75,7 +76,12 @@ class Mix(Kind):
         for field_name in ("weights", "epochs", "cap"):
             value = getattr(settings, field_name)
             written = next((s for s in bind.statements(tree.Setting) if s.key.id == field_name), None)
-            if not isinstance(value, dict) or written is None:
+            if written is None or value is None:
+                continue
+            if not isinstance(value, dict):
+                if value <= 0:
+                    bind.report(BadValue(span=written.value.span, message=f"`{field_name}` must be more than 0, not {value:g}"))
+                    ok = False
                 continue
             for key, number in value.items():
                 span = written.value.span
@@ -91,11 +97,9 @@ class Mix(Kind):
                     ok = False
         if settings.weights and set(settings.weights) != set(names) and ok:
             lacking = [n for n in names if n not in settings.weights]
-            bind.report(MissingSetting(span=bind.node.head, message=f"`weights` says nothing of {', '.join(f'`{n}`' for n in lacking)}", help=("give every input a weight",)))
-            ok = False
-        if isinstance(settings.epochs, float) and settings.epochs <= 0:
-            span = next(s.value.span for s in bind.statements(tree.Setting) if s.key.id == "epochs")
-            bind.report(BadValue(span=span, message="`epochs` must be more than 0"))
+            span = next(s.span for s in bind.statements(tree.Setting) if s.key.id == "weights")
+            message = f"`weights` says nothing of {', '.join(f'`{n}`' for n in lacking)}"
+            bind.report(MissingSetting(span=span, message=message, help=("give every input a weight",)))
             ok = False
         unit = settings.by if isinstance(settings.by, ColumnName) else None
         if unit is not None and unit.type not in INTEGERS and not bind.schema.unknown:
@@ -157,14 +161,21 @@ class Mix(Kind):
                     bind.report(
                         WrongType(
                             span=node.span,
-                            message=f"`{ref}` has no column {', '.join(f'`{c}`' for c in lacking)}, which other inputs have",
+                            message=f"`{ref}` has no column{'s' * (len(lacking) > 1)} {', '.join(f'`{c}`' for c in lacking)}, which other inputs have",
                             help=("select the same columns in every input, or fill with nulls: missing: null",),
                         )
                     )
                     ok = False
+        for name in columns:
+            if (other := twin(name, columns)) is not None and name > other:
+                message = f"`{name}` and `{other}` differ by upper and lower case alone: a table cannot hold both"
+                bind.report(WrongType(span=bind.node.head, message=message, help=("rename one of them in a `clean` step first",)))
+                ok = False
         if settings.origin is not None:
-            if settings.origin in columns or settings.origin.startswith("_") or not settings.origin:
-                bind.report(BadValue(span=bind.node.head, message=f"`origin: \"{settings.origin}\"`: choose a column name that is free"))
+            span = next(s.value.span for s in bind.statements(tree.Setting) if s.key.id == "origin")
+            taken = settings.origin in columns or twin(settings.origin, columns) is not None
+            if taken or reserved(settings.origin) or not settings.origin:
+                bind.report(BadValue(span=span, message="`origin` must be the name of a column that is free", help=('origin: "source"',)))
                 ok = False
             columns[settings.origin] = Column(settings.origin, "VARCHAR")
         made = tuple(columns.values())

@@ -23,6 +23,7 @@ from recipec.engines.context import RunContext
 from recipec.resolve.arguments import Choices, Inner
 from recipec.resolve.binder import StepBinder
 from recipec.resolve.chain import meaning_of
+from recipec.resolve.columns import schema_problem, twin
 from recipec.resolve.problems import BadValue, MissingSetting, PercentSum, UnknownSetting, WrongArguments, WrongType
 from recipec.resolve.types import is_number, shown
 from recipec.resolve.values import NotAConstant, constant
@@ -89,6 +90,9 @@ class Split(Kind):
     takes = frozenset({"shares"})
 
     def bind(self, bind: StepBinder) -> Bound | None:
+        problem = schema_problem(bind.node.name)
+        if problem is not None:
+            bind.report(problem)
         fields = set(SplitSettings.model_fields)
         shares = [s for s in bind.statements(tree.Setting) if s.key.id not in fields]
         settings: SplitSettings | None = bind.settings(skip=[s.key.id for s in shares])
@@ -107,7 +111,7 @@ class Split(Kind):
         if not parts:
             bind.report(MissingSetting(span=bind.node.head, message="`split` needs parts", help=("train: 80%  validation: 10%  test: 10%",)))
             return None
-        if not self.compatible(bind, settings, parts):
+        if not self.compatible(bind, settings, parts) or problem is not None:
             return None
         schema = Schema(bind.schema.columns, bind.schema.ordered, bind.schema.unknown)
         salt = bind.salt("split")
@@ -144,7 +148,7 @@ class Split(Kind):
 
         for setting in shares:
             name = setting.key.id
-            if name in places:
+            if name in places or twin(name, places) is not None:
                 wrong(setting.key.span, f"part `{name}` is given twice", kind=WrongArguments)
                 continue
             places[name] = setting.key.span

@@ -13,18 +13,13 @@ from recipec.engines.tests import run_tests
 from recipec.identity import source_key
 from recipec.resolve.binder import StepBinder
 from recipec.resolve.chain import ChainBuilder, Test
-from recipec.resolve.columns import reserved
+from recipec.resolve.columns import reserved, twin
 from recipec.resolve.problems import BadSQL, NotReproducible, ReservedColumn, UnknownColumn
+from recipec.resolve.query import canonical, complaints
 from recipec.resolve.refusal import readable
 from recipec.resolve.typing import Refused
 from recipec.source import Span
 from recipec.syntax import tree
-
-_CLOCK = re.compile(
-    r"\b(random|now|today|uuid|gen_random_uuid|uuidv4|uuidv7|get_current_time(?:stamp)?|getenv|current_setting|nextval|read_\w+|glob)\s*\(|"
-    r"\b(current_timestamp|current_date|current_time|localtime|localtimestamp)\b",
-    re.I,
-)
 
 
 class SqlSettings(Settings):
@@ -69,21 +64,23 @@ class Sql(Kind):
         text_node = bind.node.text
         assert text_node is not None
         query = text_node.value.strip().rstrip(";").strip()
-        clock = _CLOCK.search(query)
-        if clock:
-            bind.report(
-                NotReproducible(
-                    span=self.place(text_node, query, clock.start(), len(clock[0].rstrip("( "))),
-                    message=f"`{clock[0].rstrip('( ')}` gives another answer at every run, or looks outside the inputs",
-                    help=("give it from outside: a `param`; for samples use `clean ... { sample(10%) }`",),
-                )
-            )
+        known = {c for i in bind.inputs for c in i.schema.names}
+        found = complaints(bind.typing.con, query, [str(i) for i in bind.inputs], known)
+        for c in found:
+            span = text_node.span if c.position is None else self.place(text_node, query, c.position, c.length)
+            kind = NotReproducible if c.kind == "chance" else BadSQL
+            bind.report(kind(span=span, message=c.message, help=(c.help,) if c.help else ()))
+        if found:
             return None
         types = self.types(bind, text_node, query)
         if types is None:
             return None
         schema = Schema(tuple(Column(n, t) for n, t in types.items() if n not in HIDDEN), unknown=any(i.schema.unknown for i in bind.inputs))
         for name in types:
+            if (other := twin(name, types)) is not None and name < other:
+                message = f"the result has the columns `{name}` and `{other}`, which a table cannot tell apart"
+                bind.report(BadSQL(span=text_node.span, message=message, help=("name one of them otherwise: ... as other",)))
+                return None
             if reserved(name) and name not in (KEY, PARENT):
                 message = f"the query makes a column `{name}`, a name that recipec keeps for itself"
                 bind.report(ReservedColumn(span=text_node.span, message=message, help=("name it otherwise: ... as other",)))
@@ -98,7 +95,7 @@ class Sql(Kind):
         names = tuple(str(i) for i in bind.inputs)
         return bind.bound(
             outputs={"": schema},
-            meaning={"query": canonical_sql(query), "settings.key": list(key), "columns": dict(schema.types), "names": list(names)},
+            meaning={"query": canonical(query), "settings.key": list(key), "columns": dict(schema.types), "names": list(names)},
             shown={"query": " ".join(query.split())},
             plan=SqlPlan(query, names, key, keyed, schema, tests.tests),
             traits=Traits(scope="global", changes_rows=True),
@@ -120,7 +117,6 @@ class Sql(Kind):
             try:
                 if any(i.schema.unknown for i in bind.inputs):
                     return {}
-                single(con, query)
                 return bind.typing.types(query)
             except Refused as problem:
                 bind.report(self.refusal(bind, node, query, problem))
@@ -138,10 +134,14 @@ class Sql(Kind):
             unknown = UnknownColumn(span=span, wanted=name, candidates=known)
             unknown.suggest(f"no column `{name}` in the query's tables", listing="they have")
             return unknown
-        help: list[str] = []
-        if "does not exist" in problem.message and "Table" in problem.message:
-            help.append(f"the query sees: {', '.join(f'`{i}`' for i in bind.inputs) or 'no table (name inputs: from a, b)'}")
-        return BadSQL(span=span, message=readable(problem.message.split("\n")[0])[:300], help=tuple(help))
+        lacking = re.match(r'.*"(.+?)" does not have a column named "(.+?)"', problem.message)
+        if lacking:
+            table = next((i for i in bind.inputs if str(i).lower() == lacking[1].lower()), None)
+            unknown = UnknownColumn(span=span, wanted=lacking[2], candidates=table.schema.names if table is not None else ())
+            unknown.suggest(f"no column `{lacking[2]}` in `{lacking[1]}`", listing="it has")
+            unknown.put(fixes=())
+            return unknown
+        return BadSQL(span=span, message=readable(problem.message.split("\n")[0]).rstrip("!")[:300])
 
     @staticmethod
     def place(node: tree.String, query: str, position: int, length: int) -> Span:
@@ -199,33 +199,8 @@ class Sql(Kind):
         return any(r[0] == "_parent" for r in ctx.con.execute(f"DESCRIBE SELECT * FROM {source}").fetchall())
 
 
-def single(con: Any, query: str) -> None:
-    """Refuse anything but one SELECT."""
-    import duckdb
-
-    try:
-        statements = con.extract_statements(query)
-    except duckdb.Error as error:
-        from recipec.resolve.typing import refused
-
-        raise refused(error) from None
-    if len(statements) != 1:
-        raise Refused("Parser", "one SELECT is wanted here, not several statements", None)
-    if statements[0].type != duckdb.StatementType.SELECT:
-        raise Refused("Parser", "this is not a SELECT", None)
-
-
 def replace_schema(bind: StepBinder, schema: Schema) -> StepBinder:
     """The same binder, its columns being those of the query's result."""
     from recipec.api import TableRef
 
     return replace(bind, inputs=(TableRef(bind.name, None, schema),))
-
-
-def canonical_sql(query: str) -> str:
-    """The query without its layout and comments; what stands in quotes stays as it is."""
-    quoted = r"('(?:[^']|'')*'|\"(?:[^\"]|\"\")*\")"
-    parts = re.split(quoted + r"|--[^\n]*|/\*.*?\*/", query, flags=re.S)
-    bare = "".join(p if p is not None else " " for p in parts)
-    pieces = re.split(quoted, bare)
-    return "".join(p if i % 2 else re.sub(r"\s+", " ", p) for i, p in enumerate(pieces)).strip()

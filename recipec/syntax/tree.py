@@ -6,10 +6,10 @@ plain names here; what they mean is for ``resolve`` to find out. ``children`` wa
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, fields, replace
 from operator import attrgetter
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypeVar
 
 from recipec.source import Source, Span
 
@@ -44,6 +44,9 @@ def _values(kind: type[Any]) -> attrgetter[Any]:
 
 
 _VALUES: dict[type[Any], attrgetter[Any]] = {}
+
+
+N = TypeVar("N", bound=Node)
 
 
 # Expressions ----------------------------------------------------------------------------------------------------------
@@ -420,6 +423,23 @@ def gather(values: tuple[object, ...], out: list[Node]) -> None:
             out.append(value)
         elif isinstance(value, tuple):
             gather(value, out)
+
+
+def replaced(node: N, change: Callable[[Any], Any]) -> N:
+    """``node`` with every node directly below it replaced by what ``change`` makes of it; itself where nothing changes."""
+
+    def inside(value: object) -> object:
+        if isinstance(value, Node):
+            return change(value)
+        if isinstance(value, tuple):
+            made = tuple(inside(v) for v in value)
+            return value if all(a is b for a, b in zip(made, value, strict=True)) else made
+        return value
+
+    old = {f.name: getattr(node, f.name) for f in fields(node)}
+    new = {k: inside(v) for k, v in old.items()}
+    changes = {k: v for k, v in new.items() if v is not old[k]}
+    return replace(node, **changes) if changes else node
 
 
 def walk(node: Node) -> Iterator[Node]:

@@ -1,0 +1,150 @@
+"""What the query of a ``sql`` step may be: one SELECT over its inputs, whose result is a function of their rows.
+
+DuckDB's own parser says what is in it (``json_serialize_sql``): tables, functions, samples, windows. The binder then types
+it. An order that is not asked for (``limit`` without ``order by``, ``string_agg(x)``) is whatever the threads make it, so it
+is refused: the same recipe builds the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from recipec.resolve import volatile
+
+if TYPE_CHECKING:
+    import duckdb
+
+TABLE_FUNCTIONS = frozenset({"range", "generate_series", "unnest", "repeat", "repeat_row"})
+ORDERED_AGGREGATES = frozenset(
+    {"any_value", "arbitrary", "array_agg", "first", "group_concat", "json_group_array", "json_group_object", "last", "list", "listagg", "string_agg"}
+)
+ORDERED_WINDOWS = frozenset({"row_number", "lag", "lead", "first_value", "last_value", "nth_value", "ntile", "cume_dist"})
+KEYWORDS = frozenset({"current_date", "current_time", "current_timestamp", "localtime", "localtimestamp"})
+SESSION = frozenset({"user", "current_user", "session_user", "current_role", "current_catalog", "current_schema", "current_database"})
+
+
+@dataclass(frozen=True)
+class Complaint:
+    """``position`` and ``length`` in code points of the query; position None when it is not known."""
+
+    kind: str
+    """``form``: not one SELECT. ``table``: not an input. ``chance``: not a function of the rows."""
+    message: str
+    help: str = ""
+    position: int | None = None
+    length: int = 1
+
+
+def code_points(text: str, position: int) -> int:
+    """DuckDB counts bytes of UTF-8."""
+    return len(text.encode("utf-8", "surrogatepass")[:position].decode("utf-8", "ignore"))
+
+
+def complaints(con: duckdb.DuckDBPyConnection, query: str, inputs: Collection[str], columns: Collection[str]) -> list[Complaint]:
+    """What keeps a query from being a step; empty when nothing does. ``inputs`` are names of tables as the query writes
+    them, ``columns`` all their columns."""
+    row = con.execute("SELECT json_serialize_sql(?)", [query]).fetchone()
+    told: dict[str, Any] = json.loads(row[0]) if row else {}
+    if told.get("error"):
+        if told.get("error_type") == "parser":
+            place = told.get("position")
+            return [Complaint("form", told["error_message"], "", None if place is None else code_points(query, int(place)))]
+        return [Complaint("form", "this is not a SELECT", "a `sql` step is one SELECT over its inputs; it changes nothing else")]
+    statements = told["statements"]
+    if len(statements) != 1:
+        return [Complaint("form", "one SELECT is wanted here, not several statements" if statements else "there is no query here")]
+    return list(Inspector(query, {i.lower() for i in inputs}, {c.lower() for c in columns}).look(statements[0]["node"]))
+
+
+class Inspector:
+    def __init__(self, query: str, inputs: set[str], columns: set[str]) -> None:
+        self.query, self.inputs, self.columns = query, inputs, columns
+        self.shown = ", ".join(f"`{i}`" for i in sorted(inputs)) or "no table (name inputs: from a, b)"
+
+    def look(self, tree: Any) -> Iterator[Complaint]:
+        nodes = list(walk(tree))
+        local = {m["key"].lower() for n in nodes for m in n.get("cte_map", {}).get("map", [])}
+        self.columns |= {n["alias"].lower() for n in nodes if n.get("alias")}
+        for node in nodes:
+            yield from self.one(node, local)
+
+    def one(self, n: dict[str, Any], local: set[str]) -> Iterator[Complaint]:
+        kind, name = n.get("type"), (n.get("function_name") or "").lower()
+        if n.get("sample"):
+            yield self.complain(n, "chance", "a sample of SQL's own is another at every run", "`clean ... { sample(10%) }` takes the same rows always")
+        if kind == "BASE_TABLE":
+            path = [p for p in (n.get("catalog_name"), n.get("schema_name"), n.get("table_name")) if p]
+            wanted = ".".join(path).lower()
+            if wanted not in self.inputs and not (len(path) == 1 and wanted in local):
+                what = "a file is read by a `source`" if re.search(r"[/.]\w+$", path[-1]) and len(path) == 1 else f"the query sees: {self.shown}"
+                yield self.complain(n, "table", f"no table `{'.'.join(path)}` among the inputs", what, len(path[-1]))
+        elif kind == "SHOW_REF":
+            yield self.complain(n, "form", "this is not a SELECT")
+        elif kind == "TABLE_FUNCTION":
+            called = ((n.get("function") or {}).get("function_name") or "").lower()
+            if called not in TABLE_FUNCTIONS:
+                yield self.complain(n, "table", f"`{called}()` is none of the inputs", f"the query sees: {self.shown}", len(called))
+        elif n.get("class") == "FUNCTION":
+            reason = "a fresh value at every call" if name == "random" else volatile.reason(name, len(n.get("children") or []))
+            if reason is not None:
+                help = "samples are taken by `clean ... { sample(10%) }`" if name == "random" else "give it from outside: a column of an input"
+                yield self.complain(n, "chance", f"`{name}` gives {reason}", help, len(name))
+            elif name in ORDERED_AGGREGATES and not (n.get("order_bys") or {}).get("orders"):
+                help = "min(x) or max(x), or say which" if name in ("any_value", "arbitrary") else "say in which"
+                yield self.complain(n, "chance", f"`{name}` takes the rows in no certain order", f"{help}: {name}(x order by y)", len(name))
+        elif n.get("class") == "WINDOW" and name in ORDERED_WINDOWS and not n.get("orders"):
+            yield self.complain(n, "chance", f"`{name}` without `order by` takes the rows in no certain order", "over (order by ...)", len(name))
+        elif n.get("class") == "COLUMN_REF" and len(n["column_names"]) == 1:
+            word = n["column_names"][0].lower()
+            if (word in KEYWORDS or word in SESSION) and word not in self.columns:
+                yield self.complain(n, "chance", f"`{word}` gives {volatile.REASONS[word]}", "give it from outside: a column of an input", len(word))
+        if kind in ("SELECT_NODE", "SET_OPERATION_NODE"):
+            kinds = [m["type"] for m in n.get("modifiers", [])]
+            if any(k.startswith("LIMIT") for k in kinds) and "ORDER_MODIFIER" not in kinds:
+                limit = next(m for m in n["modifiers"] if m["type"].startswith("LIMIT"))
+                place = limit.get("limit") or limit.get("offset") or {}
+                yield self.complain(place, "chance", "`limit` without `order by` takes whichever rows come first", "order by ... limit n")
+
+    def complain(self, node: dict[str, Any], kind: str, message: str, help: str = "", length: int = 1) -> Complaint:
+        at = node.get("query_location")
+        known = isinstance(at, int) and at < len(self.query.encode("utf-8", "surrogatepass"))
+        return Complaint(kind, message, help, code_points(self.query, at) if known and at is not None else None, length)
+
+
+def walk(node: Any) -> Iterator[dict[str, Any]]:
+    """Every object of a parsed query, in order."""
+    if isinstance(node, dict):
+        yield node
+        for value in node.values():
+            yield from walk(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from walk(value)
+
+
+_QUOTED = r"('(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$)"
+_PIECES = re.compile(_QUOTED + r"|(?P<comment>--[^\n]*|/\*.*?\*/)", re.S)
+
+
+def canonical(query: str) -> str:
+    """The query without its layout and comments; what stands in quotes stays as it is."""
+    out: list[str] = []
+    at = 0
+    for match in _PIECES.finditer(query):
+        out += [query[at : match.start()], " "] if match["comment"] else [query[at : match.start()], match[0]]
+        at = match.end()
+    bare = "".join([*out, query[at:]])
+    done: list[str] = []
+    at = 0
+    for match in re.finditer(_QUOTED, bare, re.S):
+        done += [plain(bare[at : match.start()]), match[0]]
+        at = match.end()
+    return "".join([*done, plain(bare[at:])]).strip().rstrip(";").strip()
+
+
+def plain(text: str) -> str:
+    return re.sub(r"\s*([,()=<>+*/|-])\s*", r"\1", re.sub(r"\s+", " ", text))
