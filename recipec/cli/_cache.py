@@ -154,20 +154,26 @@ def stamp(path: str) -> list[int] | None:
 
 
 def stamps_of(program: Program) -> list[tuple[str, list[int] | None]] | None:
-    """The data files that the findings depend on, and the folders a glob might find further ones in.
+    """The data files that the findings depend on, and the folders where a glob might find further ones.
 
     None when they cannot be told: a source that did not resolve may have looked anywhere.
     """
     files = {f.path for f in program.reading.seen}
+    globbed: set[Path] = set()
     for name, entry in program.entries.items():
         step = program.resolved.get(name)
-        if step is not None:
-            files |= {f.path for f in step.bound.files}
-        elif entry.node.reader is not None:
+        if step is None and entry.node.reader is not None:
             return None
+        if step is None:
+            continue
+        found = {f.path for f in step.bound.files}
+        files |= found
+        reader = getattr(step.bound.plan, "reader", None)
+        if reader is not None and any(set("*?[") & set(path) for path in reader.paths()):
+            globbed |= found
     top = program.folder.resolve()
     folders: set[Path] = set()
-    for file in files:
+    for file in globbed:
         place = file.resolve().parent
         folders.add(place)
         folders |= {p for p in place.parents if p.is_relative_to(top)}

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from recipec.cli import _files
 from recipec.cli._cache import Cache, cache_folder
@@ -59,14 +59,14 @@ def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
         if len(check.paths) > 1:
             raise CannotRun("with --fix, `-` stands alone: the mended recipe goes to standard output")
         out, err = err, out  # the recipe takes standard output, the findings the other one
-    findings: list[Diagnostic] = []
+    by_file: dict[str, list[Diagnostic]] = {}
     problems: list[CannotRun] = []
     for path in check.paths:
         try:
-            findings += check.file(path)
+            by_file[check.shown(path)] = check.file(path)
         except CannotRun as problem:
             problems.append(problem)
-    shown = check.wanted(findings)
+    shown = check.wanted(together(by_file))
     changed = [p for p, source in check.mended.items() if source.text != check.originals[p].text]
     if args.diff:
         for path in changed:
@@ -136,7 +136,8 @@ class Check:
     def mend(self, source: Source, found: list[Diagnostic]) -> tuple[Source, list[Diagnostic]]:
         """Apply fixes and look again, until there is nothing more to apply.
 
-        A round that leaves more errors than it found is taken back: a fix may only mend.
+        A round that leaves more syntax errors than it found is taken back: a fix may only mend. (Other errors may come to
+        light once the syntax is right.)
         """
         for _ in range(MOST_ROUNDS):
             chosen = fixes.chosen(self.wanted(found), {source.path}, unsafe=self.args.unsafe_fixes)
@@ -145,24 +146,36 @@ class Check:
             text = fixes.applied(source.text, source.path, [e for _, edits in chosen for e in edits])
             after = Source(source.path, text)
             left = self.analysed(after)
-            if errors(left) > errors(found) or text == source.text:
+            if syntax_errors(left) > syntax_errors(found) or text == source.text:
                 break
             self.fixed += len(chosen)
             source, found = after, left
         return source, found
 
     def wanted(self, findings: Iterable[Diagnostic]) -> list[Diagnostic]:
-        """The findings that the options let through, each once however many recipes import its file, sorted by place."""
-        unique: dict[tuple[object, ...], Diagnostic] = {}
+        """The findings that the options let through, sorted by place."""
+        out = []
         for d in findings:
-            wanted = (not self.select or d.name in self.select) and d.name not in self.ignore
-            if wanted and SEVERITIES.index(d.severity) <= self.least:
-                unique.setdefault(d.order, d)
-        return sorted(unique.values(), key=lambda d: d.order)
+            chosen = (not self.select or d.name in self.select) and d.name not in self.ignore
+            if chosen and SEVERITIES.index(d.severity) <= self.least:
+                out.append(d)
+        return sorted(out, key=lambda d: d.order)
 
 
-def errors(findings: Iterable[Diagnostic]) -> int:
-    return sum(d.severity == "error" for d in findings)
+def together(by_file: Mapping[str, Sequence[Diagnostic]]) -> list[Diagnostic]:
+    """The findings of several recipes. What is found in an imported file is told once, as that file's own check tells it,
+    or else as the first recipe that imports it does."""
+    tellers: dict[tuple[object, ...], str] = {}
+    for path, found in by_file.items():
+        for d in found:
+            place = (*d.span.order, d.code)
+            if place not in tellers or d.span.source.path == path:
+                tellers[place] = path
+    return [d for path, found in by_file.items() for d in found if tellers[(*d.span.order, d.code)] == path]
+
+
+def syntax_errors(findings: Iterable[Diagnostic]) -> int:
+    return sum(d.code.startswith("E1") for d in findings)
 
 
 def rules(options: list[str]) -> Collection[str]:
