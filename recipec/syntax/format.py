@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from recipec.source import Source
-from recipec.syntax.concrete import Cst, Tree, concrete, ends
+from recipec.syntax.concrete import Cst, Note, Tree, concrete, ends
 from recipec.syntax.layout import HARD, SPACE, Comment, Doc, Hard, Indent, Line, flat, group, indent, join, render, width
 from recipec.syntax.lexer import TRIVIA, scan
 from recipec.syntax.machine import Token
@@ -114,10 +114,7 @@ class Formatter(Printer):
             blank = slot.starts_blank and number > 0
             body.append(Line("  " if number else " ", blank) if inline else Hard(blank))
             body.extend([*slot.leading, slot.doc, *slot.trailing])
-        for number, note in enumerate(dangling):
-            body.extend([Hard(note.blank and (number > 0 or bool(slots))), Comment(note.text)])
-        behind: list[Doc] = [Comment("  " + note.text) for note in behind_opener]
-        return group([opener.text, *behind, Indent(body), SPACE if inline else HARD, closer.text])
+        return self.braces(behind_opener, body, dangling, SPACE if inline else HARD)
 
     def inlined(self, slots: Sequence[Slot]) -> bool:
         """Whether the statements may share a line, if it is wide enough."""
@@ -176,14 +173,20 @@ class Formatter(Printer):
         body: list[Doc] = []
         for number, slot in enumerate(slots):
             body.extend([Hard(slot.starts_blank and number > 0), *slot.leading, slot.doc, *slot.trailing])
-        for number, note in enumerate(dangling):
-            body.extend([Hard(note.blank and (number > 0 or bool(slots))), Comment(note.text)])
-        behind: list[Doc] = [Comment("  " + note.text) for note in behind_opener]
-        return group([opener.text, *behind, Indent(body), HARD, closer.text])
+        return self.braces(behind_opener, body, dangling, HARD)
+
+    def braces(self, first: Sequence[Note], body: list[Doc], last: Sequence[Note], edge: Doc) -> Doc:
+        """Braces around lines: ``first`` are the comments behind the opening one, ``last`` those before the closing one."""
+        for note in last:
+            body.extend([Hard(note.blank and bool(body)), Comment(note.text)])
+        return group(["{", *(Comment("  " + note.text) for note in first), Indent(body), edge, "}"])
 
     # Items --------------------------------------------------------------------------------------------------------
 
     def do_header(self, c: list[Any]) -> Doc:
+        return join(" ", map(self.doc, c))
+
+    def do_import(self, c: list[Any]) -> Doc:
         return join(" ", map(self.doc, c))
 
     def do_param(self, c: list[Any]) -> Doc:
@@ -243,8 +246,7 @@ class Formatter(Printer):
         return group([head, indent(SPACE, inner, *([SPACE, tail] if tail is not None else []))])
 
     def do_filter(self, c: list[Any]) -> Doc:
-        tail: Doc = ["as ", self.doc(c[4])] if len(c) > 4 else None or ""
-        return self.clause(c[0], c[0].text + " where", c[2], tail or None)
+        return self.clause(c[0], c[0].text + " where", c[2], ["as ", self.doc(c[4])] if len(c) > 4 else None)
 
     def do_expect(self, c: list[Any]) -> Doc:
         warn = isinstance(c[1], Token) and c[1].word == "WARN"

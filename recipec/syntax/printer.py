@@ -61,7 +61,7 @@ class Printer:
     def __init__(self, source: Source, everything: Sequence[Token], end: Token) -> None:
         self.notes = Notes(source, everything, end)
 
-    def slot(self, node: Tree, separator: Token | None = None, make: Callable[[], Doc] | None = None) -> Slot:
+    def slot(self, node: Tree, separator: Token | None = None) -> Slot:
         """What is printed on lines of its own: an item, a statement, an element of a broken list.
 
         It takes the comments before its first token, behind its last (or behind the comma that follows), and those inside
@@ -72,9 +72,8 @@ class Printer:
         behind = self.notes.take(last, own_line=False)
         blank = first.start in self.notes.blank_before
         if separator is not None:
-            extra = self.notes.take(separator, own_line=True) + self.notes.take(separator, own_line=False)
-            behind += extra
-        doc = make() if make is not None else self.doc(node)
+            behind += self.notes.take(separator, own_line=True) + self.notes.take(separator, own_line=False)
+        doc = self.doc(node)
         inside = self.notes.within(first, last)
         hoisted = [*inside, *behind[1:]]
         for note in hoisted:
@@ -83,8 +82,11 @@ class Printer:
             hoisted[0].blank, blank = blank, False
         return Slot([*before, *hoisted], doc, behind[0].text if behind else "", blank, node)
 
-    def bracketed(self, children: Sequence[Tree], padding: Line = SOFT, *, comma: bool = True, hug: bool = False) -> Doc:
-        """``(a, b)``: the tokens and elements from the opening to the closing bracket, commas in between."""
+    def bracketed(self, children: Sequence[Tree], padding: Line = SOFT, *, hug: bool = False) -> Doc:
+        """``(a, b)``: the tokens and elements from the opening to the closing bracket, commas in between.
+
+        ``padding`` stands inside the brackets; ``hug`` leaves a single element beside them when it is broken itself.
+        """
         opener, closer = children[0], children[-1]
         assert isinstance(opener, Token)
         assert isinstance(closer, Token)
@@ -107,19 +109,18 @@ class Printer:
         for number, slot in enumerate(slots):
             body.append(HARD if commented else (padding if number == 0 else SPACE))
             last = number == len(slots) - 1
-            end: Doc = (IfBroken(",") if comma else "") if last else ","
-            body.extend([*slot.leading, slot.doc, end, *slot.trailing])
+            body.extend([*slot.leading, slot.doc, IfBroken(",") if last else ",", *slot.trailing])
         for note in dangling:
             body.extend([HARD, Comment(note.text)])
         behind: list[Doc] = [Comment("  " + note.text) for note in behind_opener]
         return group([opener.text, *behind, Indent(body), HARD if commented else padding, closer.text])
 
     def doc(self, node: Tree) -> Doc:
-        """The document of any node. What the grammar adds and no method knows is printed token by token."""
+        """The document of any node. A rule that has no method is its parts with nothing between: `a.b`, `f(x)`, `clf@2`."""
         if isinstance(node, Token):
             return self.token(node)
         method: Callable[[list[Any]], Doc] | None = getattr(self, "do_" + node.rule.strip("_"), None)
-        return method(node.children) if method is not None else join(" ", map(self.doc, node.children))
+        return method(node.children) if method is not None else list(map(self.doc, node.children))
 
     def token(self, token: Token) -> Doc:
         if token.kind == "UNIT":
@@ -133,21 +134,6 @@ class Printer:
         if isinstance(node, Token) or node.rule in HUGS:
             return [" ", self.doc(node)]
         return group(indent(SPACE, self.spread(node)))
-
-    def do_input(self, c: list[Any]) -> Doc:
-        return list(map(self.doc, c))
-
-    def do_round(self, c: list[Any]) -> Doc:
-        return list(map(self.doc, c))
-
-    def do_callee(self, c: list[Any]) -> Doc:
-        return list(map(self.doc, c))
-
-    def do_field(self, c: list[Any]) -> Doc:
-        return list(map(self.doc, c))
-
-    def do_called(self, c: list[Any]) -> Doc:
-        return list(map(self.doc, c))
 
     # Expressions --------------------------------------------------------------------------------------------------
 
@@ -253,15 +239,6 @@ class Printer:
 
     def do_pipe(self, c: list[Any]) -> Doc:
         return self.chain(Cst("pipe", c))
-
-    def do_index(self, c: list[Any]) -> Doc:
-        return list(map(self.doc, c))
-
-    def do_slice(self, c: list[Any]) -> Doc:
-        return list(map(self.doc, c))
-
-    def do_call(self, c: list[Any]) -> Doc:
-        return list(map(self.doc, c))
 
     def do_args(self, c: list[Any]) -> Doc:
         only = c[1] if len(c) > 2 and isinstance(c[1], Cst) and len(c[1].children) == 1 else None
