@@ -11,6 +11,7 @@ from recipec.api import DataError, ReadContext, SourceFile, literal, quote
 from recipec.readers._files import FileReader, blocks, execute, sample, sample_files, shown
 from recipec.readers._framing import Framer, first_record
 from recipec.readers._stream import (
+    ColumnsDiffer,
     Frame,
     Told,
     TypeConflict,
@@ -127,13 +128,8 @@ class DelimitedReader(FileReader):
         """Without declared columns all files must have the same ones, in whatever order."""
         filled = [(f, x) for f, x in layouts.items() if x]
         for file, layout in filled[1:]:
-            odd = sorted(set(filled[0][1]) ^ set(layout))
-            if odd:
-                only = ", ".join(f"`{n}`" for n in odd[:5])
-                raise DataError(
-                    f"`{filled[0][0].name}` and `{file.name}` do not have the same columns: only one has {only}",
-                    "declare those that all files have: columns: { ... }",
-                )
+            if set(layout) != set(filled[0][1]):
+                raise ColumnsDiffer(filled[0][0], file, dict(filled))
 
     def _sampled(self, pieces: Sequence[bytes], whole: bool, layout: Layout, encoding: str) -> Iterator[Frame]:
         for place, piece in enumerate(pieces):

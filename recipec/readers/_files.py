@@ -60,6 +60,11 @@ class FileReader(Reader):
         """The files whose contents decide the rows, for a recipe that lies in ``folder``."""
         return expand(self.paths(), folder)
 
+    def explain(self, con: duckdb.DuckDBPyConnection, files: Sequence[SourceFile], error: duckdb.Error) -> DataError:
+        """DuckDB's error while it read the table that :meth:`load` made, in words. A view is read late, so errors come late."""
+        names = ", ".join(f"`{f.name}`" for f in files[:3])
+        return DataError(f"cannot read {names}: {str(error).splitlines()[0]}")
+
 
 def find_files(reader: Reader, folder: Path) -> tuple[SourceFile, ...]:
     """The files of any reader, of this package or a plug-in's. Raises DataError for a missing file or an empty glob."""

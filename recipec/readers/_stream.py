@@ -320,6 +320,17 @@ def type_name(con: duckdb.DuckDBPyConnection, type: str) -> str:
     return str(execute(con, f"SELECT typeof(CAST(NULL AS {type}))")[0][0])
 
 
+class ColumnsDiffer(DataError):
+    """The files of a source do not have the same columns, which matters when none are declared. ``common`` are in all."""
+
+    def __init__(self, one: SourceFile, other: SourceFile, columns: Mapping[SourceFile, Sequence[str]]) -> None:
+        odd = sorted(set(columns[one]) ^ set(columns[other]))
+        only = ", ".join(f"`{n}`" for n in odd[:5]) + (f" (+{len(odd) - 5})" if len(odd) > 5 else "")
+        message = f"`{one.name}` and `{other.name}` do not have the same columns: only one has {only}"
+        super().__init__(message, "declare those that you need and all files have: columns: { ... }")
+        self.common = tuple(n for n in columns[one] if all(n in names for names in columns.values()))
+
+
 class TypeConflict(DataError):
     """Values that do not fit the type inferred from a sample.
 

@@ -42,7 +42,7 @@ def files_of(reader: Any, folder: Path) -> tuple[SourceFile, ...]:
 
 
 def read(
-    folder: Path, name: str, *args: Any, columns: dict[str, str] | None = None, encoding: str = "utf-8", threads: int = 2, **kwargs: Any
+    folder: Path, name: str, *args: Any, declared: dict[str, str] | None = None, encoding: str = "utf-8", threads: int = 2, **kwargs: Any
 ) -> Result:
     """What the reader ``name`` makes of files below ``folder``: header and table must agree."""
     reader = make(name, *args, **kwargs)
@@ -52,16 +52,18 @@ def read(
     con.execute("CREATE TEMP TABLE bad (file VARCHAR, row BIGINT, reason VARCHAR, text VARCHAR)").fetchall()
     scratch = folder / ".scratch"
     progress: list[tuple[int, int]] = []
-    reader.load(ReadContext(con, files, columns, encoding, "rows read", "bad", lambda done, total: progress.append((done, total)), scratch))
+    reader.load(
+        ReadContext(con, files, declared, encoding, "rows read", "bad", lambda done, total: progress.append((done, total)), scratch)
+    )
     described = con.execute(f"DESCRIBE {quote('rows read')}").fetchall()
     names = [d[0] for d in described]
     assert names[:2] == ["_file", "_row"]
     assert [d[1] for d in described[:2]] == ["VARCHAR", "BIGINT"]
     types = {d[0]: d[1] for d in described[2:]}
-    if columns is None:
+    if declared is None:
         assert types == header
     else:
-        assert list(types) == list(columns)
+        assert list(types) == list(declared)
     rows = con.execute(f"SELECT * FROM {quote('rows read')} ORDER BY _file, _row").fetchall()
     bad = con.execute("SELECT * FROM bad ORDER BY file, row").fetchall()
     places = [(r[0], r[1]) for r in rows]

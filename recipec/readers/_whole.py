@@ -1,0 +1,86 @@
+"""Files read whole, one row a file: the base of ``files``, ``markdown`` and ``html``."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from recipec.api import ReadContext, SourceFile, quote
+from recipec.readers._files import BLOCK, MAX_RECORD, MAX_SHOWN, FileReader, Input, shown, to_utf8
+from recipec.readers._stream import load_batches, progress_of, set_aside, typed
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+BATCH = 4 << 20
+"""Bytes of text handed to DuckDB at a time."""
+
+
+class WholeFileReader(FileReader):
+    """``columns`` are the columns, all text, the first of them ``path``; :meth:`parts` gives the others' values."""
+
+    columns: ClassVar[tuple[str, ...]]
+
+    def header(self, con: duckdb.DuckDBPyConnection, files: Sequence[SourceFile], encoding: str) -> dict[str, str]:
+        return dict.fromkeys(self.columns, "VARCHAR")
+
+    @abstractmethod
+    def parts(self, file: SourceFile, text: str) -> Sequence[str | None]: ...
+
+    def encoding_of(self, raw: bytes, encoding: str) -> str:
+        """The encoding of a file's bytes, when the recipe says ``encoding``."""
+        return encoding
+
+    def load(self, ctx: ReadContext) -> None:
+        import pyarrow as pa
+
+        names = [*self.columns, "why"]
+        schema = pa.schema([("file", pa.string()), *((n, pa.string()) for n in names)])
+        made = typed({n: (quote(n), "VARCHAR") for n in self.columns}, ctx.columns, "files read whole")
+        why = f"CASE WHEN why IS NOT NULL THEN why ELSE {made.why} END"
+        text = f"CASE WHEN {why} IS NOT NULL THEN {quote(self.columns[-1])} END"
+        select = f"SELECT file AS _file, 1::BIGINT AS _row, {made.columns}, {why} AS _why, {text} AS _text FROM "
+        load_batches(ctx, schema, self._batches(ctx, schema), lambda source: select + source)
+        set_aside(ctx)
+
+    def _batches(self, ctx: ReadContext, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+        import pyarrow as pa
+
+        told = progress_of(ctx)
+        rows: list[tuple[str | None, ...]] = []
+        size = 0
+        for index, file in enumerate(ctx.files):
+            raw, too_long = self._read(file)
+            told(index)(file.path.stat().st_size)
+            rows.append(self._row(file, raw, too_long, ctx.encoding))
+            size += len(raw)
+            if size >= BATCH or len(rows) == 1000:
+                yield pa.record_batch([pa.array(c, pa.string()) for c in zip(*rows, strict=True)], schema=schema)
+                rows, size = [], 0
+        if rows:
+            yield pa.record_batch([pa.array(c, pa.string()) for c in zip(*rows, strict=True)], schema=schema)
+
+    def _row(self, file: SourceFile, raw: bytes, too_long: bool, encoding: str) -> tuple[str | None, ...]:
+        nothing: tuple[str | None, ...] = (None,) * (len(self.columns) - 2)
+        if too_long:
+            return (file.name, file.name, *nothing, shown(raw[:MAX_SHOWN]), f"longer than {MAX_RECORD >> 20} MiB")
+        encoding = self.encoding_of(raw, encoding)
+        utf8 = b"".join(to_utf8(iter([raw]), file, encoding)) if raw else b""
+        try:
+            text = utf8.decode()
+        except UnicodeDecodeError:
+            return (file.name, file.name, *nothing, shown(utf8), f"not valid {encoding}")
+        return (file.name, file.name, *self.parts(file, text), None)
+
+    @staticmethod
+    def _read(file: SourceFile) -> tuple[bytes, bool]:
+        """The file's bytes, or the start of one that is too long."""
+        with Input(file) as source:
+            parts = []
+            size = 0
+            while (piece := source.read(BLOCK)) and size <= MAX_RECORD:
+                parts.append(piece)
+                size += len(piece)
+        return b"".join(parts), size > MAX_RECORD
