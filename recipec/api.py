@@ -273,6 +273,7 @@ class Settings(BaseModel):
     ``ColumnRef``    a column of another step: ``bench.question`` (an edge of the graph)
     ``Arrows``       ``old => new`` pairs
     ``TypeMap``      ``{ name: type, ... }``, DuckDB types by column
+    ``Word``         a text that may stand without quotes
     ``Inner``        a nested call, resolved against the classes that the field's ``json_schema_extra`` group names
     ``Secret``       ``env("NAME")`` or a string; its value is never printed, stored or fingerprinted
 
@@ -311,6 +312,10 @@ class ColumnName:
     @property
     def sql(self) -> str:
         return quote(self.name)
+
+
+class Word(str):
+    """A text that may be written as a bare name: ``columns: [tokens, tags]``."""
 
 
 @dataclass(frozen=True)

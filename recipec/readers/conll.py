@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from recipec.api import DataError, ReadContext, Settings, SourceFile, reader
+from recipec.api import DataError, ReadContext, Settings, SourceFile, Word, reader
 from recipec.readers._files import MAX_RECORD, MAX_SHOWN, FileReader, blocks, shown
 from recipec.readers._framing import Framer
 from recipec.readers._stream import Frame, checked, load_batches, progress_of, set_aside, typed, unique_names

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_
 
 from pydantic import BaseModel
 
-from recipec.api import Arrows, ColumnName, ColumnRef, Expression, Schema, Secret, Settings, TableRef, TypeMap
+from recipec.api import Arrows, ColumnName, ColumnRef, Expression, Schema, Secret, Settings, TableRef, TypeMap, Word
 from recipec.diagnostics import Diagnostic, replace_fix
 from recipec.registry import Group, find
 from recipec.registry import names as registry_names
@@ -129,6 +129,8 @@ class Converter:
             return self.bind.column_ref(node) or self._fail()
         if TableRef in kinds and isinstance(node, (tree.Name, tree.Field, tree.Round)):
             return self.bind.table(node) or self._fail()
+        if Word in kinds:
+            return self.word(node)
         chosen = words(options)
         if ColumnName in kinds and isinstance(node, tree.Name) and not (node.id in chosen and node.id not in (self.schema or Schema()).types):
             return self.column(node)
@@ -162,7 +164,7 @@ class Converter:
     @staticmethod
     def special(annotation: Any) -> bool:
         kinds = {o for o in markers(annotation)[0] if isinstance(o, type)}
-        return bool(kinds & {Expression, ColumnName, TableRef, ColumnRef, Arrows, Inner})
+        return bool(kinds & {Expression, ColumnName, TableRef, ColumnRef, Arrows, Inner, Word})
 
     @staticmethod
     def expected(kinds: set[type], choices: Choices | None) -> str:
@@ -177,6 +179,15 @@ class Converter:
         if ColumnRef in kinds:
             return "this must be a column of another step: step.column"
         return "this must be the name of a step"
+
+    def word(self, node: tree.Expr) -> Word:
+        try:
+            value = constant(node, self.bind.names.param, words=True)
+        except NotAConstant as problem:
+            raise self.bad(problem.diagnostic) from None
+        if not isinstance(value, str):
+            raise self.bad(BadValue(span=node.span, message=f"this must be a name or a text, not {value!r}"))
+        return Word(value)
 
     def column(self, node: tree.Name) -> ColumnName:
         schema = self.schema or Schema()
