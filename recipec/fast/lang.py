@@ -18,6 +18,9 @@ WHOLE: Final = 360
 """Longer texts are judged by three windows of a third of it, from start, middle and end: cost grows with length, certainty does not."""
 _WINDOW: Final = WHOLE // 3
 
+UNDETERMINED: Final = "und"
+"""The code of ISO 639-2 for a language that could not be told."""
+
 _SAME: Final = {"yue": "zh", "wuu": "zh", "arz": "ar", "azb": "az", "ckb": "ku"}
 """Members of a macrolanguage that has an ISO 639-1 code."""
 
@@ -106,9 +109,9 @@ def _east_asian(text: str) -> tuple[str, float] | None:
 
 
 def language(text: Column) -> pa.Array:
-    def best(one: str) -> str | None:
+    def best(one: str) -> str:
         found = detect(one)
-        return found[0][0] if found else None
+        return found[0][0] if found else UNDETERMINED
 
     return each(text, best, pa.string())
 

@@ -16,8 +16,8 @@ def language(text: Text) -> Text:
     (lid.176, compressed) says the most probable, on lower-cased text without punctuation and addresses. It needs no network. Of
     texts of more than 360 characters the start, middle and end are judged, 120 characters each. Cantonese and Wu count as `zh`.
 
-    Null where there is nothing to go by: no letters, or a script that the model does not know. A word or two is a guess:
-    `language_score(text)` says how good.
+    `und` (undetermined) where there is nothing to go by: no letters, or a script that the model does not know; so `!= "en"` is true of
+    it. A word or two is a guess: `language_score(text)` says how good.
 
     >>> language("The quick brown fox jumps over the lazy dog.")
     'en'
@@ -28,9 +28,9 @@ def language(text: Text) -> Text:
     >>> language("Je ne sais pas encore.\nOn verra demain.")
     'fr'
     >>> language("1234!")
-    None
+    'und'
     """
-    return SQL(f"CASE WHEN regexp_matches({text}, '\\pL') THEN {_LANGUAGE(text)} END")
+    return SQL(f"CASE WHEN regexp_matches({text}, '\\pL') THEN {_LANGUAGE(text)} WHEN {text} IS NOT NULL THEN 'und' END")
 
 
 @function("language_score")

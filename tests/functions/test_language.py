@@ -38,6 +38,11 @@ def test_language(text: str, code: str | None) -> None:
     assert all(0 <= score <= 1 for _, score in detect(text, 176))
 
 
+def test_what_no_filter_for_a_language_should_keep(calculator: Calculator) -> None:
+    query = f"SELECT t FROM (SELECT unnest(['plain English text', '1234', '']) AS t) WHERE {calculator.call('language', 't')} != 'en'"
+    assert calculator.rows(query) == [("1234",), ("",)]
+
+
 @settings(max_examples=20, deadline=None)
 @given(texts=st.lists(st.text(max_size=10) | st.text(alphabet="abc de，。12½你か🙂\n", max_size=10), min_size=20, max_size=40))
 def test_the_guard_changes_nothing(calculator: Calculator, texts: list[str]) -> None:
