@@ -182,7 +182,7 @@ def stopword_ratio(text: Column, lang: Column) -> pa.Array:
 def url_ratio(text: Column) -> pa.Array:
     from recipec.functions.html import URL
 
-    address = re.compile(URL)
+    address = re.compile(URL, re.ASCII)
     return each(text, lambda one: sum(len(found[0]) for found in address.finditer(one)) / len(one) if one else 0.0, pa.float64())
 
 

@@ -82,7 +82,7 @@ def _forms() -> dict[str, tuple[re.Pattern[str], Callable[[re.Match[str]], bool]
     from recipec.functions.html import URL
 
     return {
-        "url": (re.compile(URL), _any),
+        "url": (re.compile(URL, re.ASCII), _any),
         "email": (
             re.compile(
                 r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9](?:[A-Za-z0-9._%+-]{0,62}[A-Za-z0-9_+-])?"

@@ -52,7 +52,7 @@ _BODY = r"[!#-'*-;=?-Z_a-z~\[\]]"
 _END = r"[A-Z0-9/_=&#~$+-]"
 _REST = rf"(?:{_BODY}|\({_BODY}*\))*(?:{_END}|\({_BODY}*\))"
 URL = rf"(?i)\b(?:https?|ftp)://{_REST}|\bwww\.[A-Z0-9-]+(?:\.[A-Z0-9-]+)+(?:[:/?#]{_REST})?"
-"""A web address, for RE2 and for Python's ``re`` alike."""
+"""A web address, for RE2, and for Python's ``re`` with the flag ``ASCII``."""
 
 
 @function("strip_urls")

@@ -83,6 +83,12 @@ def test_repetition_is_a_share(words: list[str], n: int) -> None:
     assert r.duplicate_ngrams(text, n) <= 1
 
 
+@pytest.mark.parametrize("text", ["详见https://a.org/x。www.b.org!", "(http://a.org/x_(y)) HTTP://B", "no://", "www.a", ""])
+def test_addresses_are_those_of_strip_urls(calculator: Calculator, text: str) -> None:
+    left = calculator.rows(f"SELECT length({calculator.call('strip_urls', '$1::VARCHAR')})", [text])[0][0]
+    assert m.url_ratio(pa.array([text])).to_pylist() == [pytest.approx(1 - left / len(text) if text else 0.0)]
+
+
 def test_size_must_be_positive(calculator: Calculator) -> None:
     with pytest.raises(ValueError, match="1 or more"):
         calculator.call("word_rep_ratio", "'a'", n=0)
