@@ -10,7 +10,7 @@ from __future__ import annotations
 import atexit
 from collections.abc import Callable
 from importlib import import_module
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,9 @@ from recipec.api import KERNELS, DataError, Kernel
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
+
+SMALLEST_CUT = 64
+"""Rows below which a batch is not cut further."""
 
 
 def load(target: str) -> Callable[..., Any]:
@@ -39,19 +42,21 @@ class Worker:
         self.process.start()
         theirs.close()
 
-    def call(self, target: str, batch: pa.RecordBatch) -> pa.Array:
+    def send(self, target: str, batch: pa.RecordBatch) -> None:
+        """Give the worker a batch; its answer is had by ``receive``."""
         import pyarrow as pa
 
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, batch.schema) as writer:
             writer.write_batch(batch)
-        try:
-            self.pipe.send(target)
-            self.pipe.send_bytes(sink.getvalue())
-            ok = self.pipe.recv()
-            payload = self.pipe.recv_bytes()
-        except (EOFError, OSError):
-            raise DataError("a worker process died", "it may have run out of memory: fewer --threads need less") from None
+        self.pipe.send(target)
+        self.pipe.send_bytes(sink.getvalue())
+
+    def receive(self) -> pa.Array:
+        import pyarrow as pa
+
+        ok = self.pipe.recv()
+        payload = self.pipe.recv_bytes()
         if not ok:
             message, _, help = payload.decode("utf-8").partition("\n")
             raise DataError(message, help)
@@ -99,27 +104,59 @@ class Pool:
     """Workers, started when first needed, at most ``size`` of them."""
 
     def __init__(self, size: int) -> None:
-        self.size, self.started = size, 0
+        self.size = size
         self.free: SimpleQueue[Worker] = SimpleQueue()
         self.lock = Lock()
         self.all: list[Worker] = []
         atexit.register(self.stop)
 
-    def take(self) -> Worker:
-        with self.lock:
-            if self.free.empty() and self.started < self.size:
-                self.started += 1
-                worker = Worker()
-                self.all.append(worker)
-                return worker
-        return self.free.get()
+    def take(self, *, wait: bool) -> Worker | None:
+        """A free worker, a new one while there may be more, else the next to become free (None where not to wait)."""
+        try:
+            return self.free.get_nowait()
+        except Empty:
+            with self.lock:
+                if len(self.all) < self.size:
+                    worker = Worker()
+                    self.all.append(worker)
+                    return worker
+        return self.free.get() if wait else None
 
     def call(self, target: str, batch: pa.RecordBatch) -> pa.Array:
-        worker = self.take()
+        """The kernel's answers for a batch, cut among all workers that are free: DuckDB gives a table of less than a
+        row group (122,880 rows) to one thread, and every core should work on it all the same."""
+        import pyarrow as pa
+
+        first = self.take(wait=True)
+        assert first is not None
+        workers = [first]
+        while len(workers) < batch.num_rows // SMALLEST_CUT and (worker := self.take(wait=False)) is not None:
+            workers.append(worker)
+        size = -(-batch.num_rows // len(workers))
+        alive: list[Worker] = []
         try:
-            return worker.call(target, batch)
+            for n, worker in enumerate(workers):
+                worker.send(target, batch.slice(n * size, size))
+            answers, problem = [], None
+            for worker in workers:
+                try:
+                    answers.append(worker.receive())
+                except DataError as error:
+                    problem = error
+                alive.append(worker)
+            if problem is not None:
+                raise problem
+        except (EOFError, OSError):
+            raise DataError("a worker process died", "it may have run out of memory: fewer --threads need less") from None
         finally:
-            self.free.put(worker)
+            for worker in workers:
+                # One that was left in the middle of an exchange cannot be used again.
+                if worker in alive:
+                    self.free.put(worker)
+                else:
+                    self.all.remove(worker)
+                    worker.stop()
+        return answers[0] if len(answers) == 1 else pa.concat_arrays(answers)
 
     def stop(self) -> None:
         for worker in self.all:
