@@ -12,8 +12,8 @@ from typing import Any
 
 VERBS: dict[str, tuple[str, ...]] = {
     "write": ("init", "check", "fmt", "graph", "compile"),
-    "run": ("plan", "run", "test"),
-    "look at results": ("show", "explain", "bad", "gc"),
+    "run": ("plan", "run", "test", "lock"),
+    "look at results": ("show", "explain", "diff", "bad", "gc"),
     "look up": ("docs",),
 }
 """Verbs under the headings of the help, in the order of a day's work."""
@@ -106,8 +106,9 @@ def show_help() -> int:
             out.append(f"  {verb:<9} {summary}")
     out += [
         "",
-        "recipec VERB --help says more and shows examples; recipec --version. Start with: recipec init",
-        "Exit status: 0 done and clean, 1 findings or failures, 2 cannot run, 130 interrupted.",
+        "recipec VERB --help says more, with examples. Start with: recipec init",
+        "Exit status: 0 done and clean, 1 findings or failures, 2 cannot run,",
+        "130 interrupted.",
     ]
     print("\n".join(out))
     return 0

@@ -77,13 +77,13 @@ def decode(data: bytes, path: str) -> str:
 
 
 def write(path: str, text: str) -> None:
-    """Put a file in place whole or not at all, with the permissions it had. Raises CannotRun."""
+    """Put a file in place whole or not at all, with the permissions it had (a new one: 0644). Raises CannotRun."""
     import tempfile
 
     target = os.path.realpath(path)
     temporary = ""
     try:
-        mode = os.stat(target).st_mode & 0o7777
+        mode = os.stat(target).st_mode & 0o7777 if os.path.exists(target) else 0o644
         handle, temporary = tempfile.mkstemp(dir=os.path.dirname(target), prefix=f".{os.path.basename(target)}-")
         with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
             stream.write(text)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from recipec.cli._errors import CannotRun
 from recipec.diagnostics import nearest
-from recipec.report.terminal import COLORS
+from recipec.report.terminal import COLORS, columns
 
 
 class Parser(argparse.ArgumentParser):
@@ -20,10 +21,27 @@ class Parser(argparse.ArgumentParser):
 
 
 class Formatter(argparse.RawDescriptionHelpFormatter):
-    """Options in a column of their own, at most 100 cells wide."""
+    """Options in a column of their own, lines at most 100 cells wide."""
 
     def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=26, width=100)
+        super().__init__(prog, max_help_position=26, width=room())
+
+
+def room() -> int:
+    return min(columns(sys.stdout, sys.stdout.isatty()), 100)
+
+
+class Help(argparse.Action):
+    """``--help``, whose text is made only when it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from recipec.report.cells import wrap
+
+        prose, examples, rest = (parser.description or "").partition("examples:")
+        paragraphs = [" ".join(p.split()) for p in prose.strip().split("\n\n")]
+        parser.description = "\n\n".join("\n".join(wrap(p, room())) for p in paragraphs) + f"\n\n{examples}{rest}"
+        parser.print_help()
+        parser.exit()
 
 
 def parse(verb: str, module: Any, arguments: Sequence[str]) -> argparse.Namespace:
@@ -33,11 +51,22 @@ def parse(verb: str, module: Any, arguments: Sequence[str]) -> argparse.Namespac
     common = parser.add_argument_group("everywhere")
     common.add_argument("--color", type=choice(*COLORS), default="auto", metavar="WHEN", help="auto, always or never")
     common.add_argument("--debug", action="store_true", help="show the traceback of a bug in recipec")
-    common.add_argument("-h", "--help", action="help", help="show this text")
+    common.add_argument("-h", "--help", action=Help, nargs=0, help="show this text")
+    parser.usage = usage(parser)
     args, unknown = parser.parse_known_intermixed_args(list(arguments))
     if unknown:
         raise CannotRun(what_is(unknown[0], parser), f"{parser.prog} --help")
     return args
+
+
+def usage(parser: argparse.ArgumentParser) -> str:
+    """``recipec show [FILE.recipe] STEP [options]``: the options have a list of their own below."""
+    words = []
+    for action in parser._actions:
+        if not action.option_strings:
+            name = str(action.metavar or action.dest)
+            words.append(f"[{name}]" if action.nargs == "?" or name.isupper() else name)
+    return " ".join([parser.prog, *words, "[options]"])
 
 
 def what_is(argument: str, parser: argparse.ArgumentParser) -> str:

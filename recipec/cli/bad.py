@@ -1,4 +1,6 @@
-"""Show the rows of a source that could not be read, each with its place and why.
+"""Show the rows of a source that could not be read.
+
+Each with its place in its file and the reason.
 
 examples:
   recipec bad packages

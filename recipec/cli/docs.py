@@ -1,4 +1,4 @@
-"""Look up the language: step kinds, operators, functions, readers, formats.
+"""Look up kinds, operators, functions, readers and formats.
 
 Without a name, everything there is, a line each. Made from the code itself, so it is never out of date.
 

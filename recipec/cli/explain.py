@@ -1,8 +1,8 @@
 """Say what a rule means, or tell the life of one row.
 
-With one word, the page of a rule: what is wrong and what would be right; without any, the list of rules. With STEP and
-KEY, what every step on the way did to a row, as the last run built it. KEY is the value of the source's key (values of
-several columns with commas), the row's place (FILE:ROW) where the source has no key, or a row's _key.
+With one word, the page of a rule: what is wrong and what would be right; without any, the list of rules. With STEP
+and KEY, what every step on the way did to a row, as the last run built it. KEY is the value of the source's key
+(values of several columns with commas), the row's place (FILE:ROW) where the source has no key, or a row's _key.
 
 examples:
   recipec explain unknown-column

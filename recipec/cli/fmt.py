@@ -1,4 +1,4 @@
-"""Lay recipes out in the one way: same text, same layout, whatever it looked like before.
+"""Lay recipes out in the one way, whatever they looked like.
 
 FILES are recipes, folders (every *.recipe below them) or `-` from standard input to standard output; without any, the
 folder you are in. Comments stay, and meaning does not change. A file with syntax errors is left as it is.

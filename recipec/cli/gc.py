@@ -1,4 +1,4 @@
-"""Remove results that no recipe needs any more, and give their room back.
+"""Remove results that no recipe needs any more.
 
 What the last run of each recipe points at is kept; older results, kept so that undoing a change costs nothing, go.
 

@@ -1,7 +1,7 @@
 """Write a recipe to start from, with a little data, into a folder.
 
-The recipe cleans, de-duplicates, divides and exports a few messages in English and Chinese. Nothing that is there already
-is overwritten.
+The recipe cleans, de-duplicates, divides and exports a few messages in English and Chinese. Nothing that is there
+already is overwritten.
 
 examples:
   recipec init

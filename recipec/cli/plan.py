@@ -1,6 +1,7 @@
-"""Say what a run would do, and why: which steps are reused, which run, and what changed.
+"""Say what a run would do, and why.
 
-`=` is reused, `~` runs again, `+` runs for the first time. Nothing is run and nothing written.
+For each step whether it is reused or runs, and the field that changed, old and new. `=` is reused, `~` runs again,
+`+` runs for the first time. Nothing is run and nothing written.
 
 examples:
   recipec plan

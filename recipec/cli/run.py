@@ -1,13 +1,14 @@
-"""Run a recipe: build what is not built yet or has changed, reuse the rest.
+"""Build what is not built yet or has changed, reuse the rest.
 
-Results are kept in the workspace, .recipec/ beside the recipe. Ctrl-C keeps every finished step; run again to go on. Exit
-status: 0 done, 1 a step or test failed, 2 cannot run, 130 interrupted.
+Results are kept in the workspace, .recipec/ beside the recipe. Ctrl-C keeps every finished step; run again to go on.
+Exit status: 0 done, 1 a step or test failed, 2 cannot run, 130 interrupted.
 
 examples:
   recipec run
   recipec run packages.recipe --set min_words=8
   recipec run --only tidy                   this step and what it needs
   recipec run --memory 4GB --threads 4
+  recipec run --locked                      in CI: nothing may have drifted
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from recipec.cli._errors import CannotRun
 from recipec.cli._options import add_sets
 from recipec.cli._parser import choice, number
 from recipec.cli._project import add_recipe, add_workspace, program_of, workspace_folder
+from recipec.cli.lock import drifts, report
 from recipec.cli.plan import add_only, chosen
 from recipec.report.terminal import Terminal
 
@@ -34,6 +36,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     add_sets(parser)
     add_only(parser)
     add_workspace(parser)
+    parser.add_argument("--locked", action="store_true", help="only if everything is as the lock has it: see recipec lock")
     parser.add_argument("--memory", type=memory, metavar="SIZE", help="the database's memory: 4GB; beyond it, work goes to disk")
     parser.add_argument("--threads", type=number(1, 4096), metavar="N", help="the database's threads (default: one a core)")
     parser.add_argument("--format", type=choice("text", "json"), default="text", metavar="FORMAT", help="text or json")
@@ -48,6 +51,7 @@ def memory(text: str) -> str:
 
 def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
     from recipec.engines.runner import run as run_plan
+    from recipec.plan.lock import lock_path
     from recipec.plan.planner import make_plan
     from recipec.report.progress import Progress
     from recipec.report.runs import name_column, run_data
@@ -63,6 +67,9 @@ def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
     # With --format json standard output is for the data alone.
     screen = err if args.format == "json" else out
     with open_workspace(folder, doing="run", memory=args.memory, threads=args.threads) as workspace:
+        if args.locked and (found := drifts(program, workspace)):
+            report(found, str(lock_path(program.root.source.path)), err)
+            return 1
         plan = make_plan(program, workspace, only)
         if screen.live:
             for setting in ("enable_progress_bar = true", "enable_progress_bar_print = false"):

@@ -1,7 +1,7 @@
 """Show the rows of a step, as the last run built it.
 
-STEP is a step (`tidy`) or a part of one (`final.train`). Rows come in the order of the table: that of its keys, or that of
-`sort`. Conditions and orders are SQL over the columns.
+STEP is a step (`tidy`) or a part of one (`final.train`). Rows come in the order of the table: that of its keys, or
+that of `sort`. Conditions and orders are SQL over the columns.
 
 examples:
   recipec show tidy

@@ -1,7 +1,7 @@
-"""Run the tests (`expect`) of a recipe on what the last run built, and nothing else.
+"""Run the tests of a recipe on what the last run built.
 
-A step whose tests were edited can be tried at once, without running it again. Exit status: 0 all hold (or only warn),
-1 one does not, 2 cannot run.
+Nothing but the tests (`expect`) is run: a step whose tests were edited can be tried at once, without running it
+again. Exit status: 0 all hold (or only warn), 1 one does not, 2 cannot run.
 
 examples:
   recipec test

@@ -32,7 +32,7 @@ def test_help_lists_the_verbs(recipec: Run) -> None:
     done = recipec("--help")
     assert done.status == 0
     assert all(re.search(rf"^  {verb} +\S", done.out, re.M) for verb in all_verbs())
-    assert max(map(len, done.out.splitlines())) <= 110
+    assert max(map(len, done.out.splitlines())) <= 80
 
 
 def test_without_a_verb_the_help_and_status_2(recipec: Run) -> None:

@@ -1,0 +1,81 @@
+"""``diff``, ``lock`` and ``run --locked``: a recipe against what it was."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from cli_harness import GOOD, ROWS, Run
+
+
+def git(folder: Path, *arguments: str) -> None:
+    identity = ["-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false"]
+    subprocess.run(["git", "-C", str(folder), *identity, *arguments], check=True, capture_output=True)
+
+
+@pytest.fixture
+def repository(good: Path) -> Path:
+    """``good.recipe`` committed."""
+    git(good.parent, "init", "-q", "-b", "main")
+    git(good.parent, "add", ".")
+    git(good.parent, "commit", "-qm", "first")
+    return good
+
+
+def test_diff_against_the_last_commit(recipec: Run, repository: Path) -> None:
+    assert recipec("diff").out == "the two mean the same\n"
+    repository.write_text("# a comment\n" + GOOD, encoding="utf-8")
+    assert recipec("diff", "good.recipe").out == "the two mean the same\n"
+    repository.write_text(GOOD.replace("n > 1", "n > 0"), encoding="utf-8")
+    done = recipec("diff", "main", "good.recipe")
+    assert done.status == 0
+    assert done.out.splitlines()[0].startswith("tidy  ROWS  keep: small: n > 1 -> n > 0")
+    assert done.out.splitlines()[-1] == "level ROWS. Reused: rows."
+
+
+def test_diff_of_rows_where_both_are_built(recipec: Run, repository: Path) -> None:
+    recipec("run")
+    repository.write_text(GOOD.replace("n > 1", "n > 0"), encoding="utf-8")
+    recipec("run")
+    done = recipec("diff")
+    assert "1 → 2 rows   1 came" in done.out
+    assert "+ id=a" in done.out
+    step = next(s for s in json.loads(recipec("diff", "--format", "json").out)["steps"] if s["name"] == "tidy")
+    assert (step["rows"]["came"], step["rows"]["went"], step["level"]) == (1, 0, "rows")
+
+
+def test_diff_of_two_files(recipec: Run, good: Path) -> None:
+    good.with_name("new.recipe").write_text(GOOD.replace("clean tidy", "clean neat"), encoding="utf-8")
+    done = recipec("diff", "good.recipe", "new.recipe")
+    assert "tidy → neat" in done.out
+    assert "level METADATA" in done.out
+
+
+def test_diff_of_what_cannot_be_compared(recipec: Run, repository: Path) -> None:
+    done = recipec("diff", "no-such-branch", "good.recipe")
+    assert (done.status, "no-such-branch" in done.err) == (2, True)
+    repository.write_text(GOOD.replace("n > 1", "m > 1"), encoding="utf-8")
+    done = recipec("diff")
+    assert done.status == 1
+    assert "only recipes without errors can be compared" in done.err
+    assert recipec("diff", "a", "b", "c").status == 2
+
+
+def test_lock(recipec: Run, good: Path) -> None:
+    done = recipec("lock", "--check")
+    assert (done.status, "there is no lock" in done.err) == (2, True)
+    assert recipec("run", "--locked").status == 2
+    assert recipec("lock").out == "wrote good.lock\n"
+    assert recipec("lock", "--check").out == "everything is as good.lock has it\n"
+    assert recipec("run", "--locked").status == 0
+    (good.parent / "rows.csv").write_text(ROWS + "c,again,3\n", encoding="utf-8")
+    done = recipec("lock", "--check")
+    assert done.status == 1
+    assert "rows.csv has other contents" in done.out
+    assert json.loads(recipec("lock", "--check", "--format", "json").out)[0]["name"] == "rows.csv"
+    done = recipec("run", "--locked")
+    assert done.status == 1
+    assert "if that is meant: recipec lock" in done.err
+    assert "done in" not in done.out
