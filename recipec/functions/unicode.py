@@ -62,7 +62,7 @@ def strip_control(text: Text) -> Text:
 
     The joiners U+200C and U+200D stay: Persian, Indic scripts and emoji are spelled with them.
 
-    >>> strip_control("a\x00b\u200b c\u00add\ufeff")
+    >>> strip_control("a\x07b\u200b c\u00add\ufeff")
     'ab cd'
     >>> strip_control("\x1b[31mred\x1b[0m")
     'red'
