@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Final
 
@@ -192,6 +193,7 @@ _VOWELS: Final = re.compile("[aeiouy]+")
 _SILENT: Final = re.compile("(?:[^laeiouy]|[aeiouy]l)es?$|[^aeiouytd]ed$")
 
 
+@lru_cache(1 << 16)
 def syllables(word: str) -> int:
     """An estimate for an English word in lower case: groups of vowels, without a silent ``e`` at its end."""
     return max(1, len(_VOWELS.findall(word)) - bool(_SILENT.search(word)))

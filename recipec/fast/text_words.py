@@ -92,6 +92,9 @@ def _next(places: Places, after: Places, end: int) -> Places:
     return np.append(places, end)[at]
 
 
+_ASCII_SYMBOLS: Final = "".join(c for c in map(chr, range(128)) if not c.isalnum())
+
+
 @cache
 def _word() -> re.Pattern[str]:
     mark, tail = marks(), rf"[^\s{ALONE_CLASS}{BREAK_CLASS}]*(?<=[^\W_]|[{marks()}])"
@@ -100,6 +103,8 @@ def _word() -> re.Pattern[str]:
 
 def words_of(text: str) -> list[str]:
     """The words of one text, from the first to the last letter or digit of each."""
+    if text.isascii():
+        return [word for piece in text.split() if (word := piece.strip(_ASCII_SYMBOLS))]
     return _word().findall(text)
 
 

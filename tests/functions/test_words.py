@@ -30,6 +30,11 @@ def test_ascii_words_are_pieces_with_a_letter(texts: list[str]) -> None:
     assert words(pa.array(texts, pa.string())).to_pylist() == expected
 
 
+@given(st.text(alphabet=st.characters(max_codepoint=127), max_size=30))
+def test_ascii_words_are_the_same_by_another_way(text: str) -> None:
+    assert words_of(text) == words_of(f"{text} é")[:-1]
+
+
 @given(TEXTS, st.integers(0, 6), st.integers(0, 6))
 def test_slices_and_chunks_count_alike(texts: list[str | None], start: int, size: int) -> None:
     column = pa.array(texts, pa.string())
