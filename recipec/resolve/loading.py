@@ -31,19 +31,25 @@ from recipec.source import Source, Span
 from recipec.syntax import tree
 from recipec.syntax.parse import parse
 
+Parse = Callable[[Source], tuple[tree.File, list[Diagnostic]]]
 DEEPEST_IMPORT, MOST_FILES, MOST_ROUNDS, MOST_STEPS = 32, 200, 1_000, 10_000
 
 
 def load(
-    source: Source, sets: Mapping[str, str] | None = None, *, offline: bool = False, read: Callable[[Path], str] | None = None
+    source: Source,
+    sets: Mapping[str, str] | None = None,
+    *,
+    offline: bool = False,
+    read: Callable[[Path], str] | None = None,
+    parsed: Parse = parse,
 ) -> Program:
     """Parse a recipe and everything it imports, evaluate its parameters, unroll its loops. Nothing is bound yet.
 
     ``read`` gives the text of an imported file where that is not what the disk holds (an editor's buffer, a revision);
-    it raises what ``Path.read_text`` raises.
+    it raises what ``Path.read_text`` raises. ``parsed`` gives the tree of a file, for callers that keep trees.
     """
     findings = Findings()
-    loader = Loader(findings, dict(sets or {}), boundary(source), read or read_text)
+    loader = Loader(findings, dict(sets or {}), boundary(source), read or read_text, parsed)
     root = loader.module(source, "", ())
     program = Program(root, findings, offline=offline, sources=loader.sources)
     program.entries, program.repeats = loader.entries, loader.repeats
@@ -102,6 +108,7 @@ class Loader:
     sets: dict[str, str]
     boundary: Path
     read: Callable[[Path], str]
+    parsed: Parse = parse
     entries: dict[str, Entry] = field(default_factory=dict)
     repeats: list[RepeatEntry] = field(default_factory=list)
     sources: dict[str, Source] = field(default_factory=dict)
@@ -110,7 +117,7 @@ class Loader:
 
     def module(self, source: Source, prefix: str, above: tuple[Path, ...]) -> Module:
         self.sources[source.path] = source
-        file, problems = parse(source)
+        file, problems = self.parsed(source)
         self.findings.extend(problems)
         module = Module(source, file, prefix, broken={n.id for n in file.broken})
         places: dict[str, Span] = {}
