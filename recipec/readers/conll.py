@@ -54,7 +54,7 @@ class Conll(FileReader):
     @property
     def names(self) -> list[str]:
         """The columns of the table."""
-        names = [n for n in self.params.columns if n != "_"]
+        names = [str(n) for n in self.params.columns if n != "_"]
         if unique_names(names) != names or not names:
             raise DataError(
                 f"`columns` of conll must be different names: {', '.join(self.params.columns)}", "for example columns: [tokens, tags]"
