@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 _ENDS = ((f" ORDER BY {ORDER}, {KEY}", (ORDER, KEY)), (f" ORDER BY {KEY}", (KEY,)))
 SAMPLE = 20_000
-"""Keys looked at to cut them into ranges; and a tenth of it, rows measured to know how wide they are."""
+"""Keys looked at, to cut them into ranges."""
+MEASURED = 2_000
+"""Rows measured, to know how wide they are."""
 PARTS_OF_MEMORY = 5
 """A range holds this part of DuckDB's memory limit: sorting takes the rows about three times."""
 UNITS = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
@@ -89,15 +91,10 @@ def _quantiles(con: duckdb.DuckDBPyConnection, table: str, column: str, shares: 
 
 
 def _bytes(con: duckdb.DuckDBPyConnection, part: ExportPart, rows: Source) -> int:
-    """About how much memory the part's rows take: the mean of a sample by key, which has nothing to do with their width."""
-    if part.rows == 0:
-        return 0
-    measured = SAMPLE // 10
-    few = ""
-    if part.rows > measured and (cut := _quantiles(con, rows.table, KEY, [measured / part.rows])):
-        few = f" WHERE {KEY} <= {cut[0]}"
+    """About how much memory the part's rows take: their number by the mean width of a sample."""
+    few = f" WHERE {KEY} IN (SELECT {KEY} FROM ({rows.table}) AS __few USING SAMPLE reservoir({MEASURED} ROWS))"
     width = " + ".join(["16", *(f"coalesce(strlen(CAST({quote(c.name)} AS VARCHAR)), 0) + 16" for c in part.schema.columns)])
-    ((mean,),) = con.execute(f"SELECT avg({width}) FROM ({rows.table}) AS __all{few}").fetchall()
+    ((mean,),) = con.execute(f"SELECT avg({width}) FROM ({rows.table}) AS __all{few if part.rows > MEASURED else ''}").fetchall()
     return int((mean or 0) * part.rows)
 
 

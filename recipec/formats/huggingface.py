@@ -63,7 +63,7 @@ class HuggingFace(Format):
         compression: Compression = "zstd"
         row_group: int = Field(default=100_000, ge=1)
 
-    extension = ".parquet"
+    extension = ""  # a folder, never one file
 
     def classes(self, schema: Schema) -> dict[str, Type]:
         """The columns to write as classes, in the order of the schema: those named, and enumerations."""

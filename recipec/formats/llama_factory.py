@@ -61,11 +61,7 @@ class LlamaFactory(Format):
         name: str | None = None
         file: Literal["jsonl", "parquet"] = "jsonl"
 
-    extension = ".jsonl"
-
-    def __init__(self, params: Any) -> None:
-        super().__init__(params)
-        vars(self)["extension"] = f".{params.file}"
+    extension = ""  # a folder, never one file
 
     @property
     def pairs(self) -> PairParams | None:

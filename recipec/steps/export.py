@@ -7,11 +7,12 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
 from recipec.api import (
+    KEY,
     ORDER,
     Bound,
     ColumnName,
@@ -30,13 +31,14 @@ from recipec.api import (
     quote,
     step,
 )
-from recipec.engines.context import RunContext
-from recipec.plan.fingerprint import file_digest
 from recipec.resolve.arguments import Choices, Inner
 from recipec.resolve.binder import StepBinder
 from recipec.resolve.chain import meaning_of
 from recipec.resolve.problems import BadValue, WrongArguments
 from recipec.syntax import tree
+
+if TYPE_CHECKING:
+    from recipec.engines.context import RunContext
 
 FORMATS = Choices(group="format", what="format")
 
@@ -182,10 +184,11 @@ class Export(Kind):
                 from recipec.api import Column
 
                 schema = Schema((Column("_key", "UUID"), Column("_parent", "UUID"), *schema.columns), schema.ordered)
-            listed = ", ".join(quote(c) for c in schema.names)
-            order = f"{ORDER}, _key" if schema.ordered else "_key"
-            relation = ctx.relation(ref)
-            parts.append(ExportPart(name, f"SELECT {listed} FROM {relation} ORDER BY {order}", schema, ctx.rows(ref)))
+            # What the rows are sorted by comes along unasked: formats name refused rows by it and read large tables in its ranges.
+            sort = [ORDER, KEY] if schema.ordered else [KEY]
+            listed = ", ".join(quote(c) for c in (*schema.names, *(c for c in sort if c not in schema.names)))
+            query = f"SELECT {listed} FROM {ctx.relation(ref)} ORDER BY {', '.join(sort)}"
+            parts.append(ExportPart(name, query, schema, ctx.rows(ref)))
         rows = sum(p.rows for p in parts)
         parent = plan.target.parent
         parent.mkdir(parents=True, exist_ok=True)
