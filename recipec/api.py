@@ -20,7 +20,7 @@ from __future__ import annotations
 import inspect
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -442,6 +442,17 @@ class DataError(Exception):
     def __init__(self, message: str, help: str = "") -> None:
         super().__init__(message)
         self.message, self.help = message, help
+
+
+class StepFailed(DataError):
+    """A step that ran and found something wrong: failed tests, too many bad rows, duplicated keys.
+
+    ``rows`` are offending rows to show (column to value); ``where`` an SQL that yields all of them.
+    """
+
+    def __init__(self, message: str, help: str = "", rows: Iterable[Mapping[str, Any]] = ()) -> None:
+        super().__init__(message, help)
+        self.rows = list(rows)
 
 
 # Formats (exports) ----------------------------------------------------------------------------------------------------

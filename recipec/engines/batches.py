@@ -175,10 +175,12 @@ class Kernels:
 
     def register(self) -> None:
         """Make every kernel that some expression of this process calls a function of the connection."""
+        from duckdb.func import FunctionNullHandling, PythonUDFType
+
         for name in sorted(KERNELS.keys() - self.known):
             kernel = KERNELS[name]
             self.con.create_function(
-                kernel.sql_name, self.function(kernel), list(kernel.args), kernel.returns, type="arrow", null_handling="special"
+                kernel.sql_name, self.function(kernel), list(kernel.args), kernel.returns, type=PythonUDFType.ARROW, null_handling=FunctionNullHandling.SPECIAL
             )
             self.known.add(name)
 

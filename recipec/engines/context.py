@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recipec.api import DataError, RunTools, TableRef, quote
+from recipec.api import RunTools, StepFailed, TableRef, quote
 
 if TYPE_CHECKING:
     import duckdb
 
     from recipec.resolve.program import Program, ResolvedStep
-
-
-class StepFailed(DataError):
-    """A step that ran and found something wrong: failed tests, too many bad rows, duplicated keys.
-
-    ``rows`` are offending rows to show (column to value); ``where`` an SQL that yields all of them.
-    """
-
-    def __init__(self, message: str, help: str = "", rows: Iterable[Mapping[str, Any]] = ()) -> None:
-        super().__init__(message, help)
-        self.rows = list(rows)
 
 
 @dataclass

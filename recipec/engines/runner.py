@@ -18,6 +18,9 @@ from recipec.plan.planner import Plan, Planned, program_id, stale
 from recipec.resolve.program import Program, ResolvedStep
 from recipec.workspace.database import Built, Workspace
 
+INTERRUPTED = "Query interrupted"
+"""What DuckDB's Python client says when Ctrl-C stopped a query."""
+
 Status = Literal["run", "reused", "skipped", "failed"]
 
 
@@ -263,6 +266,11 @@ class Runner:
         try:
             yield
         except duckdb.InterruptException:
+            raise KeyboardInterrupt from None
+        except RuntimeError as error:
+            # Ctrl-C: the query that it stops ends in a plain RuntimeError.
+            if str(error) != INTERRUPTED:
+                raise
             raise KeyboardInterrupt from None
         except duckdb.OutOfMemoryException as error:
             raise DataError(f"out of memory: {first_line(error)}", "give more with --memory, use fewer --threads, or put the workspace on a larger disk") from None

@@ -6,9 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from recipec.api import HIDDEN, Bound, ColumnRef, Expression, Kind, Schema, TableRef, Traits, quote
+from recipec.api import HIDDEN, KEY, Bound, ColumnRef, Expression, Kind, Schema, TableRef, Traits, quote
 from recipec.diagnostics import Diagnostic, Findings
-from recipec.rand import unit
 from recipec.resolve import arguments
 from recipec.resolve.aggregates import first_aggregate
 from recipec.resolve.expand import ExpansionFailed, canonical, expand
@@ -78,6 +77,12 @@ class StepBinder:
         self.randoms += 1
         return f"{what}/{self.depth + self.randoms}"
 
+    def random(self) -> str:
+        """SQL for ``random()``: a number in [0, 1) from the seed, the place of this choice and the row's key."""
+        from recipec.rand import unit
+
+        return unit(self.seed, self.salt("random"), quote(KEY))
+
     # Settings, tables, columns
 
     def settings(self, model: type[Any] | None = None, *, skip: Iterable[str] = (), schema: Schema | None = None) -> Any | None:
@@ -124,7 +129,7 @@ class StepBinder:
             columns=own if columns is None else columns,
             findings=more.pop("findings", self.findings),
             table=self.table_name,
-            random=lambda: unit(self.seed, self.salt("random"), quote("_key")),
+            random=self.random,
             unknown=schema.unknown,
             macros=tuple(self.names.defs),
             steps=frozenset(self.names.steps),

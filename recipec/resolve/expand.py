@@ -6,147 +6,230 @@ text when they say the same, whatever their layout, macro names or parameter nam
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import fields, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from hashlib import blake2b
 from typing import Any, Protocol, cast
 
 from recipec.api import find_function
-from recipec.diagnostics import Findings
+from recipec.diagnostics import Diagnostic, Findings
 from recipec.resolve.problems import AmbiguousName, BadValue, Cycle, TooLarge, WrongArguments
 from recipec.resolve.types import TypeProblem, duckdb_type
+from recipec.resolve.values import EnvText
 from recipec.source import Span
 from recipec.syntax import tree
 
 LARGEST = 20_000
 """Nodes in one expanded expression."""
+DEEPEST = 150
+"""Levels of one expanded expression."""
 
 
 class Names(Protocol):
     """Where an expression's names that are not columns are looked up."""
 
+    broken: set[str]
+    """Names whose definition is wrong: using them is no second mistake."""
+
     def param(self, node: tree.Name | tree.Field) -> Any:
         """The value of a parameter; KeyError when there is none of that name."""
 
+    def param_type(self, node: tree.Name | tree.Field) -> str:
+        """The declared DuckDB type of a parameter that there is."""
+
     def macro(self, node: tree.Name | tree.Field) -> tuple[tree.Def, Names] | None:
         """A ``def`` and the names that its body sees."""
+
+    def is_broken(self, node: tree.Name | tree.Field) -> bool:
+        """Whether a name is one of a definition that is wrong."""
 
 
 class ExpansionFailed(Exception):
     """A finding was reported; there is no expression to go on with."""
 
 
+@dataclass(frozen=True)
+class Bound:
+    """An argument of a ``def``, expanded: how many nodes and levels putting it in place costs."""
+
+    node: tree.Expr
+    size: int
+    depth: int
+    mentions: frozenset[str]
+
+
 def expand(node: tree.Expr, names: Names, columns: frozenset[str] | set[str], findings: Findings) -> tree.Expr:
     """``node`` with macros and parameters replaced. Raises ExpansionFailed after reporting."""
-    budget = LARGEST
-    stack: list[tree.Def] = []
+    return Expander(columns, findings).go(node, names, {}, frozenset(), 1)
 
-    def fail(problem: Any) -> ExpansionFailed:
-        findings.add(problem)
+
+class Expander:
+    def __init__(self, columns: frozenset[str] | set[str], findings: Findings) -> None:
+        self.columns, self.findings = columns, findings
+        self.budget = LARGEST
+        self.stack: list[tree.Def] = []
+        self.renamed = 0
+
+    def fail(self, problem: Diagnostic) -> ExpansionFailed:
+        self.findings.add(problem)
         return ExpansionFailed()
 
-    def go(node: tree.Expr, names: Names, bound: Mapping[str, tree.Expr], local: frozenset[str]) -> tree.Expr:
-        nonlocal budget
-        budget -= 1
-        if budget < 0:
-            raise fail(TooLarge(span=node.span, message=f"this expression expands to more than {LARGEST:,} parts"))
+    def spend(self, node: tree.Expr, size: int, depth: int) -> None:
+        self.budget -= size
+        if self.budget < 0:
+            raise self.fail(TooLarge(span=node.span, message=f"this expression expands to more than {LARGEST:,} parts"))
+        if depth > DEEPEST:
+            raise self.fail(TooLarge(span=node.span, message=f"this expression expands to more than {DEEPEST} levels"))
+
+    def go(self, node: tree.Expr, names: Names, bound: Mapping[str, Bound], local: frozenset[str], depth: int) -> tree.Expr:
+        self.spend(node, 1, depth)
+
+        def inside(n: Any) -> Any:
+            return self.go(n, names, bound, local, depth + 1)
+
         match node:
-            case tree.Name(id=name, quoted=quoted):
+            case tree.Name(id=name):
                 if name in local:
                     return node
-                if name in bound:
-                    return bound[name]
-                if not quoted:
-                    try:
-                        value = names.param(node)
-                    except KeyError:
-                        return node
-                    if name in columns and not stack:
-                        raise fail(
-                            AmbiguousName(
-                                span=node.span,
-                                message=f"`{name}` is a column and a parameter",
-                                label="which of them?",
-                                help=(f"write `` `{name}` `` in backticks for the column, or rename the parameter",),
-                            )
-                        )
-                    return literal_node(value, node.span, fail)
-                return node
-            case tree.Field(base=tree.Name(id=base), name=member) if base not in local and base not in bound and base not in columns:
+                if (given := bound.get(name)) is not None:
+                    self.spend(node, given.size, depth + given.depth)
+                    return given.node
+                return self.parameter(node, names)
+            case tree.Field(base=tree.Name(id=base)) if base not in local and base not in bound and base not in self.columns:
+                if names.is_broken(node):
+                    raise ExpansionFailed
                 try:
-                    return literal_node(names.param(node), node.span, fail)
+                    return literal_node(names.param(node), node.span, names.param_type(node), self.fail)
                 except KeyError:
-                    return node
-            case tree.Call(func=func, args=args):
-                macro = names.macro(func)
-                new_args = tuple(replace(a, value=go(a.value, names, bound, local)) for a in args)
-                if macro is None:
-                    return replace(node, args=new_args)
-                definition, inner = macro
-                if any(d is definition for d in stack):
-                    raise fail(
-                        Cycle(
-                            span=node.span,
-                            message=f"`{definition.name.id}` is defined by itself",
-                            label="used here again",
-                            help=("a `def` is a shorthand: it cannot call itself",),
-                        )
-                    )
-                bindings = match_arguments(definition, new_args, node)
-                stack.append(definition)
-                try:
-                    return go(definition.body, inner, bindings, frozenset())
-                finally:
-                    stack.pop()
-            case tree.Lambda(params=params, body=body):
-                return replace(node, body=go(body, names, bound, local | {p.id for p in params}))
-            case tree.Cast(value=value):
-                return replace(node, value=go(value, names, bound, local))
+                    return replace(node, base=inside(node.base))
             case tree.Field(base=base_node):
-                return replace(node, base=go(base_node, names, bound, local))
+                return replace(node, base=inside(base_node))
+            case tree.Call():
+                return self.call(node, names, tuple(replace(a, value=inside(a.value)) for a in node.args), depth)
+            case tree.Lambda(params=params, body=body):
+                return self.function(node, params, body, names, bound, local, depth)
+            case tree.Cast(value=value):
+                return replace(node, value=inside(value))
             case tree.StructExpr(items=items):
-                return replace(node, items=tuple((k, go(v, names, bound, local)) for k, v in items))
-            case tree.Case(subject=subject, branches=branches, default=default):
-                return replace(
-                    node,
-                    subject=None if subject is None else go(subject, names, bound, local),
-                    branches=tuple((go(a, names, bound, local), go(b, names, bound, local)) for a, b in branches),
-                    default=None if default is None else go(default, names, bound, local),
-                )
+                return replace(node, items=tuple((k, inside(v)) for k, v in items))
             case tree.Round():
                 return node
             case _:
-                changes: dict[str, Any] = {}
-                for f in fields(node):
-                    value = getattr(node, f.name)
-                    if isinstance(value, tree.Node):
-                        changes[f.name] = go(cast(tree.Expr, value), names, bound, local)
-                    elif isinstance(value, tuple):
-                        changes[f.name] = tuple(go(v, names, bound, local) if isinstance(v, tree.Node) else v for v in value)
-                return replace(node, **changes) if changes else node
+                return cast(tree.Expr, tree.replaced(node, inside))
 
-    def match_arguments(definition: tree.Def, args: tuple[tree.Arg, ...], call: tree.Call) -> dict[str, tree.Expr]:
-        wanted = [p.id for p in definition.params]
-        given: dict[str, tree.Expr] = {}
-        for place, arg in enumerate(args):
-            name = arg.name.id if arg.name else (wanted[place] if place < len(wanted) else None)
-            if name is None or name not in wanted or name in given:
-                break
-            given[name] = arg.value
-        if len(given) != len(args) or set(given) != set(wanted):
-            raise fail(
-                WrongArguments(
-                    span=call.span,
-                    message=f"`{definition.name.id}` takes {len(wanted)} argument{'s' * (len(wanted) != 1)}, {len(args)} given",
-                    help=(f"it is defined as: def {definition.name.id}({', '.join(wanted)}) = ...",),
+    def parameter(self, node: tree.Name, names: Names) -> tree.Expr:
+        """A name that is no argument: a parameter, or a column."""
+        if node.quoted:
+            return node
+        if names.is_broken(node) and node.id not in self.columns:
+            raise ExpansionFailed
+        try:
+            value = names.param(node)
+        except KeyError:
+            return node
+        if node.id in self.columns and not self.stack:
+            raise self.fail(
+                AmbiguousName(
+                    span=node.span,
+                    message=f"`{node.id}` is a column and a parameter",
+                    label="which of them?",
+                    help=(f"write `` `{node.id}` `` in backticks for the column, or rename the parameter",),
                 )
             )
+        return literal_node(value, node.span, names.param_type(node), self.fail)
+
+    def call(self, node: tree.Call, names: Names, args: tuple[tree.Arg, ...], depth: int) -> tree.Expr:
+        macro = names.macro(node.func)
+        if macro is None:
+            if names.is_broken(node.func):
+                raise ExpansionFailed
+            return replace(node, args=args)
+        definition, inner = macro
+        if any(d is definition for d in self.stack):
+            raise self.fail(
+                Cycle(
+                    span=node.span,
+                    message=f"`{definition.name.id}` is defined by itself",
+                    label="used here again",
+                    help=("a `def` is a shorthand: it cannot call itself",),
+                )
+            )
+        bindings = self.match(definition, args, node)
+        self.stack.append(definition)
+        try:
+            return self.go(definition.body, inner, bindings, frozenset(), depth + 1)
+        finally:
+            self.stack.pop()
+
+    def function(
+        self, node: tree.Lambda, params: tuple[tree.Name, ...], body: tree.Expr, names: Names, bound: Mapping[str, Bound],
+        local: frozenset[str], depth: int,
+    ) -> tree.Expr:  # fmt: skip
+        """A lambda in the body of a ``def``. Where an argument speaks of a column that is called like one of the lambda's own
+        names, the lambda's name gives way."""
+        taken = frozenset[str]().union(*(b.mentions for b in bound.values())) if bound else frozenset[str]()
+        fresh: dict[str, Bound] = {}
+        made: list[tree.Name] = []
+        for p in params:
+            if p.id in taken:
+                self.renamed += 1
+                other = tree.Name(f"{p.id}'{self.renamed}", True, span=p.span)
+                fresh[p.id] = Bound(other, 1, 1, frozenset({other.id}))
+                made.append(other)
+            else:
+                made.append(p)
+        hidden = {k: v for k, v in bound.items() if k not in {p.id for p in params}} | fresh
+        kept = local | {p.id for p in params if p.id not in fresh} | {n.id for n in made}
+        return replace(node, params=tuple(made), body=self.go(body, names, hidden, kept - fresh.keys(), depth + 1))
+
+    def match(self, definition: tree.Def, args: tuple[tree.Arg, ...], call: tree.Call) -> dict[str, Bound]:
+        wanted = [p.id for p in definition.params]
+        form = f"it is defined as: def {definition.name.id}({', '.join(wanted)}) = ..."
+
+        def wrong(span: Span, message: str) -> ExpansionFailed:
+            return self.fail(WrongArguments(span=span, message=message, help=(form,)))
+
+        given: dict[str, Bound] = {}
+        for place, arg in enumerate(args):
+            name = arg.name.id if arg.name else (wanted[place] if place < len(wanted) else None)
+            if name is None:
+                break
+            if name not in wanted:
+                raise wrong(arg.span, f"`{definition.name.id}` has no argument `{name}`")
+            if name in given:
+                raise wrong(arg.span, f"`{name}` is given twice")
+            size, depth = measure(arg.value)
+            mentions = frozenset(n.id for n in tree.walk(arg.value) if isinstance(n, tree.Name))
+            given[name] = Bound(arg.value, size, depth, mentions)
+        if len(args) != len(wanted) or len(given) < len(wanted):
+            raise wrong(call.span, f"`{definition.name.id}` takes {len(wanted)} argument{'s' * (len(wanted) != 1)}, {len(args)} given")
         return given
 
-    return go(node, names, {}, frozenset())
+
+def measure(node: tree.Node) -> tuple[int, int]:
+    """Nodes and levels of an expression."""
+    size = deepest = 0
+    stack: list[tuple[tree.Node, int]] = [(node, 1)]
+    while stack:
+        top, depth = stack.pop()
+        size, deepest = size + 1, max(deepest, depth)
+        stack += [(child, depth + 1) for child in tree.children(top)]
+    return size, deepest
 
 
-def literal_node(value: Any, span: Span, fail: Any = None) -> tree.Expr:
-    """A parameter's value as syntax, at the place where it is used."""
+PLAIN = frozenset({"VARCHAR", "BIGINT", "BOOLEAN", "DOUBLE", "VARCHAR[]", "BIGINT[]"})
+"""Types that a literal has by itself."""
+
+
+def literal_node(value: Any, span: Span, type: str, fail: Callable[[Diagnostic], Exception]) -> tree.Expr:
+    """A parameter's value as syntax, of its declared type, at the place where it is used."""
+    made = untyped(value, span, fail)
+    if type in PLAIN and value is not None and value != []:
+        return made
+    return tree.Cast(made, tree.Name(type, True, span=span), span=span)
+
+
+def untyped(value: Any, span: Span, fail: Callable[[Diagnostic], Exception]) -> tree.Expr:
     match value:
         case None:
             return tree.Null(span=span)
@@ -157,18 +240,20 @@ def literal_node(value: Any, span: Span, fail: Any = None) -> tree.Expr:
         case str():
             return tree.String(value, span=span)
         case list() | tuple():
-            return tree.ListExpr(tuple(literal_node(v, span, fail) for v in value), span=span)
+            return tree.ListExpr(tuple(untyped(v, span, fail) for v in value), span=span)
         case dict():
-            return tree.StructExpr(tuple((tree.Name(str(k), span=span), literal_node(v, span, fail)) for k, v in value.items()), span=span)
+            return tree.StructExpr(tuple((tree.Name(str(k), span=span), untyped(v, span, fail)) for k, v in value.items()), span=span)
         case _:
-            problem = BadValue(span=span, message="this value cannot stand in an expression")
-            raise fail(problem) if fail else TypeError(problem.message)
+            raise fail(BadValue(span=span, message="this value cannot stand in an expression"))
 
 
 def canonical(node: tree.Expr) -> str:
     """The canonical text of an expanded expression."""
     match node:
         case tree.String(value=v):
+            if isinstance(v, EnvText):
+                # What it says decides the result, and may be a secret: a digest stands for it.
+                return f"(env {v.variable} {blake2b(v.encode(), digest_size=8).hexdigest()})"
             return _quoted(v)
         case tree.Number(value=v):
             return repr(v)

@@ -32,6 +32,8 @@ class Module:
     file: tree.File
     prefix: str = ""
     params: dict[str, Any] = field(default_factory=dict)
+    param_types: dict[str, str] = field(default_factory=dict)
+    """Declared DuckDB types; the variable of a ``repeat`` is a whole number."""
     param_nodes: dict[str, tree.Param] = field(default_factory=dict)
     defs: dict[str, tree.Def] = field(default_factory=dict)
     templates: dict[str, tree.Template] = field(default_factory=dict)
@@ -48,6 +50,22 @@ class Module:
             case tree.Field(base=tree.Name(id=alias), name=member):
                 return self.imports[alias].params[member.id]
         raise KeyError
+
+    def param_type(self, node: tree.Name | tree.Field) -> str:
+        match node:
+            case tree.Name(id=name):
+                return self.param_types.get(name, "BIGINT")
+            case tree.Field(base=tree.Name(id=alias), name=member):
+                return self.imports[alias].param_types.get(member.id, "BIGINT")
+        raise KeyError
+
+    def is_broken(self, node: tree.Name | tree.Field) -> bool:
+        match node:
+            case tree.Name(id=name):
+                return name in self.broken
+            case tree.Field(base=tree.Name(id=alias), name=member):
+                return alias in self.broken or (alias in self.imports and member.id in self.imports[alias].broken)
+        return False
 
     def macro(self, node: tree.Name | tree.Field) -> tuple[tree.Def, Module] | None:
         match node:
@@ -70,7 +88,7 @@ class RoundModule(Module):
     """The names of a file as one round of a ``repeat`` sees them."""
 
     def __init__(self, outer: Module, steps: dict[str, str], params: dict[str, Any]) -> None:
-        super().__init__(outer.source, outer.file, outer.prefix, {**outer.params, **params}, outer.param_nodes, outer.defs, outer.templates)
+        super().__init__(outer.source, outer.file, outer.prefix, {**outer.params, **params}, outer.param_types, outer.param_nodes, outer.defs, outer.templates)
         self.imports, self.steps, self.broken = outer.imports, steps, outer.broken
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from recipec.api import ORDER, Bound, Kind, Outcome, Schema, Settings, step
-from recipec.engines.chain import run_chain
-from recipec.engines.context import RunContext
-from recipec.engines.tests import run_tests
 from recipec.resolve.binder import StepBinder
 from recipec.resolve.chain import Chain, ChainBuilder
+
+if TYPE_CHECKING:
+    from recipec.engines.context import RunContext
 
 
 class CleanSettings(Settings):
@@ -75,6 +75,9 @@ class Clean(Kind):
         return plan.chain.statements(table, inputs[0])
 
     def run(self, plan: CleanPlan, ctx: RunContext) -> Outcome:
+        from recipec.engines.chain import run_chain
+        from recipec.engines.tests import run_tests
+
         source = ctx.relation(ctx.step.inputs[0])
         hidden = ["_key", "_parent", *([ORDER] if plan.chain.schema.ordered else [])]
         outcome = run_chain(ctx, plan.chain, source, hidden)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NoReturn, cast
+from typing import TYPE_CHECKING, NoReturn, cast
 
 from recipec.api import Bound, Kind, Outcome, Schema, Settings, TableRef, Traits, literal, quote, step
-from recipec.engines.context import RunContext
-from recipec.engines.tests import run_tests
 from recipec.resolve.aggregates import AGGREGATES, aggregate
 from recipec.resolve.binder import StepBinder
 from recipec.resolve.chain import Test, bind_test, one_line
@@ -19,6 +17,9 @@ from recipec.resolve.sql import Fragment, join
 from recipec.resolve.typing import Refused
 from recipec.source import Span
 from recipec.syntax import tree
+
+if TYPE_CHECKING:
+    from recipec.engines.context import RunContext
 
 
 class ExpectSettings(Settings):
@@ -155,6 +156,8 @@ class Expect(Kind):
         return TableTest(Test(name, None, scalar, node.warn, node.span, tuple(real.shown)), tuple(real.tables))
 
     def run(self, plan: ExpectPlan, ctx: RunContext) -> Outcome:
+        from recipec.engines.tests import run_tests
+
         outcome = Outcome(rows_in=sum(ctx.rows(i) for i in ctx.step.inputs))
         tests: list[Test] = []
         for item in plan.across:

@@ -166,6 +166,8 @@ class Export(Kind):
 
     @classmethod
     def stale(cls, plan: ExportPlan, extra: Mapping[str, Json]) -> str | None:
+        from recipec.plan.fingerprint import file_digest
+
         for file in extra.get("files", []):
             path = plan.target / file["path"] if plan.single is None else plan.target
             try:
@@ -215,6 +217,8 @@ class Export(Kind):
 
     @staticmethod
     def files(folder: Path) -> list[dict[str, Any]]:
+        from recipec.plan.fingerprint import file_digest
+
         found = sorted(p for p in folder.rglob("*") if p.is_file())
         return [{"path": p.relative_to(folder).as_posix(), "size": p.stat().st_size, "digest": file_digest(SourceFile(p, ""))} for p in found]
 

@@ -6,14 +6,16 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from recipec.api import Bound, Column, DataError, Kind, Outcome, Schema, Settings, SourceFile, Traits, TypeMap, literal, quote, step
-from recipec.engines.context import RunContext
 from recipec.identity import derived_key
 from recipec.resolve.binder import StepBinder
 from recipec.resolve.problems import BadValue, MissingFile
 from recipec.syntax import tree
+
+if TYPE_CHECKING:
+    from recipec.engines.context import RunContext
 
 
 class PythonSettings(Settings):

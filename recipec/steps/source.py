@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from recipec.api import (
     Bound,
@@ -19,12 +19,11 @@ from recipec.api import (
     Schema,
     Settings,
     SourceFile,
+    StepFailed,
     TypeMap,
     quote,
     step,
 )
-from recipec.engines.context import RunContext, StepFailed
-from recipec.engines.tests import run_tests
 from recipec.identity import position_key, source_key
 from recipec.registry import find
 from recipec.registry import names as registry_names
@@ -43,6 +42,9 @@ from recipec.resolve.problems import (
 )
 from recipec.resolve.typing import normal_type
 from recipec.syntax import tree
+
+if TYPE_CHECKING:
+    from recipec.engines.context import RunContext
 
 
 class SourceSettings(Settings):
@@ -218,6 +220,8 @@ class Source(Kind):
         return Schema(columns) if ok else None
 
     def run(self, plan: SourcePlan, ctx: RunContext) -> Outcome:
+        from recipec.engines.tests import run_tests
+
         con, raw, bad = ctx.con, f"{ctx.scratch}raw", f"{ctx.scratch}bad"
         con.execute(f"CREATE TEMP TABLE {quote(bad)} (file VARCHAR, row BIGINT, reason VARCHAR, text VARCHAR)")
         plan.reader.load(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from recipec.api import (
     Bound,
@@ -19,7 +19,6 @@ from recipec.api import (
     step,
 )
 from recipec.diagnostics import Diagnostic
-from recipec.engines.context import RunContext
 from recipec.resolve.arguments import Choices, Inner
 from recipec.resolve.binder import StepBinder
 from recipec.resolve.chain import meaning_of
@@ -29,6 +28,9 @@ from recipec.resolve.types import is_number, shown
 from recipec.resolve.values import NotAConstant, constant
 from recipec.source import Span
 from recipec.syntax import tree
+
+if TYPE_CHECKING:
+    from recipec.engines.context import RunContext
 
 
 class NearParams(Settings):

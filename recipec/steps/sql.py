@@ -5,11 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from recipec.api import HIDDEN, KEY, PARENT, Bound, Column, ColumnName, Kind, Outcome, Schema, Settings, Traits, quote, step
-from recipec.engines.context import RunContext, StepFailed
-from recipec.engines.tests import run_tests
+from recipec.api import HIDDEN, KEY, PARENT, Bound, Column, ColumnName, Kind, Outcome, Schema, Settings, StepFailed, Traits, quote, step
 from recipec.identity import source_key
 from recipec.resolve.binder import StepBinder
 from recipec.resolve.chain import ChainBuilder, Test
@@ -20,6 +18,9 @@ from recipec.resolve.refusal import readable
 from recipec.resolve.typing import Refused
 from recipec.source import Span
 from recipec.syntax import tree
+
+if TYPE_CHECKING:
+    from recipec.engines.context import RunContext
 
 
 class SqlSettings(Settings):
@@ -164,6 +165,8 @@ class Sql(Kind):
         return [f"CREATE TABLE {quote(table)} AS {plan.query}"]
 
     def run(self, plan: SqlPlan, ctx: RunContext) -> Outcome:
+        from recipec.engines.tests import run_tests
+
         # The inputs under the names that the query uses; publishing after the run makes the very same views.
         for ref, name in zip(ctx.step.inputs, plan.names, strict=True):
             schema, _, local = name.rpartition(".")
