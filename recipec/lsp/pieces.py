@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from recipec.diagnostics import Diagnostic
 from recipec.source import Source
@@ -162,7 +163,7 @@ def split(text: str, margin: int | None = None) -> tuple[list[str], bool]:
         return [], False
     groups = pieces(source, tokens, column(source, tokens[0]) if margin is None else margin)
     seams: list[int] = []
-    for group, following in zip(groups, groups[1:], strict=False):
+    for group, following in pairwise(groups):
         seam = head_start(source, group[-1].end, following[0].start)
         if seam > (seams[-1] if seams else 0):
             seams.append(seam)
