@@ -49,8 +49,9 @@ class RunContext:
         return self.con.execute(sql)
 
     def one(self, sql: str) -> tuple[Any, ...]:
-        row = self.con.execute(sql).fetchone()
-        return row if row is not None else ()
+        # All rows: since DuckDB 2.0 a result read only in part keeps the connection from registering Arrow data.
+        rows = self.con.execute(sql).fetchall()
+        return rows[0] if rows else ()
 
     def rows(self, ref: TableRef) -> int:
         return int(self.one(f"SELECT count(*) FROM {self.relation(ref)}")[0])
