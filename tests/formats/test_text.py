@@ -49,6 +49,19 @@ def test_jsonl_writes_every_type_as_json(export):
     }  # fmt: skip
 
 
+def test_every_character_comes_back(export):
+    codes = [*range(0x0300), *range(0x2000, 0x2070), *range(0x3000, 0x3100), 0xFEFF, 0xFFFD, 0xFFFE, 0x1F600, 0x10FFFF]
+    texts = [f"{chr(c)}a{chr(c)}" for c in codes]
+    export.con.execute("CREATE OR REPLACE TABLE chars AS SELECT unnest(?) AS t, unnest(?) AS n", [texts, codes])
+    out = export.make("jsonl", "FROM chars", folder="jsonl")
+    assert [r["t"] for r in lines(out / "train.jsonl")] == texts
+    out = export.make("csv", "FROM chars", folder="csv")
+    assert [r[0] for r in read_csv(out / "train.csv")[1:]] == texts
+    out = export.make("conll", "SELECT [t] AS tokens, [n::VARCHAR] AS tags FROM chars WHERE n NOT IN (9, 10, 13)", folder="conll")
+    blocks = (out / "train.conll").read_bytes().decode().split("\n\n")[:-1]
+    assert [b.split("\t")[0] for b in blocks] == [t for t in texts if t[0] not in "\t\n\r"]
+
+
 def test_jsonl_is_what_duckdb_itself_would_write(export):
     part = export.part("train", "SELECT i, repeat('文', i::INT % 9) AS t, [i, NULL] AS l, {'a': i / 7} AS s FROM range(6_000) r(i)")
     out = export.make("jsonl", [part])
