@@ -13,6 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from recipec.api import ExportContext, Json
 from recipec.resolve.types import shown
 
+SHOWN_FILES = 5
+"""So many files of a source are named."""
 SHOWN_NAMES = 30
 """So many class names are listed in the table of columns; the files have them all."""
 
@@ -142,7 +144,9 @@ def _sources(card: Mapping[str, Json]) -> str:
     rows = []
     for s in sources:
         files = s.get("files")
-        named = _number(files) if isinstance(files, int) else ", ".join(f"`{f}`" for f in _texts(files))
+        listed = [] if isinstance(files, int) else _texts(files)
+        more = f" and {len(listed) - SHOWN_FILES:,} more" if len(listed) > SHOWN_FILES else ""
+        named = _number(files) if isinstance(files, int) else ", ".join(f"`{f}`" for f in listed[:SHOWN_FILES]) + more
         rows.append((_text(s.get("name")), named, _number(s.get("rows")), f"`{_text(s.get('digest'))}`" if s.get("digest") else ""))
     return "## Sources\n\n" + _table(("source", "files", "rows", "digest"), rows)
 

@@ -109,6 +109,14 @@ def test_a_card_without_facts_leaves_their_lines_out(export):
     assert "## Sources" not in card
 
 
+def test_a_source_of_many_files_and_a_column_of_many_classes_stay_short(export):
+    sources = [{"name": "faq", "files": [f"faq/{i}.md" for i in range(1_205)], "rows": 1}]
+    out = export.make("huggingface", "SELECT i FROM range(40) r(i)", labels=["i"], card={"sources": sources})
+    card = (out / "README.md").read_text(encoding="utf-8")
+    assert "`faq/4.md` and 1,200 more | 1 |" in card
+    assert "`29`, ... (40 in all) |" in card
+
+
 def test_sizes():
     from recipec.formats._card import size_category
 
