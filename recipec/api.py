@@ -26,9 +26,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict
-
 from recipec.registry import announce
+from recipec.settings import Field as Field
+from recipec.settings import Settings as Settings
+from recipec.settings import model_validator as model_validator
+from recipec.settings import named as named
 from recipec.source import Span
 from recipec.syntax import tree
 
@@ -260,34 +262,6 @@ Texts = SQL
 
 
 # Settings and arguments -----------------------------------------------------------------------------------------------
-
-
-class Settings(BaseModel):
-    """Base of every model of settings (``key: value``) and of call arguments. Field order is positional order.
-
-    Beside plain Python types a field may have the types below, which the resolver makes from the recipe:
-
-    ``Expression``   any expression over the columns in scope, typed by the binder
-    ``ColumnName``   the name of a column in scope
-    ``TableRef``     another step, or a part of a split (an edge of the graph)
-    ``ColumnRef``    a column of another step: ``bench.question`` (an edge of the graph)
-    ``Arrows``       ``old => new`` pairs
-    ``TypeMap``      ``{ name: type, ... }``, DuckDB types by column
-    ``Word``         a text that may stand without quotes
-    ``Inner``        a nested call, resolved against the classes that the field's ``json_schema_extra`` group names
-    ``Secret``       ``env("NAME")`` or a string; its value is never printed, stored or fingerprinted
-
-    The field ``rest`` (a list or tuple), where there is one, takes all further positional arguments.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, defer_build=True)
-
-
-def named(default: Any = ..., **constraints: Any) -> Any:
-    """A field of a model with ``rest`` that is given by name only: ``dedupe(a, b, near: 85%)``."""
-    from pydantic import Field
-
-    return Field(default, json_schema_extra={"named": True}, **constraints)
 
 
 @dataclass(frozen=True)
@@ -540,6 +514,9 @@ class RunTools:
     """A folder for temporary files, removed after the step."""
     relations: Mapping[str, str] = field(default_factory=dict)
     """Other tables that the step reads: the text of a :class:`TableRef` to the SQL name to read it by."""
+    lasting: Callable[[str], str] = field(default=lambda key: quote(f"m_{key}"))
+    """The SQL name of a table that outlives the step, for what depends on values alone and is slow to find (measures of texts). The key
+    must stand for all that decides its rows. The table may be there already; it goes when no result that asked for it is left."""
 
 
 class Operator(ABC):

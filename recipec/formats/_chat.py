@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from pydantic import Field
-
 from recipec.api import ColumnName, ExportContext, Schema, Settings, literal, quote
 from recipec.formats._lines import compression, write_json
 from recipec.formats._rules import Problems, Rule, require
@@ -19,6 +17,7 @@ from recipec.formats._types import Type, is_list, is_text, parse
 from recipec.formats.jsonl import json_problems, json_rules
 from recipec.formats.parquet import parquet_problems, parquet_rules
 from recipec.resolve.types import shown
+from recipec.settings import Field
 
 MESSAGE = 'STRUCT("role" VARCHAR, "content" VARCHAR)'
 CHAT = f"{MESSAGE}[]"

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from pydantic import Field
-
 from recipec.api import ColumnName, ExportContext, Schema, Settings, quote
 from recipec.formats._chat import CHAT, chat_rules, is_chat, is_message, turns
 from recipec.formats._rules import Problems, Rule
 from recipec.formats._stream import Columns, reshaped
 from recipec.formats._types import is_text, parse
 from recipec.resolve.types import shown
+from recipec.settings import Field
 
 WHOLE = "leave out `prompt:` where `chosen` and `rejected` hold the whole conversation"
 

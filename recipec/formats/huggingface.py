@@ -6,8 +6,6 @@ import json
 import re
 from typing import Any
 
-from pydantic import Field
-
 from recipec.api import ColumnName, DataError, ExportContext, ExportPart, Format, Schema, Settings, format, literal, quote
 from recipec.formats._card import dataset_card
 from recipec.formats._labels import found_classes, single
@@ -17,6 +15,7 @@ from recipec.formats._table import Compression, write_parquet
 from recipec.formats._types import INTEGERS, Type, is_list, is_text, parse
 from recipec.formats.parquet import parquet_problems, parquet_rules
 from recipec.resolve.types import shown
+from recipec.settings import Field
 
 HELP = 'leave `{0}` out of `labels:`, or name its classes: `names: {{ {0}: ["a", "b"] }}`'
 USUAL_SPLITS = ("train", "validation", "test")

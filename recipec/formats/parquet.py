@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import Field
-
 from recipec.api import ExportContext, Format, Schema, Settings, format, quote
 from recipec.formats._rules import Problems, Rule, require, unfit
 from recipec.formats._table import Compression, write_parquet
 from recipec.formats._types import IN_PARQUET, NESTED, anywhere, not_in_arrow, parse
+from recipec.settings import Field
 
 HELP = {
     "INTERVAL": "make a number of it: `seconds = epoch(span)`, or text: `span = cast(span as text)`",

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import Field, model_validator
-
 from recipec.api import Column, ColumnName, Json, Kernel, Operator, Rewrite, Schema, Settings, Traits, literal, operator
 from recipec.operators.explode import explode
 from recipec.resolve.binder import StepBinder
 from recipec.resolve.problems import WrongType
 from recipec.resolve.types import shown
+from recipec.settings import Field, model_validator
 from recipec.syntax import tree
 
 CHUNKS = Kernel("chunks", "recipec.fast.text_chunks:chunks", ("VARCHAR", "BIGINT", "BIGINT", "VARCHAR", "VARCHAR"), "VARCHAR[]")

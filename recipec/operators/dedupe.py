@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import model_validator
-
 from recipec.api import (
     ORDER,
     ColumnName,
@@ -29,6 +27,7 @@ from recipec.resolve.arguments import Choices, Inner
 from recipec.resolve.binder import StepBinder
 from recipec.resolve.problems import WrongArguments, WrongType
 from recipec.resolve.types import shown
+from recipec.settings import model_validator
 from recipec.syntax import tree
 
 

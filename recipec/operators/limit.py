@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import Field
-
 from recipec.api import Operator, Rewrite, Schema, Settings, Traits, operator
 from recipec.operators._sql import order_by, projection
 from recipec.resolve.binder import StepBinder
+from recipec.settings import Field
 from recipec.syntax import tree
 
 

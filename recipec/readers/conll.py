@@ -6,12 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pydantic import Field
-
 from recipec.api import DataError, ReadContext, Settings, SourceFile, Word, reader
 from recipec.readers._files import MAX_RECORD, MAX_SHOWN, FileReader, blocks, shown
 from recipec.readers._framing import Framer
 from recipec.readers._stream import Frame, checked, load_batches, progress_of, set_aside, typed, unique_names
+from recipec.settings import Field
 
 if TYPE_CHECKING:
     import duckdb

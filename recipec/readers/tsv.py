@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field
-
 from recipec.api import Settings, reader
 from recipec.readers._delimited import DelimitedReader, Dialect
+from recipec.settings import Field
 
 
 class TsvParams(Settings):

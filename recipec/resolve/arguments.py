@@ -7,8 +7,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel
-
 from recipec.api import Arrows, ColumnName, ColumnRef, Expression, Schema, Secret, Settings, TableRef, TypeMap, Word
 from recipec.diagnostics import Diagnostic, replace_fix
 from recipec.registry import Group, find
@@ -24,7 +22,7 @@ from recipec.resolve.problems import (
     WrongForm,
 )
 from recipec.resolve.types import TypeProblem, duckdb_type
-from recipec.resolve.values import NotAConstant, constant, secret
+from recipec.resolve.values import BrokenName, NotAConstant, constant, said, secret
 from recipec.source import Span
 from recipec.syntax import tree
 
@@ -150,6 +148,8 @@ class Converter:
             raise self.bad(BadValue(span=node.span, message=self.expected(kinds, choices)))
         try:
             return constant(node, self.bind.names.param, words=bool(chosen))
+        except BrokenName:
+            raise _Bad from None
         except NotAConstant as problem:
             if isinstance(node, tree.Name) and str in kinds:
                 quoted = f'"{node.id}"'
@@ -332,8 +332,6 @@ def make(
     span: Span,
     extra: dict[str, Any] | None = None,
 ) -> Any | None:
-    from pydantic import ValidationError
-
     converter = Converter(bind, schema)
     values: dict[str, Any] = dict(extra or {})
     for key, (node, _) in given.items():
@@ -352,7 +350,11 @@ def make(
         return None
     try:
         return model.model_validate(values)
-    except ValidationError as problem:
+    except ValueError as problem:  # pydantic's ValidationError is one; it is not imported where nothing is wrong
+        from pydantic import ValidationError
+
+        if not isinstance(problem, ValidationError):
+            raise
         told: dict[str, list[tuple[str, str]]] = {}
         at: dict[str, tuple[Any, ...]] = {}
         for error in problem.errors(include_url=False):
@@ -405,16 +407,6 @@ def in_words(error: Any) -> tuple[str, str]:
             return f"must be values by name, not {said(given)}", "write it in braces: { a: 1  b: 2 }"
         case _:
             return str(error["msg"]).replace("Input should be", "must be"), ""
-
-
-def said(value: Any) -> str:
-    """A value as the recipe writes it, cut short."""
-    import json
-
-    if isinstance(value, (BaseModel, Expression, Inner)):
-        return "that"
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 40 else text[:39] + "…"
 
 
 def number(value: Any) -> str:

@@ -394,14 +394,13 @@ def one_line(span: Span) -> str:
 
 
 def meaning_of(value: Any) -> Json:
-    from pydantic import BaseModel
-
     from recipec.api import Arrows, ColumnName, ColumnRef, Expression, TableRef, TypeMap
     from recipec.resolve.arguments import Inner
     from recipec.resolve.values import meaning
+    from recipec.settings import Settings
 
     match value:
-        case BaseModel():
+        case Settings():
             return {k: meaning_of(getattr(value, k)) for k in type(value).model_fields}
         case Expression():
             return value.meaning

@@ -28,20 +28,17 @@ DEEPEST = 150
 class Names(Protocol):
     """Where an expression's names that are not columns are looked up."""
 
-    broken: set[str]
-    """Names whose definition is wrong: using them is no second mistake."""
-
     def param(self, node: tree.Name | tree.Field) -> Any:
         """The value of a parameter; KeyError when there is none of that name."""
 
-    def param_type(self, node: tree.Name | tree.Field) -> str:
-        """The declared DuckDB type of a parameter that there is."""
+    def param_type(self, node: tree.Name | tree.Field) -> tree.Expr:
+        """The declared type of a parameter that there is."""
 
     def macro(self, node: tree.Name | tree.Field) -> tuple[tree.Def, Names] | None:
         """A ``def`` and the names that its body sees."""
 
     def is_broken(self, node: tree.Name | tree.Field) -> bool:
-        """Whether a name is one of a definition that is wrong."""
+        """Whether a name is one whose definition is wrong: using it is no second mistake."""
 
 
 class ExpansionFailed(Exception):
@@ -221,12 +218,12 @@ PLAIN = frozenset({"VARCHAR", "BIGINT", "BOOLEAN", "DOUBLE", "VARCHAR[]", "BIGIN
 """Types that a literal has by itself."""
 
 
-def literal_node(value: Any, span: Span, type: str, fail: Callable[[Diagnostic], Exception]) -> tree.Expr:
+def literal_node(value: Any, span: Span, type: tree.Expr, fail: Callable[[Diagnostic], Exception]) -> tree.Expr:
     """A parameter's value as syntax, of its declared type, at the place where it is used."""
     made = untyped(value, span, fail)
-    if type in PLAIN and value is not None and value != []:
+    if duckdb_type(type) in PLAIN and value is not None and value != []:
         return made
-    return tree.Cast(made, tree.Name(type, True, span=span), span=span)
+    return tree.Cast(made, type, span=span)
 
 
 def untyped(value: Any, span: Span, fail: Callable[[Diagnostic], Exception]) -> tree.Expr:

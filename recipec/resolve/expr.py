@@ -29,6 +29,7 @@ from recipec.resolve.problems import (
 from recipec.resolve.sql import Fragment, join
 from recipec.resolve.types import TypeProblem, duckdb_type, form, shown
 from recipec.resolve.values import NotAConstant, constant
+from recipec.settings import validate
 from recipec.source import Span
 from recipec.syntax import tree
 
@@ -202,6 +203,9 @@ class Lowerer:
     def unknown_column(self, node: tree.Name) -> UnknownColumn:
         visible = tuple(c for c in self.columns if c not in HIDDEN)
         problem = UnknownColumn(span=node.span, wanted=node.id, candidates=visible)
+        if node.id in self.macros:
+            problem.put(message=f"`{node.id}` is a `def`, not a column", label=f"write `{node.id}(...)`")
+            return problem
         problem.suggest(f"no column `{node.id}` in {self.table}", listing=f"{self.table} has")
         return problem
 
@@ -351,8 +355,6 @@ class Lowerer:
 
     def constant(self, own: Function, parameter: Parameter, node: tree.Expr) -> Any:
         """A constant argument, checked against its annotation."""
-        from pydantic import TypeAdapter, ValidationError
-
         def no_names(_: tree.Name | tree.Field) -> Any:
             raise KeyError
 
@@ -362,8 +364,12 @@ class Lowerer:
             raise self.fail(problem.diagnostic) from None
         namespace = dict(vars(__import__("typing")))
         try:
-            return TypeAdapter(eval(parameter.pytype, namespace)).validate_python(value)
-        except ValidationError as problem:
+            return validate(value, eval(parameter.pytype, namespace))
+        except ValueError as problem:  # pydantic's ValidationError is one
+            from pydantic import ValidationError
+
+            if not isinstance(problem, ValidationError):
+                raise
             first = problem.errors()[0]
             message = f"`{parameter.name}` of `{own.name}`: {first['msg'].replace('Input should be', 'must be')}"
             raise self.fail(BadValue(span=node.span, message=message, help=(f"its form: {form(own)}",))) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,8 @@ from recipec.resolve.problems import (
     WrongForm,
 )
 from recipec.resolve.program import Program, article
-from recipec.resolve.types import TypeProblem, duckdb_type, shown
-from recipec.resolve.values import NotAConstant, constant
+from recipec.resolve.types import INTEGERS, TypeProblem, duckdb_type, shown
+from recipec.resolve.values import BrokenName, NotAConstant, constant, said
 from recipec.source import Source, Span
 from recipec.syntax import tree
 from recipec.syntax.parse import parse
@@ -129,15 +130,18 @@ class Loader:
                     self.findings.add(problem)
                 if self.define(places, module, item.alias):
                     self.load_import(module, item, above)
+        params: list[tree.Param] = []
         for item in items:
             match item:
                 case tree.Param():
                     if self.define(places, module, item.name):
-                        self.param(module, item)
+                        params.append(item)
                 case tree.Def():
                     if self.define(places, module, item.name):
-                        self.check_def(item)
-                        module.defs[item.name.id] = item
+                        if self.check_def(item):
+                            module.defs[item.name.id] = item
+                        else:
+                            module.broken.add(item.name.id)
                 case tree.Template():
                     if self.define(places, module, item.name):
                         module.templates[item.name.id] = item
@@ -145,6 +149,7 @@ class Loader:
                     self.findings.add(DuplicateName(span=item.span, message="a second `recipe` header", help=("keep one",)))
                 case _:
                     pass
+        self.parameters(module, params)
         self.steps(module, items, places)
         return module
 
@@ -165,11 +170,13 @@ class Loader:
         places[name.id] = name.span
         return True
 
-    def check_def(self, item: tree.Def) -> None:
+    def check_def(self, item: tree.Def) -> bool:
         names = [p.id for p in item.params]
         for place, p in enumerate(item.params):
             if p.id in names[:place]:
                 self.findings.add(DuplicateName(span=p.span, message=f"`{item.name.id}` has two parameters `{p.id}`"))
+                return False
+        return True
 
     # Imports
 
@@ -207,50 +214,58 @@ class Loader:
 
     # Parameters
 
-    def param(self, module: Module, item: tree.Param) -> None:
-        name = f"{module.prefix}{item.name.id}"
+    def parameters(self, module: Module, items: list[tree.Param]) -> None:
+        """Evaluate parameters, each after those that its default speaks of, whatever their order in the file."""
+        waiting = {i.name.id: i for i in items}
+        active: list[str] = []
+
+        def lookup(node: tree.Name | tree.Field) -> Any:
+            if isinstance(node, tree.Name) and node.id in active:
+                loop = " -> ".join([*active[active.index(node.id) :], node.id])
+                message = f"parameters need each other in a circle: {loop}"
+                raise NotAConstant(Cycle(span=node.span, message=message, help=("give one of them a plain value",)))
+            if isinstance(node, tree.Name) and node.id in waiting:
+                evaluate(waiting.pop(node.id))
+            return module.param(node)
+
+        def evaluate(item: tree.Param) -> None:
+            active.append(item.name.id)
+            module.param_nodes[item.name.id] = item
+            try:
+                module.params[item.name.id] = self.value(f"{module.prefix}{item.name.id}", item, lookup)
+            except NotAConstant as problem:
+                self.findings.add(problem.diagnostic)
+                module.broken.add(item.name.id)
+            except BrokenName:
+                module.broken.add(item.name.id)
+            active.pop()
+
+        while waiting:
+            evaluate(waiting.pop(next(iter(waiting))))
+
+    def value(self, name: str, item: tree.Param, lookup: Callable[[tree.Name | tree.Field], Any]) -> Any:
+        """A parameter's value. Raises NotAConstant with what is wrong."""
         self.all_params.append(name)
-        module.param_nodes[item.name.id] = item
+        if name in self.sets:
+            self.used_sets.add(name)
         try:
             type = duckdb_type(item.type)
         except TypeProblem as problem:
-            self.findings.add(problem.diagnostic)
-            module.broken.add(item.name.id)
-            module.params[item.name.id] = None
-            return
-        value: Any = None
-        span = item.name.span
+            raise NotAConstant(problem.diagnostic) from None
         if name in self.sets:
-            self.used_sets.add(name)
             value, ok = from_text(self.sets[name], type)
             if not ok:
-                self.findings.add(
-                    BadParam(
-                        span=item.type.span,
-                        message=f"--set {name}={self.sets[name]}: not {article(shown(type))}",
-                        help=(f"`{name}` is declared as {shown(type)}",),
-                    )
-                )
-        elif item.default is not None:
-            span = item.default.span
-            try:
-                value = constant(item.default, module.param, words=False)
-            except NotAConstant as problem:
-                self.findings.add(problem.diagnostic)
-            else:
-                if not fits(value, type):
-                    self.findings.add(
-                        BadParam(span=span, message=f"`{item.name.id}` is declared as {shown(type)}; its default is {value!r}")
-                    )
-        else:
-            self.findings.add(
-                BadParam(
-                    span=span,
-                    message=f"parameter `{name}` has no value",
-                    help=(f"give it a default, or run with --set {name}=...",),
-                )
-            )
-        module.params[item.name.id] = value
+                message = f"--set {name}={self.sets[name]}: not {article(shown(type))}"
+                raise NotAConstant(BadParam(span=item.type.span, message=message, help=(f"`{name}` is declared as {shown(type)}",)))
+            return converted(value, type)
+        if item.default is None:
+            message, help = f"parameter `{name}` has no value", f"give it a default, or run with --set {name}=..."
+            raise NotAConstant(BadParam(span=item.name.span, message=message, help=(help,)))
+        value = constant(item.default, lookup, words=False)
+        if not fits(value, type):
+            message = f"`{item.name.id}` is declared as {shown(type)}; its default is {said(value)}"
+            raise NotAConstant(BadParam(span=item.default.span, message=message))
+        return converted(value, type)
 
     # Steps and rounds
 
@@ -271,6 +286,8 @@ class Loader:
     def unroll(self, module: Module, item: tree.Repeat, places: dict[str, Span]) -> None:
         try:
             count = constant(item.count, module.param)
+        except BrokenName:
+            return
         except NotAConstant as problem:
             self.findings.add(problem.diagnostic)
             return
@@ -329,23 +346,51 @@ def fits(value: Any, type: str) -> bool:
         return True
     if type.endswith("[]"):
         return isinstance(value, list) and all(fits(v, type[:-2]) for v in value)
-    if type in ("BIGINT", "INTEGER", "SMALLINT", "TINYINT", "HUGEINT") or (type.startswith("U") and type.endswith("INTEGER")):
+    if type in INTEGERS:
         return isinstance(value, int) and not isinstance(value, bool)
     if type in ("DOUBLE", "FLOAT") or type.startswith("DECIMAL"):
         return isinstance(value, (int, float)) and not isinstance(value, bool)
     if type == "BOOLEAN":
         return isinstance(value, bool)
-    if type.startswith("STRUCT") or type.startswith("MAP"):
+    if type.startswith(("STRUCT", "MAP")):
         return isinstance(value, dict)
+    if type in ISO:
+        return isinstance(value, str) and iso(value, type)
     return isinstance(value, str)
+
+
+ISO: dict[str, Callable[[str], object]] = {
+    "DATE": date.fromisoformat,
+    "TIME": time.fromisoformat,
+    "TIMESTAMP": datetime.fromisoformat,
+    "TIMESTAMP WITH TIME ZONE": datetime.fromisoformat,
+}
+
+
+def iso(text: str, type: str) -> bool:
+    """Whether a text is a date or time as ISO 8601 writes it: 2026-01-31, 2026-01-31 12:00:00."""
+    try:
+        ISO[type](text)
+    except ValueError:
+        return False
+    return True
+
+
+def converted(value: Any, type: str) -> Any:
+    """A whole number where a fraction is declared is that fraction: ``param f: float = 1``."""
+    if type in ("DOUBLE", "FLOAT") and isinstance(value, int):
+        return float(value)
+    if type.endswith("[]") and isinstance(value, list):
+        return [converted(v, type[:-2]) for v in value]
+    return value
 
 
 def from_text(text: str, type: str) -> tuple[Any, bool]:
     """A parameter's value from the command line."""
     if type == "VARCHAR":
         return text, True
-    if type in ("DATE", "TIMESTAMP", "TIME"):
-        return text, bool(text)
+    if type in ISO:
+        return text, iso(text, type)
     source = Source("--set", f"param x: text = {text}")
     file, problems = parse(source)
     node = next((i for i in file.items if isinstance(i, tree.Param)), None)
@@ -356,7 +401,7 @@ def from_text(text: str, type: str) -> tuple[Any, bool]:
         raise KeyError
 
     try:
-        value = constant(node.default, nothing, words=type.endswith("VARCHAR[]"))
+        value = constant(node.default, nothing, words="VARCHAR" in type)
     except NotAConstant:
         return None, False
     return value, fits(value, type)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from recipec.api import Settings
+from recipec.resolve.values import BrokenName
 from recipec.source import Source
 from recipec.syntax import tree
 
@@ -32,8 +33,6 @@ class Module:
     file: tree.File
     prefix: str = ""
     params: dict[str, Any] = field(default_factory=dict)
-    param_types: dict[str, str] = field(default_factory=dict)
-    """Declared DuckDB types; the variable of a ``repeat`` is a whole number."""
     param_nodes: dict[str, tree.Param] = field(default_factory=dict)
     defs: dict[str, tree.Def] = field(default_factory=dict)
     templates: dict[str, tree.Template] = field(default_factory=dict)
@@ -44,6 +43,9 @@ class Module:
     """Names that are defined but whose definition is wrong: no second error for using them."""
 
     def param(self, node: tree.Name | tree.Field) -> Any:
+        """A parameter's value. Raises KeyError where there is none, and BrokenName where its definition is wrong."""
+        if self.is_broken(node):
+            raise BrokenName
         match node:
             case tree.Name(id=name):
                 return self.params[name]
@@ -51,13 +53,15 @@ class Module:
                 return self.imports[alias].params[member.id]
         raise KeyError
 
-    def param_type(self, node: tree.Name | tree.Field) -> str:
+    def param_type(self, node: tree.Name | tree.Field) -> tree.Expr:
+        declared = None
         match node:
             case tree.Name(id=name):
-                return self.param_types.get(name, "BIGINT")
+                declared = self.param_nodes.get(name)
             case tree.Field(base=tree.Name(id=alias), name=member):
-                return self.imports[alias].param_types.get(member.id, "BIGINT")
-        raise KeyError
+                declared = self.imports[alias].param_nodes.get(member.id)
+        # The variable of a `repeat` is declared nowhere: it is a whole number.
+        return declared.type if declared is not None else tree.Name("int", span=node.span)
 
     def is_broken(self, node: tree.Name | tree.Field) -> bool:
         match node:
@@ -88,7 +92,7 @@ class RoundModule(Module):
     """The names of a file as one round of a ``repeat`` sees them."""
 
     def __init__(self, outer: Module, steps: dict[str, str], params: dict[str, Any]) -> None:
-        super().__init__(outer.source, outer.file, outer.prefix, {**outer.params, **params}, outer.param_types, outer.param_nodes, outer.defs, outer.templates)
+        super().__init__(outer.source, outer.file, outer.prefix, {**outer.params, **params}, outer.param_nodes, outer.defs, outer.templates)
         self.imports, self.steps, self.broken = outer.imports, steps, outer.broken
 
 

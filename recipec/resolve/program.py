@@ -157,11 +157,25 @@ class Program:
         binder = StepBinder(self, entry.module, node, kind, tuple(inputs), self.findings, self.typing, self.header.seed, depth)
         if not binder.check_form() or not complete:
             return None
+        before = len(self.findings)
         bound = kind().bind(binder)
+        self.settle(entry, before)
         made = ResolvedStep(entry.name, kind, entry, tuple(inputs), bound, tuple(binder.ops)) if bound is not None else None
         if made is None or any(self.resolved.get(p.step) is None for p in made.parents):
             return None
         return made
+
+    def settle(self, entry: Entry, before: int) -> None:
+        """What was found while a step was bound: a mistake in a `def` says who uses it, and one in a `repeat` is told for
+        its first round alone."""
+        span = entry.node.span
+        known = {(d.code, d.span.order) for d in self.findings.items[:before]} if (entry.round or 0) > 1 else set()
+        found = [d for d in self.findings.items[before:] if (d.code, d.span.order) not in known]
+        for d in found:
+            inside = d.span.source is span.source and span.start <= d.span.start and d.span.end <= span.end
+            if not inside and not isinstance(d, Cycle):
+                d.put(also=(*d.also, Label(entry.node.name.span, "used in this step")))
+        self.findings.items[before:] = found
 
     def depth(self, ref: TableRef) -> int:
         resolved = self.resolved.get(ref.step)

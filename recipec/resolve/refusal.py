@@ -156,7 +156,7 @@ def no_match(problem: Refused, span: Span, node: tree.Node) -> WrongType:
             return WrongType(span=named.span, message=f"`{op}` does not take {' and '.join(given)}", help=help)
         case tree.Unary(op=op):
             return WrongType(span=span, message=f"`{op}` does not take {' and '.join(given)}", help=("cast it: cast(x as int)",))
-    name = named.func.span.text if isinstance(named, tree.Call) else problem.details.get("name", "")
+    name = named.func.span.text if isinstance(named, tree.Call) else problem.details.get("name", "") or span.text
     forms = [f for f in candidates(problem) if f]
     help = tuple(f"it takes {f}" for f in forms[:4]) or ("cast the argument: cast(x as int)",)
     return WrongType(span=span, message=f"`{name}` does not take {' and '.join(given) or 'nothing'}", help=help)

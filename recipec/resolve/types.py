@@ -46,9 +46,6 @@ class TypeProblem(Exception):
 def duckdb_type(node: tree.Expr) -> str:
     """The DuckDB type that a type expression means. Raises TypeProblem."""
     match node:
-        case tree.Name(id=name, quoted=True) if name == name.upper() and "`" not in node.span.text:
-            # The declared type of a parameter, put in place by the expansion.
-            return name
         case tree.Name(id=name) if name.lower() in SIMPLE:
             return SIMPLE[name.lower()]
         case tree.ListExpr(items=(item,)):

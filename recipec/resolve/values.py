@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from recipec.api import Secret
+from recipec.diagnostics import Diagnostic
 from recipec.resolve.problems import BadValue, NotConstant
 from recipec.syntax import tree
 
@@ -22,10 +24,14 @@ class EnvText(str):
         return made
 
 
+class BrokenName(Exception):
+    """A parameter whose own definition is wrong, which is reported there."""
+
+
 class NotAConstant(Exception):
     """``diagnostic`` says where and why."""
 
-    def __init__(self, diagnostic: NotConstant | BadValue) -> None:
+    def __init__(self, diagnostic: Diagnostic) -> None:
         super().__init__(diagnostic.message)
         self.diagnostic = diagnostic
 
@@ -41,7 +47,7 @@ _ARITHMETIC: Mapping[str, Callable[[Any, Any], Any]] = {
 
 
 def constant(node: tree.Expr, lookup: Callable[[tree.Name | tree.Field], Any], *, words: bool = False) -> Any:
-    """The Python value of a constant expression. Raises NotAConstant.
+    """The Python value of a constant expression. Raises NotAConstant, and what ``lookup`` raises beside KeyError.
 
     ``lookup`` gives a parameter's value or raises KeyError. With ``words``, a bare name that is no parameter is a word:
     its text (``assign: hash``). ``env("NAME")`` is an :class:`EnvText`; an unset variable is an error.
@@ -129,3 +135,13 @@ def meaning(value: Any) -> Any:
             return {str(k): meaning(v) for k, v in value.items()}
         case _:
             return value
+
+
+def said(value: Any) -> str:
+    """A value as the recipe writes it, cut short."""
+    if isinstance(value, EnvText):
+        return f'env("{value.variable}")'
+    if not isinstance(value, (str, int, float, list, tuple, dict, type(None))):
+        return "that"
+    text = json.dumps(value, ensure_ascii=False, default=lambda _: "...")
+    return text if len(text) <= 40 else text[:39] + "…"

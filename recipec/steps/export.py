@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field
-
 from recipec.api import (
     KEY,
     ORDER,
@@ -35,6 +33,7 @@ from recipec.resolve.arguments import Choices, Inner
 from recipec.resolve.binder import StepBinder
 from recipec.resolve.chain import meaning_of
 from recipec.resolve.problems import BadValue, WrongArguments
+from recipec.settings import Field
 from recipec.syntax import tree
 
 if TYPE_CHECKING:

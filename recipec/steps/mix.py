@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field
-
 from recipec.api import ORDER, Bound, Column, ColumnName, Json, Kind, Outcome, Schema, Settings, Traits, literal, quote, step
 from recipec.identity import derived_key
 from recipec.resolve.binder import StepBinder
 from recipec.resolve.columns import reserved, twin
 from recipec.resolve.problems import BadValue, MissingSetting, UnknownSetting, WrongType
 from recipec.resolve.types import INTEGERS, is_number, shown
+from recipec.settings import Field
 from recipec.syntax import tree
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from recipec.resolve.chain import meaning_of
 from recipec.resolve.columns import schema_problem, twin
 from recipec.resolve.problems import BadValue, MissingSetting, PercentSum, UnknownSetting, WrongArguments, WrongType
 from recipec.resolve.types import is_number, shown
-from recipec.resolve.values import NotAConstant, constant
+from recipec.resolve.values import BrokenName, NotAConstant, constant
 from recipec.source import Span
 from recipec.syntax import tree
 
@@ -159,6 +159,9 @@ class Split(Kind):
                 continue
             try:
                 value = constant(setting.value, bind.names.param, words=True)
+            except BrokenName:
+                ok = False
+                continue
             except NotAConstant as refused:
                 bind.report(refused.diagnostic)
                 ok = False
