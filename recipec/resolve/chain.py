@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
-from recipec.api import HIDDEN, ORDER, Column, Json, Operator, Rewrite, Schema, Traits, literal, quote
+from recipec.api import HIDDEN, ORDER, Column, Json, Operator, Rewrite, RunTools, Schema, Traits, literal, quote
 from recipec.diagnostics import Findings, nearest
 from recipec.registry import find
 from recipec.registry import names as registry_names
@@ -28,6 +28,13 @@ from recipec.resolve.sql import Fragment
 from recipec.resolve.typing import Refused
 from recipec.source import Span
 from recipec.syntax import tree
+
+TALLEST = 40
+"""Columns computed from each other in one SELECT. Each is a level of nesting, and DuckDB's binder takes the square of them."""
+
+
+def in_between(tools: RunTools, table: str) -> None:
+    """Nothing to prepare: the stage asks for a table only."""
 
 
 @dataclass(frozen=True)
@@ -135,8 +142,10 @@ class ChainBuilder:
         self.pending: list[tuple[tree.Assign | tree.Filter, tree.Expr | None]] = []
         self.traits = Traits()
         self.trail: list[tuple[str, Span]] = []
-        self.tainted: set[str] = set()
+        self.heights: dict[str, int] = {}
+        """How many computed columns stand below one, since the last table in between."""
         self.seen_tainted: set[str] = set()
+        self.tainted: set[str] = set()
         """Columns whose own expression is wrong: what reads them is not looked at, so that no mistake is told twice."""
         self.failed = False
 
@@ -178,6 +187,15 @@ class ChainBuilder:
             expanded = self.bind.expanded(statement.condition, visible)
         if expanded is None:
             self.failed = True
+        below = [self.heights.get(n.id, 0) for n in tree.walk(expanded) if isinstance(n, tree.Name)] if expanded is not None else []
+        height = 1 + max(below, default=0)
+        if height > TALLEST:
+            self.segment()
+            self.stages.append(Stage("SELECT * FROM {input}", prepare=in_between))
+            self.heights.clear()
+            height = 1
+        if isinstance(statement, tree.Assign):
+            self.heights[statement.column.id] = height
         self.pending.append((statement, expanded))
 
     def segment(self) -> None:
