@@ -6,6 +6,7 @@ exit status: 0 done and clean, 1 findings or failures, 2 cannot run, 130 interru
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -23,11 +24,16 @@ COMMON = ("--color", "--debug")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line (``sys.argv`` by default) and return the exit status; prints its own errors."""
+    # Nearly everything made until a recipe is analysed lives to the end: looking for garbage finds none and costs a tenth.
+    gc.disable()
     arguments = list(sys.argv[1:] if argv is None else argv)
     from recipec.cli._boundary import Boundary
 
-    with Boundary("--debug" in arguments) as boundary:
-        boundary.status = dispatch(arguments)
+    try:
+        with Boundary("--debug" in arguments) as boundary:
+            boundary.status = dispatch(arguments)
+    finally:
+        gc.enable()
     return boundary.status
 
 

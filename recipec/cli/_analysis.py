@@ -17,7 +17,6 @@ def analyse(source: Source, sets: Mapping[str, str], *, offline: bool) -> Progra
     """The resolved program of a recipe; its ``findings`` hold what every stage found."""
     # pydantic looks for plug-ins in the metadata of every installed package, which takes as long as a small check.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-    # Nearly everything made here lives until the end: looking for garbage meanwhile finds none and costs a tenth.
     gc.disable()
     try:
         from recipec.resolve.loading import load

@@ -13,6 +13,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping
+from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -181,6 +182,7 @@ def stamps_of(program: Program) -> list[tuple[str, list[int] | None]] | None:
     return None if len(paths) > MOST_FILES else [(p, stamp(p)) for p in paths]
 
 
+@cache
 def code_stamp() -> str:
     """recipec's own code as it lies on disk, the interpreter, and the folders where packages are installed."""
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
