@@ -6,9 +6,10 @@ exit status: 0 done and clean, 1 findings or failures, 2 cannot run, 130 interru
 
 from __future__ import annotations
 
-import gc
 import sys
 from collections.abc import Sequence
+from gc import disable as stop_collecting
+from gc import enable as go_on_collecting
 from typing import Any
 
 VERBS: dict[str, tuple[str, ...]] = {
@@ -25,7 +26,7 @@ COMMON = ("--color", "--debug")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line (``sys.argv`` by default) and return the exit status; prints its own errors."""
     # Nearly everything made until a recipe is analysed lives to the end: looking for garbage finds none and costs a tenth.
-    gc.disable()
+    stop_collecting()
     arguments = list(sys.argv[1:] if argv is None else argv)
     from recipec.cli._boundary import Boundary
 
@@ -33,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with Boundary("--debug" in arguments) as boundary:
             boundary.status = dispatch(arguments)
     finally:
-        gc.enable()
+        go_on_collecting()
     return boundary.status
 
 
