@@ -49,4 +49,6 @@ def run_chain(ctx: RunContext, chain: Chain, source: str, hidden: Sequence[str])
     for number, reason in enumerate(chain.reasons):
         outcome.dropped[reason.words] = outcome.dropped.get(reason.words, 0) + int(counts.get(number, 0))
     outcome.extra["reasons"] = [r.words for r in chain.reasons]
+    if ctx.lasting:
+        outcome.extra["lasting"] = sorted(ctx.lasting)
     return outcome

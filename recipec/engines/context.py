@@ -35,6 +35,8 @@ class RunContext:
     """Facts of an earlier step by its name: rows_in, rows_out, dropped, sources (for dataset cards)."""
 
     exports: Callable[[str], list[dict[str, Any]]] = field(default=lambda _: [])
+    lasting: set[str] = field(default_factory=set)
+    """Tables of the schema ``store`` beside its own that the step's operators read or added to (see RunTools.lasting)."""
 
     def history_of_exports(self, to: str) -> list[dict[str, Any]]:
         """Files that earlier runs of any recipe of this workspace wrote to a place."""
@@ -58,7 +60,12 @@ class RunContext:
 
     def tools_for(self, scratch: str) -> RunTools:
         """What an operator's ``prepare`` may use, under its own prefix for temporary tables."""
-        return RunTools(self.con, scratch, lambda share: self.progress(share, ""), self.threads, self.temporary, {str(r): n for r, n in self.relations.items()})
+        relations = {str(r): n for r, n in self.relations.items()}
+        return RunTools(self.con, scratch, lambda share: self.progress(share, ""), self.threads, self.temporary, relations, self.keep)
+
+    def keep(self, key: str) -> str:
+        self.lasting.add(f"m_{key}")
+        return f"store.{quote(f'm_{key}')}"
 
     def temp(self, name: str) -> str:
         """A name for a temporary table of this step."""

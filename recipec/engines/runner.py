@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+import traceback
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -156,9 +157,12 @@ class Runner:
                     raise StepFailed("a source file changed while it was read", "run again")
                 built = self.record(planned, key, files, outcome, notes, time.monotonic() - started)
                 con.execute("COMMIT")
-            except BaseException:
+            except BaseException as error:
+                release(error)
                 self.rollback()
                 self.workspace.built.pop(key, None)
+                if interrupted(error):
+                    raise KeyboardInterrupt from None
                 raise
             finally:
                 self.drop_temporary(context.scratch)
@@ -265,13 +269,6 @@ class Runner:
 
         try:
             yield
-        except duckdb.InterruptException:
-            raise KeyboardInterrupt from None
-        except RuntimeError as error:
-            # Ctrl-C: the query that it stops ends in a plain RuntimeError.
-            if str(error) != INTERRUPTED:
-                raise
-            raise KeyboardInterrupt from None
         except duckdb.OutOfMemoryException as error:
             raise DataError(f"out of memory: {first_line(error)}", "give more with --memory, use fewer --threads, or put the workspace on a larger disk") from None
         except duckdb.ConversionException as error:
@@ -303,6 +300,32 @@ class Runner:
         if self.run_id is not None:
             status = "failed" if self.result.failed else "done" if complete else "interrupted"
             self.con.execute("UPDATE recipec.runs SET finished = current_timestamp::TIMESTAMP, status = ? WHERE run = ?", [status, self.run_id])
+
+
+def chain(error: BaseException) -> Iterator[BaseException]:
+    """An exception and those that were being handled when it was raised."""
+    current: BaseException | None = error
+    while current is not None:
+        yield current
+        current = current.__context__
+
+
+def interrupted(error: BaseException) -> bool:
+    """Whether Ctrl-C is at the bottom of an exception: in the query that it stopped, in a kernel that it hit, or in what a
+    step's tidying up made of the aborted transaction."""
+    import duckdb
+
+    return any(
+        isinstance(e, (KeyboardInterrupt, duckdb.InterruptException)) or str(e) == INTERRUPTED or (isinstance(e, duckdb.Error) and "KeyboardInterrupt" in str(e))
+        for e in chain(error)
+    )
+
+
+def release(error: BaseException) -> None:
+    """Let go of what a stopped step's frames hold: while a half-read result lives in one of them, the connection takes no
+    other statement, not even ROLLBACK."""
+    for e in chain(error):
+        traceback.clear_frames(e.__traceback__)
 
 
 def first_line(error: Exception) -> str:
@@ -346,6 +369,12 @@ def prune(workspace: Workspace) -> list[str]:
         workspace.con.execute("BEGIN")
         workspace.drop(key)
         workspace.con.execute("COMMIT")
+    used = {name for built in workspace.built.values() for name in built.extra.get("lasting", ())}
+    found = workspace.con.execute(
+        "SELECT table_name FROM information_schema.tables WHERE table_schema = 'store' AND starts_with(table_name, 'm_')"
+    ).fetchall()
+    for name in sorted({row[0] for row in found} - used):
+        workspace.con.execute(f"DROP TABLE store.{quote(name)}")
     workspace.con.execute("CHECKPOINT")
     return gone
 

@@ -4,6 +4,7 @@
 
 * schema ``store``: for every built step a table ``r_<key>`` (dropped rows too, ``_why`` says why), and views ``v_<key>``
   and ``v_<key>_<part>`` of its kept rows; ``<key>`` is the step's run key, so results are found by what made them;
+* also in ``store``, tables ``m_<key>`` of measures by text, shared by the results whose journal names them;
 * views under the steps' own names: what people query;
 * schema ``recipec``: the journal. ``steps`` says what is built; a step's row is written in the same transaction as its
   table, so a table is there whole or not at all.

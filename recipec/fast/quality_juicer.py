@@ -1,0 +1,123 @@
+"""The measures of Data-Juicer's text filters, for every text of a column."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow.compute as pc
+
+from recipec.fast.quality_letters import SOLID, Block, scatter, word_hash
+from recipec.fast.quality_repeat import Hashes, over, repeated, row_sum, split_at
+from recipec.fast.quality_rules import with_words
+from recipec.fast.quality_words import Words
+from recipec.fast.text_arrow import Column, Places, flat
+from recipec.fast.text_measure import alnum_ratio, digit_ratio, special_ratio
+from recipec.fast.text_stopwords import STOPWORDS
+
+JUICER: Final = (
+    *("length", "words", "alnum_ratio", "special_ratio", "digit_ratio", "mean_line_length", "max_line_length", "char_repetition"),
+    *("word_repetition", "stopword_ratio", "flagged_ratio"),
+)
+_ROW: Final = np.uint64(0x9FB21C651E98DF25)
+_NEXT: Final = np.uint64(0xFF51AFD7ED558CCD)
+
+
+def juicer(text: Column, tokens: Column | None, options: Mapping[str, Any]) -> dict[str, Any]:
+    source = pc.fill_null(flat(text), "")
+    made = {name: np.zeros(len(source)) for name in JUICER}
+    for name, share in (("alnum_ratio", alnum_ratio), ("special_ratio", special_ratio), ("digit_ratio", digit_ratio)):
+        made[name][:] = share(source).to_numpy(zero_copy_only=False)
+    stopwords = _hashes(STOPWORDS[options["lang"]])
+    flagged = _hashes(word.lower() for word in options["flagged"])
+    for numbers, block, words in with_words(pc.utf8_lower(source), tokens):
+        found = _measures(block, words, stopwords, flagged, options["char_ngram"], options["word_ngram"])
+        for name, values in found.items():
+            made[name][numbers] = values
+    # Small letters may be more characters than the capitals they come from.
+    made["length"][:] = pc.utf8_length(source).to_numpy(zero_copy_only=False)
+    return made
+
+
+def _hashes(words: Any) -> Hashes:
+    return np.array(sorted({word_hash(word) for word in words}), np.uint64)
+
+
+def _measures(block: Block, words: Words, stopwords: Hashes, flagged: Hashes, chars: int, run: int) -> dict[str, npt.NDArray[Any]]:
+    lines, longest = _lines(block)
+    kinds = np.bitwise_or.reduceat(words.block.classes, words.starts) if len(words.starts) else np.zeros(0, np.uint16)
+    solid = np.flatnonzero(kinds & SOLID)
+    offsets = np.searchsorted(solid, words.offsets)
+    hashes = words.block.hashes(words.starts[solid], words.ends[solid])
+    count = np.diff(offsets)
+    return {
+        "words": count,
+        "mean_line_length": over(row_sum(block.values != 10, block.starts), lines),
+        "max_line_length": longest,
+        "char_repetition": _characters(block, chars),
+        "word_repetition": _runs(scatter(hashes), offsets, run),
+        "stopword_ratio": over(row_sum(_in(hashes, stopwords), offsets), count),
+        "flagged_ratio": over(row_sum(_in(hashes, flagged), offsets), count),
+    }
+
+
+def _in(hashes: Hashes, wanted: Hashes) -> npt.NDArray[np.bool_]:
+    if not len(wanted):
+        return np.zeros(len(hashes), np.bool_)
+    found: npt.NDArray[np.bool_] = wanted[np.minimum(np.searchsorted(wanted, hashes), len(wanted) - 1)] == hashes
+    return found
+
+
+def _lines(block: Block) -> tuple[Places, Places]:
+    """Lines of each row, blank ones too, and the length of the longest; a line feed at the very end begins no line."""
+    spans = split_at(block, 1, runs=False)
+    lengths = spans.ends - spans.starts
+    longest = np.zeros(block.rows, np.int64)
+    np.maximum.at(longest, spans.rows, lengths)
+    return np.diff(spans.offsets) - (lengths[spans.offsets[1:] - 1] == 0), longest
+
+
+def _characters(block: Block, n: int) -> npt.NDArray[np.float64]:
+    """As many of the most frequent n-grams as the root of the number of different ones, but only such as occur twice: their share."""
+    size = len(block.values)
+    total = np.maximum(block.lengths - (n - 1), 0)
+    places = np.flatnonzero(np.arange(size) + n <= np.repeat(block.starts[1:], block.lengths))
+    if not places.size:
+        return np.zeros(block.rows)
+    row = np.repeat(np.arange(block.rows), total)
+    keys = scatter(block.hashes(places, places + n) + row.astype(np.uint64) * _ROW)
+    at, groups = repeated(keys)
+    if not at.size:
+        return np.zeros(block.rows)
+    counts = np.bincount(groups)
+    first = row[at[np.cumsum(counts) - counts]]
+    several = np.bincount(first, minlength=block.rows)
+    different = total - np.bincount(row[at], minlength=block.rows) + several
+    most = np.sqrt(different).astype(np.int64)
+    order = np.lexsort((-counts, first))
+    begins = np.cumsum(several) - several
+    rank = np.arange(len(order)) - np.repeat(begins, several)
+    used = order[rank < most[first[order]]]
+    sums = np.bincount(first[used], counts[used], minlength=block.rows)
+    return np.where(total > 0, sums / np.maximum(total, 1), 0.0)
+
+
+def _runs(hashes: Hashes, offsets: Places, n: int) -> npt.NDArray[np.float64]:
+    """The share of n-grams of words that occur more than once."""
+    counts = np.diff(offsets)
+    total = np.maximum(counts - (n - 1), 0)
+    if not total.any():
+        return np.zeros(len(counts))
+    rolled = hashes[: len(hashes) - n + 1].copy()
+    for step in range(1, n):
+        rolled *= _NEXT
+        rolled += hashes[step : step + len(rolled)]
+    used = np.flatnonzero(np.arange(len(hashes)) + n <= np.repeat(offsets[1:], counts))
+    row = np.repeat(np.arange(len(counts)), total)
+    at, _ = repeated(scatter(rolled[used] + row.astype(np.uint64) * _ROW))
+    return np.bincount(row[at], minlength=len(counts)) / np.maximum(total, 1)
+
+
+__all__ = ["JUICER", "juicer"]
