@@ -10,6 +10,9 @@ import os
 import sys
 from types import TracebackType
 
+INTERRUPTED = "Query interrupted"
+"""What a query of DuckDB that Ctrl-C stopped says, in a plain RuntimeError."""
+
 
 class Boundary:
     """A context whose ``status`` is the exit status, whatever happens inside."""
@@ -31,8 +34,9 @@ class Boundary:
             # Whoever read our output has seen enough; writing to it is done with care elsewhere, so this is its last gasp.
             self.status = 2
             return True
-        self.status = 130 if isinstance(error, KeyboardInterrupt) else 2
-        lines = self.words(error, trace)
+        stopped = isinstance(error, KeyboardInterrupt) or str(error) == INTERRUPTED
+        self.status = 130 if stopped else 2
+        lines = ["interrupted"] if stopped else self.words(error, trace)
         from recipec.report.terminal import stderr
 
         err = stderr()
@@ -46,8 +50,6 @@ class Boundary:
 
     def words(self, error: BaseException, trace: TracebackType | None) -> list[str]:
         """The message, and on further lines what to do."""
-        if isinstance(error, KeyboardInterrupt):
-            return ["interrupted"]
         message, help = getattr(error, "message", None), getattr(error, "help", None)
         if isinstance(message, str) and isinstance(help, str):  # CannotRun, and DataError of the later stages
             return [message, *([help] if help else [])]

@@ -24,7 +24,9 @@ USAGE = "recipec explain RULE, or recipec explain [FILE.recipe] STEP KEY"
 
 
 def options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("words", nargs="*", metavar="RULE | [FILE.recipe] STEP KEY", help="a rule by its name or code; or a step and a row's key")
+    parser.add_argument(
+        "words", nargs="*", metavar="RULE | [FILE.recipe] STEP KEY", help="a rule by its name or code; or a step and a row's key"
+    )
     add_sets(parser)
     add_workspace(parser)
     parser.add_argument("--diff", action="store_true", help="show changed values, before and after")

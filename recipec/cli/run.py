@@ -22,6 +22,7 @@ from recipec.cli._errors import CannotRun
 from recipec.cli._options import add_sets
 from recipec.cli._parser import choice, number
 from recipec.cli._project import add_recipe, add_workspace, program_of, workspace_folder
+from recipec.cli._supervise import Supervised
 from recipec.cli.lock import drifts, report
 from recipec.cli.plan import add_only, chosen
 from recipec.report.terminal import Terminal
@@ -75,9 +76,14 @@ def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
             for setting in ("enable_progress_bar = true", "enable_progress_bar_print = false"):
                 workspace.con.execute(f"SET {setting}")
         watcher = Progress(screen, name_column([p.name for p in plan.steps]), workspace.con.query_progress if screen.live else None)
+
+        def stop() -> None:
+            watcher.cancel()
+            workspace.con.interrupt()
+
         try:
             with watcher:
-                result = run_plan(plan, workspace, watcher)
+                result = Supervised(lambda: run_plan(plan, workspace, watcher), stop).result()
         except KeyboardInterrupt:
             screen.line(f"interrupted: every finished step is kept; to go on: recipec run {program.root.source.path}")
             return 130

@@ -20,6 +20,7 @@ EVERY = 0.1
 PLAIN_EVERY = 10.0
 """Seconds between two lines about a long step where nothing can be redrawn."""
 BAR = 24
+ENGINE_ENDS = 99.0
 SPIN, SPIN_PLAIN = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏", "|/-\\"
 
 
@@ -37,7 +38,7 @@ class Progress:
         self.rows: int | None = None
         self.share: float | None = None
         self.text = ""
-        self.drawn = False
+        self.drawn = self.cancelled = False
         self.frame = 0
         self.thread = threading.Thread(target=self.loop, name="progress", daemon=True)
 
@@ -51,15 +52,25 @@ class Progress:
         with self.lock:
             self.erase()
 
+    def cancel(self) -> None:
+        """Make the runner stop when it next says something."""
+        self.cancelled = True
+
+    def check(self) -> None:
+        if self.cancelled:
+            raise KeyboardInterrupt
+
     # What the runner says
 
     def start(self, step: ResolvedStep, why: str, rows: int | None) -> None:
+        self.check()
         with self.lock:
             self.step, self.rows, self.share, self.text = step, rows, None, ""
             self.started = self.said = time.monotonic()
 
     def progress(self, share: float | None, text: str) -> None:
         self.share, self.text = share, text
+        self.check()
 
     def done(self, result: StepResult) -> None:
         with self.lock:
@@ -69,6 +80,7 @@ class Progress:
             self.terminal.write(offending(result, self.terminal))
             if not self.terminal.live:
                 self.terminal.finish()
+        self.check()
 
     # The live line
 
@@ -100,15 +112,15 @@ class Progress:
         took = time.monotonic() - self.started
         name = pad(clip(self.step.name, self.column), self.column)
         share = self.fraction()
-        if share is None:
+        if share is None or self.cancelled:
             spin = SPIN if self.terminal.unicode else SPIN_PLAIN
             text = f" {name} {spin[self.frame % len(spin)]} {pad(seconds(took), 9)}"
             if self.rows:
                 text += f" {self.rows:,} rows"
-            return f"{text}   {self.text}".rstrip()
+            return f"{text}   {'stopping' if self.cancelled else self.text}".rstrip()
         full = int(share * BAR)
         bar = self.terminal.draw("━" * full + ("╺" if full < BAR else "") + "─" * (BAR - full - 1))
-        text = f" {name} {bar} {share:4.0%}"
+        text = f" {name} {bar} {int(share * 100):3} %"
         if self.rows:
             text += f"  {int(self.rows * share):,}/{self.rows:,}"
             if took > 0.5:
@@ -122,4 +134,5 @@ class Progress:
         if self.share is not None:
             return min(max(self.share, 0.0), 1.0)
         percent = self.engine() if self.engine is not None else -1.0
-        return min(percent / 100, 1.0) if percent > 0 else None
+        # The database's guess can be at its end long before the query is: then it says nothing any more.
+        return percent / 100 if 0 < percent < ENGINE_ENDS else None

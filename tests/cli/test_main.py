@@ -111,6 +111,7 @@ class Broken:
     [
         (KeyError("x"), 2, "this is a bug in recipec, not in your recipe: KeyError: 'x' at"),
         (KeyboardInterrupt(), 130, "interrupted"),
+        (RuntimeError("Query interrupted"), 130, "interrupted"),
         (MemoryError(), 2, "out of memory"),
         (OSError(28, "No space left on device", "a.csv"), 2, "a.csv: No space left on device"),
         (BrokenPipeError(), 2, ""),
