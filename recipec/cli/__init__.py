@@ -13,7 +13,7 @@ from gc import enable as go_on_collecting
 from typing import Any
 
 VERBS: dict[str, tuple[str, ...]] = {
-    "write": ("init", "check", "fmt", "graph", "compile"),
+    "write": ("init", "check", "fmt", "graph", "compile", "lsp"),
     "run": ("plan", "run", "test", "lock"),
     "look at results": ("show", "explain", "diff", "bad", "gc"),
     "look up": ("docs",),
