@@ -91,6 +91,13 @@ def nearest(name: str, candidates: Iterable[str]) -> str | None:
     return starts[0] if starts else None
 
 
+def alike(name: str, other: str | None) -> bool:
+    """Whether two names differ by a slip of the hand: at most a quarter of their letters."""
+    import difflib
+
+    return other is not None and difflib.SequenceMatcher(None, name.casefold(), other.casefold()).ratio() >= 0.75
+
+
 def replace_fix(span: Span, text: str, title: str | None = None, *, safe: bool = True) -> Fix:
     """The commonest fix: other text in one place."""
     return Fix(title or f"replace with `{text}`", (Edit(span, text),), safe)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
 from recipec.api import Arrows, ColumnName, ColumnRef, Expression, Schema, Secret, Settings, TableRef, TypeMap, Word
-from recipec.diagnostics import Diagnostic, replace_fix
+from recipec.diagnostics import Diagnostic, alike, nearest, replace_fix
 from recipec.registry import Group, find
 from recipec.registry import names as registry_names
 from recipec.resolve.columns import name_problem
@@ -117,7 +117,9 @@ class Converter:
             return None
         if Inner in kinds and choices is not None and isinstance(node, (tree.Call, tree.Name)):
             wanted = node.func if isinstance(node, tree.Call) else node
-            if isinstance(wanted, tree.Name) and (len(kinds - {type(None)}) == 1 or choices.model(wanted.id)):
+            # Where an expression may stand too, a call of nearly a choice's name is that choice, misspelt.
+            meant = isinstance(node, tree.Call) and isinstance(wanted, tree.Name) and alike(wanted.id, nearest(wanted.id, choices.names()))
+            if isinstance(wanted, tree.Name) and (len(kinds - {type(None)}) == 1 or choices.model(wanted.id) or meant):
                 return self.inner(node, choices)
         if TypeMap in kinds and isinstance(node, tree.StructExpr):
             return self.type_map(node)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from recipec.api import HIDDEN, KEY, Bound, ColumnRef, Expression, Kind, Schema, TableRef, Traits, quote
+from recipec.api import HIDDEN, KEY, Bound, ColumnRef, Expression, Kind, Schema, TableRef, Traits, find_function, quote
 from recipec.diagnostics import Diagnostic, Findings
 from recipec.resolve import arguments
 from recipec.resolve.aggregates import first_aggregate
@@ -155,6 +155,8 @@ class StepBinder:
         if called is not None and not aggregates:
             self.report(looks_at_many(called))
             return None
+        if schema.unknown and not self.check_functions(expanded, lowerer):
+            return None
         if not schema.unknown:
             head, probes = "SELECT ", lowerer.probes
             extra = [join(f", {p.fragment.text} AS __p{i}") for i, p in enumerate(probes)] if not aggregate else []
@@ -185,6 +187,17 @@ class StepBinder:
                 boolean = probe.expected == "BOOLEAN"
                 help = "compare it: x == ..., or x is not null" if boolean else f"cast it: cast(... as {shown(probe.expected)})"
                 self.report(WrongType(span=probe.span, message=f"{probe.what}; this is {shown(given)}", help=(help,)))
+        return ok
+
+    def check_functions(self, node: tree.Expr, lowerer: Lowerer) -> bool:
+        """Names of functions, where the columns are not known and so nothing is typed."""
+        ok = True
+        for n in tree.walk(node):
+            if isinstance(n, tree.Call) and isinstance(n.func, tree.Name) and find_function(n.func.id) is None:
+                name, known = n.func.id.lower(), [self.typing.functions(kind) for kind in ("scalar", "macro", "aggregate")]
+                if name not in ("coalesce", "random") and not any(name in names for names in known):
+                    self.report(lowerer.unknown_function(n.func, tuple(sorted(known[0] | known[1]))))
+                    ok = False
         return ok
 
     # The form of the step

@@ -275,7 +275,8 @@ class ChainBuilder:
     def type_of(self, segment: Segment, lowered: list[Lowered], skip: set[int]) -> dict[str, str] | None:
         """Types of the segment's columns, or None after reporting what the binder refused, statement by statement."""
         if self.schema.unknown:
-            return {c: "VARCHAR" for c in segment.columns}
+            checked = [self.bind.check_functions(e, item.lowerer) for item in lowered for s, e in self.pending if s is item.statement and e is not None]
+            return {c: "VARCHAR" for c in segment.columns} if all(checked) else None
         extra: list[tuple[str, Fragment]] = []
         for n, item in enumerate(lowered):
             if item.condition is not None:

@@ -291,6 +291,10 @@ class Lowerer:
         parts: list[Fragment] = []
         for arg in node.args:
             value = self.lower(arg.value, local, inside)
+            if isinstance(arg.value, tree.Regex):
+                # The binder looks at the pattern of `matches` alone.
+                tried = join("regexp_matches('', ", value, ")", span=arg.value.span)
+                self.probes.append(Probe(tried, "BOOLEAN", "a regular expression", arg.value.span))
             parts.append(join(f"{quote(arg.name.id)} := ", value) if arg.name else value)
         # Quoted, a word of SQL's own (`exists`, `columns`) is an unknown function, not other syntax.
         called = name if name.lower() == "coalesce" else quote(name)

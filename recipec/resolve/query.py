@@ -67,10 +67,12 @@ class Inspector:
 
     def look(self, tree: Any) -> Iterator[Complaint]:
         nodes = list(walk(tree))
+        tabular = {id(n.get("function")) for n in nodes if n.get("type") == "TABLE_FUNCTION"}
         local = {m["key"].lower() for n in nodes for m in n.get("cte_map", {}).get("map", [])}
         self.columns |= {n["alias"].lower() for n in nodes if n.get("alias")}
         for node in nodes:
-            yield from self.one(node, local)
+            if id(node) not in tabular:
+                yield from self.one(node, local)
 
     def one(self, n: dict[str, Any], local: set[str]) -> Iterator[Complaint]:
         kind, name = n.get("type"), (n.get("function_name") or "").lower()

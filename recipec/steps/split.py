@@ -18,7 +18,7 @@ from recipec.api import (
     quote,
     step,
 )
-from recipec.diagnostics import Diagnostic
+from recipec.diagnostics import Diagnostic, alike, nearest
 from recipec.resolve.arguments import Choices, Inner
 from recipec.resolve.binder import StepBinder
 from recipec.resolve.chain import meaning_of
@@ -173,6 +173,9 @@ class Split(Kind):
                 # Most likely a misspelt setting, so say what settings there are.
                 problem = UnknownSetting(span=setting.key.span, wanted=name, candidates=tuple(SplitSettings.model_fields))
                 problem.suggest(f"`{name}` is no setting of `split`, nor a part with a share", listing="its settings")
+                if not alike(name, nearest(name, SplitSettings.model_fields)):
+                    # A part of any name lacks its share: `train: id`.
+                    problem.put(label="", fixes=())
                 bind.report(problem)
                 ok = False
             elif share:

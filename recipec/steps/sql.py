@@ -12,7 +12,7 @@ from recipec.identity import source_key
 from recipec.resolve.binder import StepBinder
 from recipec.resolve.chain import ChainBuilder, Test
 from recipec.resolve.columns import reserved, twin
-from recipec.resolve.problems import BadSQL, NotReproducible, ReservedColumn, UnknownColumn
+from recipec.resolve.problems import BadSQL, NotReproducible, ReservedColumn, UnknownColumn, UnknownFunction
 from recipec.resolve.query import canonical, complaints
 from recipec.resolve.refusal import readable
 from recipec.resolve.typing import Refused
@@ -135,6 +135,11 @@ class Sql(Kind):
             unknown = UnknownColumn(span=span, wanted=name, candidates=known)
             unknown.suggest(f"no column `{name}` in the query's tables", listing="they have")
             return unknown
+        if problem.kind == "Catalog" and name:
+            functions = tuple(sorted(bind.typing.functions("scalar") | bind.typing.functions("aggregate") | bind.typing.functions("macro")))
+            nobody = UnknownFunction(span=span, wanted=name, candidates=functions)
+            nobody.suggest(f"no function `{name}`")
+            return nobody
         lacking = re.match(r'.*"(.+?)" does not have a column named "(.+?)"', problem.message)
         if lacking:
             table = next((i for i in bind.inputs if str(i).lower() == lacking[1].lower()), None)
