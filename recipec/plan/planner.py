@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -144,13 +144,7 @@ def changed_fields(step: ResolvedStep, before: Built, files: dict[str, str]) -> 
         if name in new:
             b = json.dumps(json.loads(json.dumps(new[name])), sort_keys=True)
         if a != b:
-            out.append(
-                Change(
-                    name.removeprefix("settings."),
-                    None if a is None else before.shown.get(name, plain(old[name])),
-                    None if b is None else step.bound.shown.get(name, plain(new[name])),
-                )
-            )
+            out.append(change(name, old, new, before.shown, step.bound.shown))
     if not out and old.get("order") != json.loads(json.dumps(new.get("order"))):
         out.append(Change("the order of its statements", None, None))
     if sorted(files.values()) != sorted(before.files.values()):
@@ -159,6 +153,16 @@ def changed_fields(step: ResolvedStep, before: Built, files: dict[str, str]) -> 
         names = ", ".join([*changed[:2], *gone[:1]])
         out.append(Change(f"file {names} changed" if changed or gone else "files changed", None, None))
     return out
+
+
+def change(name: str, old: Mapping[str, Any], new: Mapping[str, Any], old_shown: Mapping[str, str], new_shown: Mapping[str, str]) -> Change:
+    """A field that differs, as the two recipes write it; in canonical words where they write the same (it is a parameter or a
+    macro that differs)."""
+    a = (old_shown.get(name) or plain(old[name])) if name in old else None
+    b = (new_shown.get(name) or plain(new[name])) if name in new else None
+    if a == b and a is not None:
+        a, b = plain(old[name]), plain(new[name])
+    return Change(name.removeprefix("settings."), a, b)
 
 
 def plain(value: Any) -> str:
