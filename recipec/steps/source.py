@@ -262,7 +262,8 @@ class Source(Kind):
                     "mend the file, declare the columns' types, or raise max_bad",
                     [dict(zip(names, r, strict=True)) for r in examples.fetchall()],
                 )
-            ctx.note(f"{bad_rows:,} rows do not parse: recipec bad {ctx.step.name}")
+            some = "1 row does" if bad_rows == 1 else f"{bad_rows:,} rows do"
+            ctx.note(f"{some} not parse: recipec bad {ctx.program.root.source.path} {ctx.step.name}")
         run_tests(ctx, plan.tests.tests, ctx.target, outcome)
         return outcome
 
