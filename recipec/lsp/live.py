@@ -256,7 +256,8 @@ class LiveProgram(Program):
                 imported = module.imports[name]
                 if id(imported) not in self.arounds:
                     everything = {*imported.params, *imported.defs, *imported.templates, *imported.imports}
-                    self.arounds[id(imported)] = (*self.meanings(everything, imported, above), tuple(imported.steps), tuple(sorted(imported.broken)))
+                    meanings = self.meanings(everything, imported, above)
+                    self.arounds[id(imported)] = (*meanings, tuple(imported.steps), tuple(sorted(imported.broken)))
                 meaning.append(self.arounds[id(imported)])
             if name in module.steps:
                 meaning.append(module.steps[name])
@@ -284,7 +285,14 @@ def resolve(source: Source, memory: Memory, parsed: Parse, read: Callable[[Path]
     memory.fresh()
     loaded = load(source, parsed=parsed, read=read)
     program = LiveProgram(
-        loaded.root, loaded.findings, loaded.header, loaded.recipe, loaded.entries, loaded.repeats, sources=loaded.sources, typing=memory.typing
+        loaded.root,
+        loaded.findings,
+        loaded.header,
+        loaded.recipe,
+        loaded.entries,
+        loaded.repeats,
+        sources=loaded.sources,
+        typing=memory.typing,
     )
     program.prepare(memory)
     program.resolve(quick)
