@@ -60,6 +60,7 @@ _ENDS: Final = (
     (0x11F43, 0x11F44), (0x16A6E, 0x16A6F), (0x16AF5, 0x16AF5), (0x16B37, 0x16B38), (0x16B44, 0x16B44), (0x16E98, 0x16E98),
     (0x1BC9F, 0x1BC9F), (0x1DA88, 0x1DA88),
 )  # fmt: skip
+_END_CODES: Final = frozenset(code for low, high in _ENDS for code in range(low, high + 1))
 _EDGE: Final = ",:;!?¿¡؟()[]{}<>_#*&。？！，、；：～·।،۔؛٪"
 _QUOTES: Final = "'\"“”`‘´’‚„»«「」『』（）〔〕【】《》〈〉⟦⟧"
 _FRONT: Final = "§%=—–+"
@@ -85,7 +86,7 @@ def _flags_of(code: int) -> int:
         found |= UPPER
     if category == "Ll":
         found |= LOWER
-    terminal = any(low <= code <= high for low, high in _ENDS)
+    terminal = code in _END_CODES
     mere = (code < 128 and category[0] in "PS") or category == "Cc" or character in _MARKS or terminal
     if not mere and not character.isspace():
         found |= SOLID

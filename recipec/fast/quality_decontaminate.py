@@ -1,0 +1,211 @@
+"""Which texts share a run of words with reference texts: n-grams of normalised words, by hashes.
+
+Both sides stream. The reference's n-grams are held in memory (16 bytes each) for as many reference texts as :data:`SHARE` bytes of text
+hold; more are gone through in several passes over the texts. A table of bits says for almost every n-gram of a text that it is none of
+theirs; only the others are looked up.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from recipec.api import literal, quote
+from recipec.fast.quality_letters import ALONE_LETTER, ALPHA, DIGIT, ICON, MONEY, PUNCT, SOLID, Block, blocks, scatter
+from recipec.fast.text_arrow import Places, bytes_of, flat
+
+if TYPE_CHECKING:
+    from recipec.api import RunTools
+
+SHARE: Final = 256 << 20
+"""Bytes of reference text whose n-grams are held at a time."""
+ROWS: Final = 4096
+
+Hashes = npt.NDArray[np.uint64]
+_NEXT: Final = np.uint64(0xFF51AFD7ED558CCD)
+_STEP: Final = np.uint64(0x9E3779B97F4A7C15)
+
+
+def normalised(text: Any) -> Any:
+    """Small letters, compatibility forms (full width is half width); null is empty."""
+    source = pc.fill_null(flat(text), "")
+    plain = pc.string_is_ascii(source)
+    if pc.all(plain).as_py() is False:
+        source = pc.utf8_normalize(source, form="NFKC")
+    return pc.utf8_lower(source)
+
+
+@dataclass(frozen=True)
+class Runs:
+    """The n-grams of a block's rows, and for rows of fewer words the hash of all their words."""
+
+    block: Block
+    starts: Places
+    ends: Places
+    """Of every word."""
+    first: Places
+    """The word that each n-gram begins with."""
+    rows: Places
+    """Its row in the block."""
+    hashes: Hashes
+    short: Places
+    """Rows of fewer words than n, but of some."""
+    whole: Hashes
+
+
+def runs_of(block: Block, n: int) -> Runs:
+    classes = block.classes
+    # Letters, digits and the marks that belong to letters; emoji and signs are no words.
+    mask = (classes & (ALPHA | DIGIT)).astype(np.bool_)
+    mask |= (classes & (SOLID | PUNCT | ICON | MONEY)) == SOLID
+    opens, closes = mask.copy(), mask.copy()
+    if mask.size:
+        opens[1:] &= ~mask[:-1]
+        closes[:-1] &= ~mask[1:]
+        bounds = block.starts[(block.starts > 0) & (block.starts < mask.size)]
+        opens[bounds] = mask[bounds]
+        closes[bounds - 1] = mask[bounds - 1]
+        if block.values.dtype != np.uint8:
+            alone = (classes & ALONE_LETTER).astype(np.bool_)
+            opens |= alone
+            closes |= alone
+            opens[1:] |= mask[1:] & alone[:-1]
+            closes[:-1] |= mask[:-1] & alone[1:]
+    starts, ends = np.flatnonzero(opens), np.flatnonzero(closes) + 1
+    offsets = np.searchsorted(starts, block.starts)
+    counts = np.diff(offsets)
+    words = scatter(block.hashes(starts, ends))
+    number = np.arange(len(words))
+    row = np.repeat(np.arange(block.rows), counts)
+    first = number[number + n <= np.repeat(offsets[1:], counts)]
+    rolled = np.zeros(max(len(words) - n + 1, 0), np.uint64)
+    for step in range(n):
+        rolled *= _NEXT
+        rolled += words[step : step + len(rolled)]
+    short = np.flatnonzero((counts > 0) & (counts < n))
+    place = (number - np.repeat(offsets[:-1], counts)).astype(np.uint64)
+    sums = np.zeros(len(words) + 1, np.uint64)
+    np.cumsum(scatter(words + place * _STEP), out=sums[1:])
+    whole = scatter(sums[offsets[1:][short]] - sums[offsets[:-1][short]] + counts[short].astype(np.uint64))
+    return Runs(block, starts, ends, first, row[first], scatter(rolled[first]), short, whole)
+
+
+class Reference:
+    """Hashes of the reference's n-grams, and of its short texts, with the number of the first text that has each."""
+
+    def __init__(self, batches: Iterator[tuple[Any, Any]], n: int) -> None:
+        grams: list[tuple[Hashes, Places]] = []
+        whole: list[tuple[Hashes, Places]] = []
+        for ids, texts in batches:
+            for numbers, block in blocks(bytes_of(normalised(texts))):
+                runs = runs_of(block, n)
+                grams.append((runs.hashes, ids[numbers][runs.rows]))
+                whole.append((runs.whole, ids[numbers][runs.short]))
+        self.n = n
+        self.grams, self.owners = self._first(grams)
+        self.whole, self.whole_owners = self._first(whole)
+        self.bits = np.uint64(min(max(16, (len(self.grams) * 8).bit_length()), 27))
+        self.maybe = np.zeros(1 << int(self.bits), np.bool_)
+        self.maybe[(self.grams >> np.uint64(64 - int(self.bits))).astype(np.int64)] = True
+
+    @staticmethod
+    def _first(parts: Sequence[tuple[Hashes, Places]]) -> tuple[Hashes, Places]:
+        if not parts:
+            return np.zeros(0, np.uint64), np.zeros(0, np.int64)
+        hashes, owners = np.concatenate([h for h, _ in parts]), np.concatenate([o for _, o in parts])
+        order = np.lexsort((owners, hashes))
+        hashes, owners = hashes[order], owners[order]
+        fresh = np.ones(len(hashes), np.bool_)
+        np.not_equal(hashes[1:], hashes[:-1], out=fresh[1:])
+        return hashes[fresh], owners[fresh]
+
+    def find(self, keys: Any, texts: Any) -> Any:
+        """The texts that share something: key, the place of the first shared n-gram (-1: all of it), whose it is, how it reads."""
+        found: dict[str, list[Any]] = {"_key": [], "place": [], "owner": [], "words": []}
+        for numbers, block in blocks(bytes_of(normalised(texts))):
+            runs = runs_of(block, self.n)
+            hits = np.flatnonzero(self.maybe[(runs.hashes >> np.uint64(64 - int(self.bits))).astype(np.int64)])
+            at = np.searchsorted(self.grams, runs.hashes[hits])
+            same = at < len(self.grams)
+            same[same] = self.grams[at[same]] == runs.hashes[hits[same]]
+            hits, at = hits[same], at[same]
+            rows, begin = np.unique(runs.rows[hits], return_index=True)
+            for row, hit, owner in zip(rows.tolist(), hits[begin].tolist(), self.owners[at[begin]].tolist(), strict=True):
+                word = int(runs.first[hit])
+                self._add(found, keys, int(numbers[row]), word, owner, block.text(int(runs.starts[word]), int(runs.ends[word + self.n - 1])))
+            if len(self.whole):
+                at = np.minimum(np.searchsorted(self.whole, runs.whole), len(self.whole) - 1)
+                for hit in np.flatnonzero(self.whole[at] == runs.whole).tolist():
+                    row = int(runs.short[hit])
+                    text = block.text(int(block.starts[row]), int(block.starts[row + 1]))
+                    self._add(found, keys, int(numbers[row]), -1, int(self.whole_owners[at[hit]]), text)
+        return pa.record_batch(found, schema=_FOUND)
+
+    @staticmethod
+    def _add(found: dict[str, list[Any]], keys: Any, row: int, place: int, owner: int, words: str) -> None:
+        found["_key"].append(keys[row].as_py())
+        found["place"].append(place)
+        found["owner"].append(owner)
+        found["words"].append(" ".join(words.split()))
+
+
+_FOUND: Final = pa.schema([("_key", pa.string()), ("place", pa.int64()), ("owner", pa.int64()), ("words", pa.string())])
+
+
+def contaminated(tools: RunTools, table: str, text: str, against: Sequence[tuple[str, str, str]], n: int) -> None:
+    """Make the table ``{scratch}shared`` (_key, because): the rows of ``table``, not dropped yet, that share n words in a row, or all of a
+    text shorter than that, with a text of ``against`` (its name, relation and column as SQL)."""
+    con, scratch = tools.con, tools.scratch
+    references, shared = quote(scratch + "references"), quote(scratch + "shared")
+    union = " UNION ALL ".join(
+        f"SELECT {number} AS source, {literal(name)} AS name, _key, {column} AS text FROM {relation}"
+        for number, (name, relation, column) in enumerate(against)
+    )
+    con.execute(f"CREATE TEMP TABLE {references} AS SELECT row_number() OVER (ORDER BY source, _key) AS _id, * FROM ({union}) WHERE text IS NOT NULL")
+    # DuckDB 2 streams nothing while an earlier result of the connection is half read, hence all rows.
+    ((size,),) = con.execute(f"SELECT coalesce(sum(strlen(text)), 0) FROM {references}").fetchall()
+    passes = int(size) // SHARE + 1
+    path = tools.folder / f"{scratch}shared.parquet"
+    with pq.ParquetWriter(path, _FOUND, compression="lz4") as writer:
+        for number in range(passes):
+            reader = con.sql(f"SELECT _id, text FROM {references} WHERE _id % {passes} = {number}").to_arrow_reader(ROWS)
+            try:
+                reference = Reference(((b.column(0).to_numpy().astype(np.int64), b.column(1)) for b in reader), n)
+            finally:
+                reader.close()
+            con.execute("SELECT 1").fetchall()
+            reader = con.sql(f"SELECT _key::VARCHAR, {text} FROM {table} WHERE _why IS NULL AND {text} IS NOT NULL").to_arrow_reader(ROWS)
+            try:
+                _search(reader, reference, writer, tools)
+            finally:
+                reader.close()
+            tools.progress((number + 1) / passes)
+    said = f"CASE WHEN f.place < 0 THEN 'the same words as ' ELSE 'shares ' || {literal(chr(34))} || f.words || {literal(chr(34) + ' with ')} END || r.name || ' ' || r._key"
+    con.execute(
+        f"CREATE TEMP TABLE {shared} AS SELECT f._key::UUID AS _key, arg_min({said}, {{'p': f.place, 'r': r._id}}) AS because "
+        f"FROM read_parquet({literal(str(path))}) AS f JOIN {references} AS r ON f.owner = r._id GROUP BY f._key"
+    )
+    path.unlink()
+
+
+def _search(reader: Any, reference: Reference, writer: Any, tools: RunTools) -> None:
+    waiting: deque[Future[Any]] = deque()
+    pool = ThreadPoolExecutor(max(1, tools.threads))
+    try:
+        for batch in reader:
+            waiting.append(pool.submit(reference.find, batch.column(0), batch.column(1)))
+            if len(waiting) > tools.threads + 1:
+                writer.write_batch(waiting.popleft().result())
+        while waiting:
+            writer.write_batch(waiting.popleft().result())
+    finally:
+        pool.shutdown(cancel_futures=True)
