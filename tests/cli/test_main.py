@@ -164,3 +164,17 @@ def test_the_light_verbs_import_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "[]"
+
+
+def test_looking_at_a_recipe_imports_nothing_that_only_running_needs(good: Path) -> None:
+    code = """
+import os, sys
+os.environ["RECIPEC_NO_CACHE"] = "1"
+from recipec.cli import main
+file = sys.argv[1]
+statuses = [main(argv) for argv in (["check", file], ["fmt", "--check", file], ["plan", file], ["diff", file, file])]
+heavy = {"pyarrow", "numpy", "pandas", "torch", "transformers", "datasets", "ray", "rich", "ftfy", "jinja2", "multiprocessing"}
+print(statuses, sorted(heavy & set(sys.modules)), file=sys.stderr)
+"""
+    done = subprocess.run([sys.executable, "-c", code, str(good)], capture_output=True, text=True, check=True)
+    assert done.stderr.splitlines()[-1] == "[0, 0, 0, 0] []"
