@@ -16,9 +16,9 @@ from recipec.readers._stream import (
     Told,
     TypeConflict,
     checked,
-    complaint,
     load_frames,
     no_column,
+    planned_quickly,
     progress_of,
     records,
     set_aside,
@@ -90,7 +90,9 @@ class DelimitedReader(FileReader):
             if missing is not None:
                 raise no_column(missing, names, f"`{ctx.files[indexes[0]].name}`")
             frames = self._frames(ctx, indexes, len(names), told)
-            load_frames(ctx, frames, _query(self.dialect, names, types, ctx.files, inferred=ctx.columns is None), append=True)
+            query = _query(self.dialect, names, types, ctx.files, inferred=ctx.columns is None)
+            with planned_quickly(ctx.con, len(types)):
+                load_frames(ctx, frames, query, append=True)
         if ctx.columns is None:
             _raise_conflicts(ctx, list(types))
         set_aside(ctx, "_at")
@@ -141,12 +143,14 @@ class DelimitedReader(FileReader):
     def _inferred(self, con: duckdb.DuckDBPyConnection, layout: Layout, frames: Sequence[Frame]) -> list[str]:
         good = [f for f in frames if f.why is None]
         parts = [f"unnest(${i}::VARCHAR[]) AS {part}" for i, part in enumerate(("text", "rs", "fs", "mark"), 1)]
+        nulls = f", {', '.join(map(literal, self.dialect.nulls))}" if self.dialect.nulls else ""
+        fields = f"list_transform(f, lambda x: CASE WHEN x IN ('', mark{nulls}) THEN NULL ELSE x END)"
         relation = (
-            f"(SELECT f, mark FROM (SELECT string_split(r, fs) AS f, mark FROM (SELECT unnest(string_split(text, rs)) AS r, fs, mark "
+            f"(SELECT {fields} AS f FROM (SELECT string_split(r, fs) AS f, mark FROM (SELECT unnest(string_split(text, rs)) AS r, fs, mark "
             f"FROM (SELECT {', '.join(parts)}))) WHERE len(f) = {len(layout)})"
         )
         parameters: list[object] = [[getattr(f, part).decode() for f in good] for part in ("text", "rs", "fs", "mark")]
-        return infer(con, relation, [_value(self.dialect, i, "BIGINT") for i in range(len(layout))], parameters)
+        return infer(con, relation, len(layout), parameters)
 
 
 def _value(dialect: Dialect, index: int, type: str) -> str:
@@ -163,7 +167,7 @@ def _query(
 ) -> Callable[[str], str]:
     """From the name of the stream to the query that gives the table's columns. ``_at`` is the number of the column whose
     value does not fit its type."""
-    values, columns, checks, complaints = [], [], [], []
+    values, columns, checks = [], [], []
     for i, (name, type) in enumerate(types.items()):
         values.append(f"{_value(dialect, names.index(name), type)} AS v{i}")
         if type == "VARCHAR":
@@ -172,15 +176,18 @@ def _query(
         columns.append(f"TRY_CAST(v{i} AS {type}) AS {quote(name)}")
         wrong = f"NOT {fits(f'v{i}', type)}" if inferred else unconvertible(f"v{i}", "VARCHAR", type)
         checks.append(f"WHEN v{i} IS NOT NULL AND {wrong} THEN {i}")
-        complaints.append(f"WHEN spot = {i} THEN {complaint(name, f'v{i}', type)}")
     width = len(names)
     ragged = f"len(f) || CASE WHEN len(f) = 1 THEN ' field' ELSE ' fields' END || ' where {width} {'is' if width == 1 else 'are'} expected'"
+
+    # of the column whose number is `spot`: its name, its field and its type
+    value = f"left(f[{[names.index(n) + 1 for n in types]}[spot + 1]], 80)"
+    complaint = f"({literal(list(types))})[spot + 1] || ': \"' || {value} || '\" is not ' || ({literal(list(types.values()))})[spot + 1]"
 
     def query(source: str) -> str:
         fields = f"SELECT *, CASE WHEN why IS NULL THEN string_split(r, fs) END AS f FROM ({records(source, files)})"
         texts = f"SELECT _file, _row, r, fs, mark, why, f{''.join(f', {v}' for v in values)} FROM ({fields})"
         faults = f"SELECT *, CASE WHEN why IS NOT NULL OR len(f) <> {width} THEN -1 {' '.join(checks)} END AS spot FROM ({texts})"
-        why = f"CASE WHEN spot IS NULL THEN NULL WHEN why IS NOT NULL THEN why WHEN spot = -1 THEN {ragged} {' '.join(complaints)} END"
+        why = f"CASE WHEN spot IS NULL THEN NULL WHEN why IS NOT NULL THEN why WHEN spot = -1 THEN {ragged} ELSE {complaint} END"
         as_read = f"why IS NOT NULL OR fs = {_text(dialect.delimiter)}"
         text = f"CASE WHEN spot IS NULL THEN NULL WHEN {as_read} THEN r ELSE {_written(dialect)} END"
         place = "CASE WHEN spot >= 0 THEN spot END"

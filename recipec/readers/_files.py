@@ -282,7 +282,7 @@ def codec(encoding: str) -> codecs.CodecInfo:
     return found
 
 
-def is_utf8(encoding: str) -> bool:
+def names_utf8(encoding: str) -> bool:
     return codec(encoding).name in ("utf-8", "utf-8-sig")
 
 
@@ -290,7 +290,7 @@ def to_utf8(pieces: Iterator[bytes], file: SourceFile, encoding: str) -> Iterato
     """The pieces in UTF-8, without a byte order mark. What cannot be decoded comes through as bytes that are not UTF-8."""
     info = codec(encoding)
     first = True
-    if is_utf8(encoding):
+    if names_utf8(encoding):
         for piece in pieces:
             if first:
                 _check_bom(piece, file, encoding)
@@ -376,6 +376,8 @@ def sample(file: SourceFile, encoding: str, con: duckdb.DuckDBPyConnection, shar
                 probe = source.raw.read(PROBE)
                 pieces.append(probe[probe.find(b"\n") + 1 :])
     texts = [b"".join(to_utf8(iter([p]), file, encoding)) for p in pieces]
+    if len(texts) > 1:
+        texts[-1] += b"\n"  # the file's end ends its last line
     return texts, complete
 
 

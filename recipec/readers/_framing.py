@@ -16,10 +16,10 @@ from functools import cache
 from typing import Literal, NamedTuple, TypeAlias
 
 from recipec.readers._files import MAX_RECORD, MAX_SHOWN
-from recipec.readers._stream import Frame, absent
+from recipec.readers._stream import NOT_TEXT, Frame, absent, is_utf8
 
 TOO_LONG = f"longer than {MAX_RECORD >> 20} MiB"
-_BLANK = re.compile(rb"\n(?:\r?\n)+")
+_BLANK = re.compile(rb"\n\n+")
 _BLANK_TEXT = re.compile(rb"\n(?:[ \t\r]*\n)+")
 
 
@@ -171,7 +171,7 @@ class Framer:
         if not self.quote or self.quote not in text:
             yield from self._plain(text)
             return skipped + len(text)
-        quick = self._quick(text)
+        quick = self._quick(text) if is_utf8(text) else None
         if quick is not None:
             frame, used = quick
             if frame is not None:
@@ -241,6 +241,7 @@ class Framer:
         rs, fs, mark = absent(text, 3, (self.delimiter,))
         good: list[bytes] = []
         at, start = 0, self.row
+        is_text = is_utf8(text)
 
         def flush() -> Iterator[Frame]:
             nonlocal good
@@ -249,7 +250,7 @@ class Framer:
             good = []
 
         while at < len(text):
-            if text.startswith((b"\n", b"\r\n"), at):
+            if text.startswith((b"\n", b"\r\n"), at) or (text.startswith(b"\r", at) and at + 1 == len(text)):
                 at = _line_end(text, at)
                 continue
             record = scan(text, at, self.delimiter, self.quote)
@@ -258,6 +259,8 @@ class Framer:
             wrong = record.wrong
             if wrong is None and self.width and len(record.fields) != self.width:
                 wrong = fields_message(len(record.fields), self.width)
+            if not is_text and not is_utf8(text[at : record.end]):
+                wrong = NOT_TEXT
             if wrong is None:
                 good.append(fs.join(mark if f is None else f for f in record.fields))
                 self.row += 1

@@ -18,7 +18,17 @@ from recipec.api import ReadContext, literal, quote
 from recipec.readers._files import execute
 from recipec.readers._jsonfaults import Fault, examine, parse
 from recipec.readers._shapes import VALUE, Field, Shape, children
-from recipec.readers._stream import WHOLE_NUMBERS, Frame, TypeConflict, load_frames, records, set_aside, type_name, unconvertible
+from recipec.readers._stream import (
+    WHOLE_NUMBERS,
+    Frame,
+    TypeConflict,
+    load_frames,
+    planned_quickly,
+    records,
+    set_aside,
+    type_name,
+    unconvertible,
+)
 
 if TYPE_CHECKING:
     import duckdb
@@ -33,7 +43,8 @@ EXAMINED_AT_ONCE = 10_000
 
 def load_records(ctx: ReadContext, frames: Iterable[Frame], shape: Shape) -> None:
     """Make the context's table from frames whose records are JSON texts."""
-    load_frames(ctx, frames, lambda source: _query(records(source, ctx.files), shape, inferred=ctx.columns is None))
+    with planned_quickly(ctx.con, len(shape.fields)):
+        load_frames(ctx, frames, lambda source: _query(records(source, ctx.files), shape, inferred=ctx.columns is None))
     _settle(ctx, shape)
     set_aside(ctx)
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -44,6 +45,10 @@ class Frame:
     why: str | None = None
 
 
+NOT_TEXT = "not text"
+"""Why of a record with bytes that are not UTF-8, before the file's own encoding is known."""
+
+
 def absent(text: bytes, number: int, taken: Iterable[bytes] = ()) -> list[bytes]:
     """So many byte strings that do not occur in ``text`` and can separate its parts, preferably single control characters."""
     found: list[bytes] = []
@@ -66,16 +71,16 @@ def absent(text: bytes, number: int, taken: Iterable[bytes] = ()) -> list[bytes]
 def checked(frames: Iterable[Frame], encoding: str) -> Iterator[Frame]:
     """The frames with every record that is not UTF-8 taken out as a bad one."""
     for frame in frames:
-        if _is_utf8(frame.text):
+        if is_utf8(frame.text) and frame.why != NOT_TEXT:
             yield frame
             continue
         if frame.why is not None:
-            yield replace(frame, text=shown(frame.text).encode())
+            yield replace(frame, text=shown(frame.text).encode(), why=f"not valid {encoding}" if frame.why == NOT_TEXT else frame.why)
             continue
         good: list[bytes] = []
         start = frame.start
         for number, record in enumerate(frame.text.split(frame.rs), frame.start):
-            if _is_utf8(record):
+            if is_utf8(record):
                 good.append(record)
                 continue
             if good:
@@ -86,7 +91,7 @@ def checked(frames: Iterable[Frame], encoding: str) -> Iterator[Frame]:
             yield replace(frame, start=start, text=frame.rs.join(good))
 
 
-def _is_utf8(text: bytes) -> bool:
+def is_utf8(text: bytes) -> bool:
     if text.isascii():
         return True
     try:
@@ -193,6 +198,23 @@ def records(source: str, files: Sequence[SourceFile]) -> str:
         "SELECT file, start, fs, mark, why, unnest(l) AS r, generate_subscripts(l, 1) AS i FROM ("
         f"SELECT file, start, fs, mark, why, CASE WHEN why IS NULL THEN string_split(text, rs) ELSE [text] END AS l FROM {source}))"
     )
+
+
+WIDE = 100
+"""Columns from which on looking for common subexpressions, whose cost grows with their square, takes longer than it saves."""
+
+
+@contextmanager
+def planned_quickly(con: duckdb.DuckDBPyConnection, width: int) -> Iterator[None]:
+    if width < WIDE:
+        yield
+        return
+    before = str(execute(con, "SELECT current_setting('disabled_optimizers')")[0][0] or "")
+    execute(con, f"SET disabled_optimizers = {literal(','.join(filter(None, (before, 'common_subexpressions'))))}")
+    try:
+        yield
+    finally:
+        execute(con, f"SET disabled_optimizers = {literal(before)}")
 
 
 # Rows that do not parse -----------------------------------------------------------------------------------------------

@@ -31,7 +31,7 @@ def fits(value: str, type: str) -> str:
         case "DOUBLE":
             # 17 digits write any double; a whole number beyond 2**53 would lose its last ones
             t = f"trim({value})"
-            digits = f"(length({t}) <= 16 OR (length({t}) <= 24 AND contains({t}, '.')))"
+            digits = f"(length({t}) <= 15 OR (length({t}) <= 24 AND contains({t}, '.')))"
             number = f"TRY_CAST({value} AS DOUBLE)"
             spelled = f"{digits} AND regexp_full_match({t}, '{_NUMBER}')"  # costs more than comparing the shortest spelling
             return f"coalesce(isfinite({number}) AND CASE WHEN {number}::VARCHAR = {value} THEN true ELSE {spelled} END, false)"
@@ -48,36 +48,44 @@ def fits(value: str, type: str) -> str:
             return "true"
 
 
-def infer(con: duckdb.DuckDBPyConnection, relation: str, values: Sequence[str], parameters: list[object]) -> list[str]:
-    """The type of each of ``values`` (SQL of texts over ``relation``); an empty name for one that is always null."""
-    names = [f"v{i}" for i in range(len(values))]
-    table = f"(SELECT {', '.join(f'{v} AS {n}' for v, n in zip(values, names, strict=True))} FROM {relation})"
+def infer(con: duckdb.DuckDBPyConnection, relation: str, width: int, parameters: list[object]) -> list[str]:
+    """The type of each field of a relation ``(f VARCHAR[])``; an empty name for one that is always null.
+
+    Field and value are rows, so that the query is no longer for a hundred columns than for one.
+    """
     # most types are ruled out by few rows, and asking costs more than reading
-    first = f"(SELECT * FROM {table} LIMIT {FIRST_LOOK})"
-    candidates = _hold(con, first, {n: INFERRED for n in names}, parameters)
-    if any(candidates.values()):
-        candidates = _hold(con, table, candidates, parameters)
-    known = execute(con, f"SELECT {', '.join(f'count({n}) > 0' for n in names)} FROM {table}", parameters)[0] if names else ()
-    return [(candidates[n] or ("VARCHAR",))[0] if there else "" for n, there in zip(names, known, strict=True)]
+    candidates = _hold(con, f"(SELECT f FROM {relation} LIMIT {FIRST_LOOK})", {c: INFERRED for c in range(1, width + 1)}, parameters)
+    candidates = _hold(con, relation, {c: types for c, types in candidates.items() if types}, parameters, candidates)
+    seen = execute(
+        con,
+        f"SELECT DISTINCT c FROM (SELECT unnest(f) AS v, generate_subscripts(f, 1) AS c FROM {relation}) WHERE v IS NOT NULL",
+        parameters,
+    )
+    known = {c for (c,) in seen}
+    return [(candidates[c] or ("VARCHAR",))[0] if c in known else "" for c in range(1, width + 1)]
 
 
 FIRST_LOOK = 512
 """Rows of the first look."""
 
+Candidates = dict[int, tuple[str, ...]]
+
 
 def _hold(
-    con: duckdb.DuckDBPyConnection, table: str, candidates: dict[str, tuple[str, ...]], parameters: list[object]
-) -> dict[str, tuple[str, ...]]:
-    """Those of each column's candidate types that hold all its values."""
-    asked = [(name, type) for name, types in candidates.items() for type in types]
-    if not asked:
-        return candidates
-    questions = ", ".join(f"bool_and(CASE WHEN {n} IS NOT NULL THEN {fits(n, t)} END)" for n, t in asked)
-    answers = execute(con, f"SELECT {questions} FROM {table}", parameters)[0]
-    held: dict[str, tuple[str, ...]] = {name: () for name in candidates}
-    for (name, type), answer in zip(asked, answers, strict=True):
-        if answer is not False:
-            held[name] += (type,)
+    con: duckdb.DuckDBPyConnection, relation: str, asked: Candidates, parameters: list[object], others: Candidates | None = None
+) -> Candidates:
+    """Of the columns ``asked`` about the types that hold all values, beside ``others``, which are settled."""
+    held = dict(others or {})
+    types = [t for t in INFERRED if any(t in a for a in asked.values())]
+    if not types:
+        return held
+    questions = ", ".join(f"bool_and({fits('v', t)})" for t in types)
+    values = f"SELECT unnest(f) AS v, generate_subscripts(f, 1) AS c FROM {relation}"
+    select = f"SELECT c, {questions} FROM ({values}) WHERE v IS NOT NULL AND list_contains({list(asked)}, c) GROUP BY c"
+    held.update(asked)
+    for c, *answers in execute(con, select, parameters):
+        fit = dict(zip(types, answers, strict=True))
+        held[c] = tuple(t for t in asked[c] if fit[t])
     return held
 
 

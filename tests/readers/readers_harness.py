@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,12 @@ class Result:
         return [r[place] for r in self.rows]
 
 
+@cache
+def database(threads: int) -> duckdb.DuckDBPyConnection:
+    """Connecting takes longer than reading; temporary tables are a cursor's own."""
+    return duckdb.connect(config={"threads": str(threads)})
+
+
 def make(name: str, *args: Any, **kwargs: Any) -> Any:
     cls = find("reader", name)
     assert cls is not None
@@ -47,8 +54,8 @@ def read(
     """What the reader ``name`` makes of files below ``folder``: header and table must agree."""
     reader = make(name, *args, **kwargs)
     files = files_of(reader, folder)
-    header = reader.header(duckdb.connect(config={"threads": "1"}), files, encoding)
-    con = duckdb.connect(config={"threads": str(threads)})
+    header = reader.header(database(1).cursor(), files, encoding)
+    con = database(threads).cursor()
     con.execute("CREATE TEMP TABLE bad (file VARCHAR, row BIGINT, reason VARCHAR, text VARCHAR)").fetchall()
     scratch = folder / ".scratch"
     progress: list[tuple[int, int]] = []
