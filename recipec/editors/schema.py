@@ -1,0 +1,198 @@
+"""A resolved recipe as JSON, for other programs, and the JSON Schema of that.
+
+``python -m recipec.editors.schema`` prints the schema, ``python -m recipec.editors.schema FILE.recipe`` the recipe. Both are
+made from the registry and the resolver: every name bound, every edge with its columns and types, defaults filled in.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from recipec.registry import find, names
+from recipec.report.reference import Param, entry
+
+if TYPE_CHECKING:
+    from recipec.api import Schema
+    from recipec.resolve.program import Program, ResolvedStep
+    from recipec.syntax import tree
+
+FORMAT = 1
+"""Raised when a reader of the JSON must be changed."""
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of a resolved recipe."""
+    text = {"type": "string"}
+    column = closed({"name": text, "type": {**text, "description": "DuckDB's own name of the type"}})
+    table = {"type": "array", "items": {"$ref": "#/$defs/column"}}
+    header = {
+        "version": text,
+        "seed": {"type": "integer"},
+        "description": text,
+        "license": text,
+        "language": {"type": "array", "items": text},
+        "authors": {"type": "array", "items": text},
+        "tags": {"type": "array", "items": text},
+        "homepage": text,
+    }
+    kinds = names("step")
+    return {
+        "$schema": DIALECT,
+        "title": "A resolved recipe",
+        **closed(
+            {
+                "format": {"const": FORMAT},
+                "name": text,
+                "header": closed(header),
+                "params": {"type": "object", "description": "Parameters of the recipe and its imports, with their values"},
+                "steps": {
+                    "type": "array",
+                    "description": "Every step after those that it reads",
+                    "items": {"oneOf": [{"$ref": f"#/$defs/{kind}"} for kind in kinds]},
+                },
+            }
+        ),
+        "$defs": {
+            "column": column,
+            "table": table,
+            "tables": {
+                "type": "object",
+                "description": 'The tables that a step makes: "" is its own, others are the parts of a split',
+                "additionalProperties": {"$ref": "#/$defs/table"},
+            },
+            **{kind: step_schema(kind) for kind in kinds},
+        },
+    }
+
+
+def step_schema(kind: str) -> dict[str, Any]:
+    """The schema of a step of one kind; its settings are as the recipe writes them."""
+    made = entry("step", kind)
+    assert made is not None
+    cls: Any = find("step", kind)
+    settings: dict[str, Any] = {
+        "type": "object",
+        "description": "The settings that are written, as they are written",
+        "properties": {p.name: setting_schema(p) for p in made.params if p.name != "rest"},
+        "additionalProperties": {"type": "string"} if "shares" in cls.takes else False,
+    }
+    least, most = cls.inputs
+    listed: dict[str, Any] = {"type": "array", "items": {"type": "string"}}
+    inputs = {**listed, "minItems": least}
+    if most is not None:
+        inputs["maxItems"] = most
+    step = closed(
+        {
+            "name": {"type": "string"},
+            "kind": {"const": kind},
+            "inputs": inputs,
+            "reads": {**listed, "description": "Every table read: inputs, and those that settings name"},
+            "settings": settings,
+            "tables": {"$ref": "#/$defs/tables"},
+            "meaning": {"type": "object", "description": "All that decides the result, by field: what fingerprints are made of"},
+        }
+    )
+    return {"description": made.summary, **step}
+
+
+def setting_schema(param: Param) -> dict[str, Any]:
+    made: dict[str, Any] = {"type": "string", "description": param.type + (f". {param.doc}" if param.doc else "")}
+    return made if param.default is None else {**made, "default": param.default}
+
+
+def closed(properties: dict[str, Any]) -> dict[str, Any]:
+    """An object of exactly these properties."""
+    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+
+
+def document(program: Program) -> dict[str, Any]:
+    """A resolved recipe as plain data. Secrets are not in it."""
+    params: dict[str, Any] = {}
+    queue = [program.root]
+    while queue:
+        module = queue.pop(0)
+        params |= {f"{module.prefix}{name}": plain(value) for name, value in module.params.items()}
+        queue += module.imports.values()
+    return {
+        "format": FORMAT,
+        "name": program.recipe,
+        "header": program.header.model_dump(),
+        "params": params,
+        "steps": [step_document(s) for s in program.steps],
+    }
+
+
+def step_document(step: ResolvedStep) -> dict[str, Any]:
+    from recipec.syntax import tree
+
+    return {
+        "name": step.name,
+        "kind": step.kind.name,
+        "inputs": [str(i) for i in step.inputs],
+        "reads": [str(p) for p in step.parents],
+        "settings": {s.key.id: as_written(step, s) for s in step.entry.node.body if isinstance(s, tree.Setting)},
+        "tables": {part: columns(schema) for part, schema in step.bound.outputs.items()},
+        "meaning": plain(dict(step.bound.meaning)),
+    }
+
+
+def as_written(step: ResolvedStep, setting: tree.Setting) -> str:
+    from recipec.api import Secret
+    from recipec.resolve.arguments import markers
+    from recipec.resolve.values import secret
+
+    info = step.kind.Settings.model_fields.get(setting.key.id)
+    if info is not None and Secret in markers(info.annotation)[0]:
+        value = secret(setting.value)
+        return value.shown if value is not None else "***"
+    return setting.value.span.text
+
+
+def columns(schema: Schema) -> list[dict[str, str]]:
+    return [{"name": c.name, "type": c.type} for c in schema.columns]
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON holds it; a text from the environment by its variable's name alone."""
+    from recipec.resolve.values import EnvText
+
+    match value:
+        case EnvText():
+            return f'env("{value.variable}")'
+        case dict():
+            return {str(k): plain(v) for k, v in value.items()}
+        case list() | tuple():
+            return [plain(v) for v in value]
+        case None | bool() | int() | float() | str():
+            return value
+        case _:
+            return str(value)
+
+
+def main(arguments: list[str]) -> int:
+    """Print the schema, or the recipe named; 1 when it has errors, 2 when it cannot be read."""
+    from recipec.cli._analysis import analyse
+    from recipec.source import Source
+
+    made = schema()
+    if arguments:
+        try:
+            text = Path(arguments[0]).read_text(encoding="utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
+            print(f"cannot read {arguments[0]}: {error}", file=sys.stderr)
+            return 2
+        program = analyse(Source(arguments[0], text), {}, offline=False)
+        if program.findings.errors:
+            print(f"{arguments[0]} has errors: recipec check {arguments[0]}", file=sys.stderr)
+            return 1
+        made = document(program)
+    print(json.dumps(made, indent=2, ensure_ascii=False))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
