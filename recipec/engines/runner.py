@@ -105,12 +105,12 @@ class Runner:
         if broken:
             self.report(StepResult(step.name, step.kind.name, "skipped", f"`{broken[0]}` did not finish"))
             return
-        skipped = round_to_skip(self.program, step, self.outputs, self.con)
-        if skipped is not None:
-            self.outputs[step.name] = self.outputs[skipped.step]
-            self.report(StepResult(step.name, step.kind.name, "skipped", skipped.why, self.outputs[step.name]))
-            return
         try:
+            skipped = round_to_skip(step, self.outputs, self.con)
+            if skipped is not None:
+                self.outputs[step.name] = self.outputs[skipped.step]
+                self.report(StepResult(step.name, step.kind.name, "skipped", skipped.why, self.outputs[step.name]))
+                return
             files = file_digests(self.workspace, step.bound.files)
             key = run_key(step, [(self.outputs[p.step].output_id, p.part) for p in step.parents], files)
             built = self.workspace.built.get(key)

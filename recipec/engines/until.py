@@ -1,19 +1,17 @@
-"""When a ``repeat`` stops: its condition, read after each round from the round's own tables.
+"""When a ``repeat`` stops: its condition, asked after each round of the round's own tables.
 
-``score.f1`` in ``until`` is the value of column ``f1`` in the one row of that round's ``score``; ``gain(score.f1)`` is what
-it grew by since the round before (in the first round there is no gain, so the loop goes on). When the condition holds after
-a round, the later rounds' steps stand for that round's.
+When it holds after a round, the later rounds' steps stand for that round's. See :mod:`recipec.resolve.loops`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from recipec.api import DataError, literal, quote
+from recipec.api import DataError
+from recipec.resolve.loops import Read, Until, value
 from recipec.resolve.modules import RepeatEntry
-from recipec.resolve.program import Program, ResolvedStep
-from recipec.syntax import tree
+from recipec.resolve.program import ResolvedStep
 from recipec.workspace.database import Built, Workspace
 
 if TYPE_CHECKING:
@@ -26,64 +24,45 @@ class Skipped:
     why: str
 
 
-def round_to_skip(program: Program, step: ResolvedStep, outputs: dict[str, Built], con: duckdb.DuckDBPyConnection) -> Skipped | None:
-    """The earlier round's step that this one stands for, when its loop has stopped before it."""
+def round_to_skip(step: ResolvedStep, outputs: dict[str, Built], con: duckdb.DuckDBPyConnection) -> Skipped | None:
+    """The earlier round's step that this one stands for, when its loop has stopped before it. Raises DataError for a table
+    that does not have the one row that the condition reads."""
     entry = step.entry
     repeat = entry.repeat
-    if repeat is None or entry.round is None or repeat.node.until is None or entry.round == 1:
+    if repeat is None or entry.round is None or repeat.until is None:
         return None
-    local = entry.node.name.id
     for number in range(1, entry.round):
         made = repeat.rounds[number - 1]
         if not all(n in outputs for n in made.values()):
             return None
-        if holds(repeat, number, outputs, con):
-            return Skipped(made[local], f"`until` held after round {number}")
+        if holds(repeat, repeat.until, number, outputs, con):
+            return Skipped(made[entry.node.name.id], f"`until` held after round {number}")
     return None
 
 
-def holds(repeat: RepeatEntry, number: int, outputs: dict[str, Built], con: duckdb.DuckDBPyConnection) -> bool:
-    assert repeat.node.until is not None
-    sql = lower(repeat.node.until, repeat, number, outputs, con)
-    row = con.execute(f"SELECT coalesce(({sql}), false)").fetchone()
+def holds(repeat: RepeatEntry, until: Until, number: int, outputs: dict[str, Built], con: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the condition holds after a round. In the first round there is no gain, so nothing is known of it."""
+    values: dict[Read, str] = {}
+    for read in until.reads:
+        now = cell(read, repeat, number, outputs, con)
+        if not read.gain:
+            values[read] = now
+        elif number == 1:
+            values[read] = "NULL::DOUBLE"
+        else:
+            values[read] = f"({now} - {cell(read, repeat, number - 1, outputs, con)})"
+    row = con.execute(f"SELECT coalesce(({until.sql(values)}), false)").fetchone()
     return bool(row and row[0])
 
 
-def value(node: tree.Field, repeat: RepeatEntry, number: int, outputs: dict[str, Built], con: duckdb.DuckDBPyConnection) -> Any:
-    if not isinstance(node.base, tree.Name) or node.base.id not in repeat.rounds[number - 1]:
-        raise DataError(f"`until` reads `{node.span.text}`, which no step of the loop makes", "write STEP.COLUMN of a step inside the loop")
-    built = outputs[repeat.rounds[number - 1][node.base.id]]
-    rows = con.execute(f"SELECT {quote(node.name.id)} FROM {Workspace.view(built.run_key)} LIMIT 2").fetchall()
-    if len(rows) != 1:
-        raise DataError(f"`until` reads `{node.span.text}`, but `{node.base.id}` has {'no row' if not rows else 'several rows'}")
-    return rows[0][0]
-
-
-def lower(node: tree.Expr, repeat: RepeatEntry, number: int, outputs: dict[str, Built], con: duckdb.DuckDBPyConnection) -> str:
-    def go(n: tree.Expr) -> str:
-        match n:
-            case tree.Call(func=tree.Name(id="gain"), args=(tree.Arg(value=tree.Field() as what),)):
-                if number == 1:
-                    return "NULL::DOUBLE"
-                now = value(what, repeat, number, outputs, con)
-                before = value(what, repeat, number - 1, outputs, con)
-                return f"({literal(now)} - {literal(before)})"
-            case tree.Field():
-                return literal(value(n, repeat, number, outputs, con))
-            case tree.Number() | tree.Bool() | tree.String():
-                return literal(n.value)
-            case tree.Unary(op="not", operand=operand):
-                return f"(NOT {go(operand)})"
-            case tree.Unary(op=op, operand=operand):
-                return f"({op}{go(operand)})"
-            case tree.Binary(op=op, left=left, right=right) if op in _OPERATORS:
-                return f"({go(left)} {_OPERATORS[op]} {go(right)})"
-            case _:
-                raise DataError(f"`until` cannot use `{n.span.text}`", "compare STEP.COLUMN or gain(STEP.COLUMN) with a number")
-
-    return go(node)
-
-
-_OPERATORS = {"and": "AND", "or": "OR", "==": "=", "!=": "<>", "<": "<", "<=": "<=", ">": ">", ">=": ">=", "+": "+", "-": "-", "*": "*", "/": "/"}
-
-__all__ = ["Program", "Skipped", "round_to_skip"]
+def cell(read: Read, repeat: RepeatEntry, number: int, outputs: dict[str, Built], con: duckdb.DuckDBPyConnection) -> str:
+    """SQL for the value of a column in the one row of a round's table."""
+    query = value(read, Workspace.view(outputs[repeat.rounds[number - 1][read.step]].run_key))
+    rows = len(con.execute(query).fetchall())
+    if rows != 1:
+        what = "no row" if not rows else "several rows"
+        raise DataError(
+            f"`until` reads `{read.step}.{read.column}`, but `{read.step}` has {what} in round {number}",
+            "the step must give one row: an aggregate in a `sql` step does",
+        )
+    return f"({query})"

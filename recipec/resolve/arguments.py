@@ -314,10 +314,13 @@ def arguments(bind: StepBinder, model: type[Settings], call: tree.Call, schema: 
     if rest:
         converter = Converter(bind, schema)
         kind = element(markers(fields["rest"].annotation)[0][0])
-        try:
-            extra["rest"] = tuple([converter.convert(r, kind) for r in rest])
-        except _Bad:
-            ok = False
+        made: list[Any] = []
+        for item in rest:
+            try:
+                made.append(converter.convert(item, kind))
+            except _Bad:
+                ok = False
+        extra["rest"] = tuple(made)
     if pairs and arrows is not None:
         extra[arrows] = Arrows(tuple(pairs))
     return make(bind, model, given, schema, ok=ok, what=f"`{name}`", span=call.span, extra=extra)
@@ -348,10 +351,10 @@ def make(
         options = markers(model.model_fields[key].annotation)[1] or next((m for m in model.model_fields[key].metadata if isinstance(m, Choices)), None)
         help = (f"{key}: {', '.join(options.names())}",) if options is not None else ()
         bind.report(MissingSetting(span=span, message=f"{what} needs {'pairs: old => new' if pairs else f'`{key}`'}", help=help))
-    if not ok or missing:
-        return None
+    sound = ok and not missing
     try:
-        return model.model_validate(values)
+        made = model.model_validate(values)
+        return made if sound else None
     except ValueError as problem:  # pydantic's ValidationError is one; it is not imported where nothing is wrong
         from pydantic import ValidationError
 
@@ -361,6 +364,9 @@ def make(
         at: dict[str, tuple[Any, ...]] = {}
         for error in problem.errors(include_url=False):
             place = str(error["loc"][0]) if error["loc"] else ""
+            if not sound and place not in values:
+                # It is not there because it is wrong, or was found missing, which is told already.
+                continue
             told.setdefault(place, []).append(in_words(error))
             at.setdefault(place, tuple(error["loc"][1:]))
         for place, said in told.items():

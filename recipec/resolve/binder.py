@@ -131,7 +131,7 @@ class StepBinder:
             table=self.table_name,
             random=self.random,
             unknown=schema.unknown,
-            macros=tuple(self.names.defs),
+            macros=(*self.names.defs, *(f"{alias}.{d}" for alias, inner in self.names.imports.items() for d in inner.defs)),
             steps=frozenset(self.names.steps),
             **more,
         )

@@ -257,8 +257,10 @@ class Lowerer:
 
     def call(self, node: tree.Call, local: frozenset[str], free: bool) -> Fragment:
         if isinstance(node.func, tree.Field):
-            problem = UnknownFunction(span=node.func.span, wanted=node.func.span.text, candidates=())
-            problem.put(message=f"no function `{node.func.span.text}`", help=("a dotted function is a `def` of an import",))
+            known = tuple(m for m in self.macros if "." in m)
+            problem = UnknownFunction(span=node.func.span, wanted=node.func.span.text, candidates=known)
+            problem.suggest(f"no function `{node.func.span.text}`")
+            problem.put(help=("a dotted function is a `def` of an import",))
             raise self.fail(problem)
         name = node.func.id
         if name == "random" and not node.args:

@@ -279,40 +279,36 @@ class Loader:
                 name = f"{module.prefix}{local}" + ("@0" if local in repeated else "")
                 module.steps[local] = name
                 self.entries[name] = Entry(name, item, module)
+        looped: dict[str, Span] = {}
         for item in items:
             if isinstance(item, tree.Repeat):
-                self.unroll(module, item, places)
+                self.unroll(module, item, places, looped)
 
-    def unroll(self, module: Module, item: tree.Repeat, places: dict[str, Span]) -> None:
-        try:
-            count = constant(item.count, module.param)
-        except BrokenName:
-            return
-        except NotAConstant as problem:
-            self.findings.add(problem.diagnostic)
-            return
-        if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= MOST_ROUNDS:
-            self.findings.add(BadValue(span=item.count.span, message=f"the number of rounds must be 1 to {MOST_ROUNDS:,}, not {count!r}"))
-            return
+    def unroll(self, module: Module, item: tree.Repeat, places: dict[str, Span], looped: dict[str, Span]) -> None:
+        """The rounds of a loop as steps of their own. ``looped`` are the names that earlier loops made."""
         inner = [i for i in item.items if isinstance(i, tree.Step)]
+        count = self.rounds(module, item, len(inner))
+        if count is None:
+            module.broken |= {i.name.id for i in inner}
+            return
         for other in item.items:
             if not isinstance(other, tree.Step):
                 self.findings.add(WrongForm(span=other.span, message="only steps stand inside `repeat`", help=("move it out",)))
-        if len(self.entries) + count * len(inner) > MOST_STEPS:
-            self.findings.add(TooLarge(span=item.span, message=f"the rounds make more than {MOST_STEPS:,} steps"))
-            return
-        seen: dict[str, Span] = {}
+        if item.variable is not None:
+            self.define(dict(places), module, item.variable)
+        others = {n: span for n, span in places.items() if n not in module.steps} | looped
+        steps: list[tree.Step] = []
         for step in inner:
-            if step.name.id in seen:
-                self.define(seen, module, step.name)
-            seen[step.name.id] = step.name.span
+            if self.define(others, module, step.name):
+                steps.append(step)
+        looped |= {s.name.id: s.name.span for s in steps}
         repeat = RepeatEntry(item, module)
         self.repeats.append(repeat)
         current = dict(module.steps)
         for number in range(1, count + 1):
             variable = {item.variable.id: number} if item.variable is not None else {}
             made: dict[str, str] = {}
-            for step in inner:
+            for step in steps:
                 name = f"{module.prefix}{step.name.id}@{number}"
                 scope = RoundModule(module, dict(current), variable)
                 self.entries[name] = Entry(name, step, scope, number, repeat)
@@ -320,6 +316,24 @@ class Loader:
             repeat.rounds.append(made)
         # After the loop a name means the last round's step.
         module.steps.update(current)
+
+    def rounds(self, module: Module, item: tree.Repeat, steps: int) -> int | None:
+        """How many rounds a loop has; None after reporting."""
+        try:
+            count = constant(item.count, module.param)
+        except BrokenName:
+            return None
+        except NotAConstant as problem:
+            self.findings.add(problem.diagnostic)
+            return None
+        if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= MOST_ROUNDS:
+            message = f"the number of rounds must be 1 to {MOST_ROUNDS:,}, not {said(count)}"
+            self.findings.add(BadValue(span=item.count.span, message=message))
+            return None
+        if len(self.entries) + count * steps > MOST_STEPS:
+            self.findings.add(TooLarge(span=item.count.span, message=f"the rounds make more than {MOST_STEPS:,} steps"))
+            return None
+        return count
 
 
 def missing(span: Span, path: Path, text: str) -> MissingFile:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from recipec.api import Settings
 from recipec.resolve.values import BrokenName
 from recipec.source import Source
 from recipec.syntax import tree
+
+if TYPE_CHECKING:
+    from recipec.resolve.loops import Until
 
 
 class HeaderSettings(Settings):
@@ -23,6 +26,15 @@ class HeaderSettings(Settings):
     authors: list[str] = []
     tags: list[str] = []
     homepage: str = ""
+
+
+def path(node: tree.Node) -> list[str]:
+    """``a.b.c`` as its names; empty for what is no name."""
+    names: list[str] = []
+    while isinstance(node, tree.Field):
+        names.append(node.name.id)
+        node = node.base
+    return [node.id, *reversed(names)] if isinstance(node, tree.Name) else []
 
 
 @dataclass(eq=False)
@@ -42,43 +54,46 @@ class Module:
     broken: set[str] = field(default_factory=set)
     """Names that are defined but whose definition is wrong: no second error for using them."""
 
+    def owner(self, node: tree.Expr) -> tuple[Module, str]:
+        """The file that defines what a plain or dotted name means, and its name there. Raises KeyError for anything else."""
+        match node:
+            case tree.Name(id=name):
+                return self, name
+            case tree.Field(base=base, name=member):
+                module, alias = self.owner(base)
+                return module.imports[alias], member.id
+        raise KeyError
+
     def param(self, node: tree.Name | tree.Field) -> Any:
         """A parameter's value. Raises KeyError where there is none, and BrokenName where its definition is wrong."""
         if self.is_broken(node):
             raise BrokenName
-        match node:
-            case tree.Name(id=name):
-                return self.params[name]
-            case tree.Field(base=tree.Name(id=alias), name=member):
-                return self.imports[alias].params[member.id]
-        raise KeyError
+        module, name = self.owner(node)
+        return module.params[name]
 
     def param_type(self, node: tree.Name | tree.Field) -> tree.Expr:
-        declared = None
-        match node:
-            case tree.Name(id=name):
-                declared = self.param_nodes.get(name)
-            case tree.Field(base=tree.Name(id=alias), name=member):
-                declared = self.imports[alias].param_nodes.get(member.id)
+        module, name = self.owner(node)
+        declared = module.param_nodes.get(name)
         # The variable of a `repeat` is declared nowhere: it is a whole number.
         return declared.type if declared is not None else tree.Name("int", span=node.span)
 
     def is_broken(self, node: tree.Name | tree.Field) -> bool:
-        match node:
-            case tree.Name(id=name):
-                return name in self.broken
-            case tree.Field(base=tree.Name(id=alias), name=member):
-                return alias in self.broken or (alias in self.imports and member.id in self.imports[alias].broken)
-        return False
+        """Whether a name, or the import that it begins with, is one whose definition is wrong."""
+        scope, names = self, path(node)
+        for alias in names[:-1]:
+            if alias in scope.broken:
+                return True
+            if alias not in scope.imports:
+                return False
+            scope = scope.imports[alias]
+        return bool(names) and names[-1] in scope.broken
 
     def macro(self, node: tree.Name | tree.Field) -> tuple[tree.Def, Module] | None:
-        match node:
-            case tree.Name(id=name) if name in self.defs:
-                return self.defs[name], self
-            case tree.Field(base=tree.Name(id=alias), name=member) if alias in self.imports:
-                inner = self.imports[alias]
-                return (inner.defs[member.id], inner) if member.id in inner.defs else None
-        return None
+        try:
+            module, name = self.owner(node)
+        except KeyError:
+            return None
+        return (module.defs[name], module) if name in module.defs else None
 
     def defined(self) -> Iterator[str]:
         yield from self.params
@@ -114,3 +129,4 @@ class RepeatEntry:
     node: tree.Repeat
     module: Module
     rounds: list[dict[str, str]] = field(default_factory=list)
+    until: Until | None = None

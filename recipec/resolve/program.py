@@ -17,6 +17,7 @@ from recipec.diagnostics import Findings, Label
 from recipec.registry import find, load_plugins
 from recipec.registry import names as registry_names
 from recipec.resolve.binder import StepBinder
+from recipec.resolve.loops import condition
 from recipec.resolve.modules import Entry, HeaderSettings, Module, RepeatEntry
 from recipec.resolve.problems import Cycle, UnknownFunction, UnknownKind, UnknownStep, WrongForm
 from recipec.resolve.reading import Reading
@@ -83,6 +84,9 @@ class Program:
             if kind != "source":
                 self.typing.seal()
             self.step(name)
+        for repeat in self.repeats:
+            if any(n in self.resolved for made in repeat.rounds[:1] for n in made.values()):
+                repeat.until = condition(self, repeat)
         unknown = [d for d in self.findings.items[before:] if isinstance(d, UnknownFunction)]
         if unknown and load_plugins("function"):
             # A plug-in may know the function: begin again with all of them known.
@@ -128,6 +132,9 @@ class Program:
 
         for part in (*entry.node.inputs, *entry.node.body):
             look(part)
+        if entry.repeat is not None and entry.repeat.node.until is not None and (entry.round or 0) > 1:
+            # Whether this round is to be runs on what the one before gave.
+            found += entry.repeat.rounds[(entry.round or 0) - 2].values()
         return [n for n in dict.fromkeys(found) if n in self.entries and n != name]
 
     def step(self, name: str) -> ResolvedStep | None:
@@ -239,12 +246,23 @@ class Program:
                 )
             )
             return
+        if isinstance(node, tree.Round) and first.id in scope.steps:
+            findings.add(UnknownStep(span=node.span, wanted=first.id, message=f"`{first.id}` has no rounds: it stands in no `repeat`"))
+            return
+        if first.id in scope.imports:
+            inside = scope.imports[first.id].steps
+            help = (f"name a step of it: {', '.join(f'{first.id}.{n}' for n in list(inside)[:4]) or 'it has none'}",)
+            findings.add(UnknownStep(span=first.span, wanted=first.id, message=f"`{first.id}` is an import, not a step", help=help))
+            return
         problem = UnknownStep(span=first.span, wanted=first.id, candidates=tuple([*scope.steps, *scope.imports]))
         kinds = {**dict.fromkeys(scope.params, "parameter"), **dict.fromkeys(scope.defs, "`def`"), **dict.fromkeys(scope.templates, "template")}
         if first.id in kinds:
             problem.put(message=f"`{first.id}` is a {kinds[first.id]}, not a step")
         else:
             problem.suggest(f"no step or import `{first.id}`" if rest else f"no step `{first.id}`", listing="steps")
+            if any(first.id in r.rounds[0] for r in self.repeats if r.module.prefix == scope.prefix and r.rounds):
+                help = "inside `repeat`, a name used before its step is the round before's, and in the first round that of a step outside"
+                problem.put(help=(*problem.help, help))
         findings.add(problem)
 
     @staticmethod

@@ -12,6 +12,7 @@ from recipec.api import Bound, Column, DataError, Kind, Outcome, Schema, Setting
 from recipec.identity import derived_key
 from recipec.resolve.binder import StepBinder
 from recipec.resolve.problems import BadValue, MissingFile
+from recipec.settings import Field
 from recipec.syntax import tree
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 class PythonSettings(Settings):
     call: str
     columns: TypeMap
-    batch: int = 10_000
+    batch: int = Field(10_000, ge=1, le=10_000_000)
     version: str = ""
     description: str = ""
 
@@ -66,6 +67,10 @@ class Python(Kind):
         match = re.fullmatch(r"([\w.]+):(\w+)", settings.call)
         if match is None:
             bind.report(BadValue(span=written.span, message="`call` is written \"module:function\"", help=('call: "scores:add_score"',)))
+            return None
+        if not settings.columns.types:
+            span = next(s.value.span for s in bind.statements(tree.Setting) if s.key.id == "columns")
+            bind.report(BadValue(span=span, message="`columns` must name a column at least", help=("columns: { text: text, score: float }",)))
             return None
         name = match[1].replace(".", "/") + ".py"
         file = bind.names.source.folder / name

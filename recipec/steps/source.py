@@ -38,6 +38,7 @@ from recipec.resolve.problems import (
     UnknownColumn,
     UnknownOperator,
     Unreadable,
+    WrongArguments,
     WrongForm,
 )
 from recipec.resolve.typing import normal_type
@@ -109,10 +110,11 @@ class Source(Kind):
         files = self.files(bind, made, call)
         if settings is None or files is None:
             return None
+        problems = len(bind.findings.errors)
         schema = self.schema(bind, made, files, settings, call)
         if schema is None:
             return None
-        ok = True
+        ok = len(bind.findings.errors) == problems
         for column in schema.columns:
             if reserved(column.name):
                 bind.report(
@@ -123,7 +125,10 @@ class Source(Kind):
                     )
                 )
                 ok = False
-        for name in settings.key:
+        for place, name in enumerate(settings.key):
+            if any(name.name == k.name for k in settings.key[:place]):
+                bind.report(WrongArguments(span=name.span, message=f"`{name.name}` is listed twice"))
+                ok = False
             if name.name not in schema.types and not schema.unknown:
                 problem = UnknownColumn(span=name.span, wanted=name.name, candidates=schema.names)
                 problem.suggest(f"no column `{name.name}` in `{bind.name}`", listing=f"`{bind.name}` has")
@@ -187,7 +192,9 @@ class Source(Kind):
                     name = relative_name(match, folder)
                     found[name] = SourceFile(match, name)
             elif not path.exists():
-                bind.report(missing(span, path, pattern))
+                items = call.args[0].value.items if call.args and isinstance(call.args[0].value, tree.ListExpr) else ()
+                at = next((i.span for i in items if isinstance(i, tree.String) and i.value == pattern), span)
+                bind.report(missing(at, path, pattern))
                 ok = False
             else:
                 found[pattern] = SourceFile(path, Path(pattern).as_posix())
@@ -209,15 +216,12 @@ class Source(Kind):
             return None
         if declared is None:
             return Schema(tuple(Column(n, normal_type(t)) for n, t in header.items()))
-        ok = True
         for name in declared.types:
             if header and name not in header and reader.name not in ("json", "jsonl"):
                 problem = UnknownColumn(span=declared.spans[name], wanted=name, candidates=tuple(header))
                 problem.suggest(f"the files have no column `{name}`", listing="they have")
                 bind.report(problem)
-                ok = False
-        columns = tuple(Column(n, normal_type(t), declared.spans.get(n)) for n, t in declared.types.items())
-        return Schema(columns) if ok else None
+        return Schema(tuple(Column(n, normal_type(t), declared.spans.get(n)) for n, t in declared.types.items()))
 
     def run(self, plan: SourcePlan, ctx: RunContext) -> Outcome:
         from recipec.engines.tests import run_tests
