@@ -527,6 +527,8 @@ class Operator(ABC):
     version: ClassVar[int] = 1
     traits: ClassVar[Traits] = Traits()
     takes_body: ClassVar[bool] = False
+    rewrites: ClassVar[bool] = False
+    """Whether it gives the column that it names first other values, for ``explain``."""
 
     def __init__(self, params: Any) -> None:
         self.params = params

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from recipec.api import DataError, ExportContext, quote
-from recipec.formats._order import source
+from recipec.engines.order import source
 from recipec.formats._types import Type, is_list
 
 MOST_CLASSES = 10_000

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from recipec.api import KEY, DataError, ExportContext, ExportPart, Schema, quote
-from recipec.formats._order import source, yields_key
+from recipec.engines.order import source, yields_key
 from recipec.formats._types import Type, parse
 from recipec.resolve.types import shown
 

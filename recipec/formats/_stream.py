@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recipec.api import KEY, Column, DataError, ExportContext, ExportPart, Schema, quote
-from recipec.formats._order import ordered, source, yields_key
+from recipec.engines.order import ordered, source, yields_key
 from recipec.formats._types import parse
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from recipec.api import KEY, ColumnName, ExportContext, Format, Schema, format, quote
-from recipec.formats._order import yields_key
+from recipec.engines.order import yields_key
 from recipec.formats._people import TaskParams, row_sql, spans, task_problems, text_sql, write_tasks
 from recipec.formats._rules import Problems
 

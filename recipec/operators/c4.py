@@ -51,6 +51,7 @@ class C4Filter(Preset):
     """
 
     Params = C4Params
+    rewrites = True
     family = C4
     prefix = "c4"
     rules = (Rule("sentences", "min", "min_sentences", "sentences"),)

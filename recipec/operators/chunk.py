@@ -48,6 +48,7 @@ class Chunk(Operator):
     """
 
     Params = ChunkParams
+    rewrites = True
     traits = Traits(changes_rows=True, copies_rows=True)
 
     def rewrite(self, bind: StepBinder, schema: Schema, call: tree.Op) -> Rewrite:

@@ -45,6 +45,7 @@ class Explode(Operator):
     """
 
     Params = ExplodeParams
+    rewrites = True
     traits = Traits(changes_rows=True, changes_columns=True, copies_rows=True)
 
     def rewrite(self, bind: StepBinder, schema: Schema, call: tree.Op) -> Rewrite:

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from recipec.api import HIDDEN, DataError, literal, quote
 from recipec.plan.planner import program_id
+from recipec.registry import find
 from recipec.resolve.program import Program, ResolvedStep
 from recipec.syntax import tree
 from recipec.workspace.database import Built, Workspace
@@ -249,5 +250,8 @@ def functions_by_column(node: tree.Step) -> dict[str, tuple[str, ...]]:
             calls = [n for n in tree.walk(statement.value) if isinstance(n, tree.Call)]
             out.setdefault(statement.column.id, []).extend(reversed([c.func.span.text for c in calls]))
         elif isinstance(statement, tree.Op) and statement.call.args and isinstance(statement.call.args[0].value, tree.Name):
-            out.setdefault(statement.call.args[0].value.id, []).append(statement.call.func.span.text)
+            name = statement.call.func.span.text
+            operator = find("operator", name)
+            if operator is not None and operator.rewrites:
+                out.setdefault(statement.call.args[0].value.id, []).append(name)
     return {c: tuple(dict.fromkeys(f)) for c, f in out.items()}

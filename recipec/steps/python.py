@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recipec.api import Bound, Column, DataError, Kind, Outcome, Schema, Settings, SourceFile, Traits, TypeMap, literal, quote, step
+from recipec.api import Bound, Column, DataError, ExportPart, Kind, Outcome, Schema, Settings, SourceFile, Traits, TypeMap, literal, quote, step
 from recipec.identity import derived_key
 from recipec.resolve.binder import StepBinder
 from recipec.resolve.problems import BadValue, MissingFile
@@ -90,19 +90,24 @@ class Python(Kind):
         import duckdb
         import pyarrow as pa
 
+        from recipec.engines.order import ordered
+
         function = load(plan)
         source = ctx.relation(ctx.step.inputs[0])
         rows = ctx.rows(ctx.step.inputs[0])
         columns = ctx.step.inputs[0].schema.names
         listed = ", ".join(["_key::VARCHAR AS _key", *map(quote, columns)])
-        reader = ctx.con.cursor().execute(f"SELECT {listed} FROM {source} ORDER BY _key").to_arrow_reader(plan.batch)
+        part = ExportPart("", f"SELECT {listed} FROM (SELECT * FROM {source}) ORDER BY _key", Schema(), rows)
 
         def answers() -> Iterator[pa.RecordBatch]:
             done = 0
-            for batch in reader:
-                yield from checked(plan, function, batch)
-                done += batch.num_rows
-                ctx.progress(done / rows if rows else None, "")
+            # A connection of its own: the step's own one takes in the answers meanwhile.
+            reading = ctx.con.cursor()
+            for query in ordered(reading, part, "*"):
+                for batch in reading.sql(query).to_arrow_reader(plan.batch):
+                    yield from checked(plan, function, batch)
+                    done += batch.num_rows
+                    ctx.progress(done / rows if rows else None, "")
 
         batches = answers()
         first = next(batches, None)
@@ -206,7 +211,7 @@ def checked(plan: PythonPlan, function: Any, batch: Any) -> Iterator[Any]:
 def line_of(error: BaseException, file: Path) -> str:
     trace, line = error.__traceback__, None
     while trace is not None:
-        if Path(trace.tb_frame.f_code.co_filename) == file:
+        if Path(trace.tb_frame.f_code.co_filename).resolve() == file.resolve():
             line = trace.tb_lineno
         trace = trace.tb_next
     return f", line {line}" if line else ""

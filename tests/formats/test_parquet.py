@@ -7,7 +7,7 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
-import recipec.formats._order as order
+import recipec.engines.order as order
 from recipec.api import Column, DataError, ExportPart, Schema
 
 EVERY = """
