@@ -15,7 +15,7 @@ from recipec.api import find_function
 from recipec.diagnostics import Diagnostic, Findings
 from recipec.resolve.problems import AmbiguousName, BadValue, Cycle, TooLarge, WrongArguments
 from recipec.resolve.types import TypeProblem, duckdb_type
-from recipec.resolve.values import EnvText
+from recipec.resolve.values import BrokenName, EnvText
 from recipec.source import Span
 from recipec.syntax import tree
 
@@ -122,7 +122,7 @@ class Expander:
             raise ExpansionFailed
         try:
             value = names.param(node)
-        except KeyError:
+        except (KeyError, BrokenName):
             return node
         if node.id in self.columns and not self.stack:
             raise self.fail(
