@@ -281,7 +281,7 @@ class Program:
     def report_cycle(self, name: str, findings: Findings) -> None:
         """Told from the step of the circle that stands first, whatever step was bound first."""
         loop = self.active[self.active.index(name) :]
-        first = min(range(len(loop)), key=lambda i: self.entries[loop[i]].node.span.order)
+        first = min(range(len(loop)), key=lambda i: self.position(loop[i]))
         loop = [*loop[first:], *loop[:first]]
         edges = [(self.mention(n, following), n, following) for n, following in zip(loop, [*loop[1:], loop[0]], strict=True)]
         findings.add(
@@ -293,6 +293,10 @@ class Program:
                 help=("make one of them read something else",),
             )
         )
+
+    def position(self, name: str) -> tuple[object, ...]:
+        """Sorts steps by their places."""
+        return self.entries[name].node.span.order
 
     def mention(self, name: str, wanted: str) -> Span:
         """Where a step speaks of another."""
