@@ -16,7 +16,7 @@ FRESH = (
 )  # fmt: skip
 OUTSIDE = (
     "current_catalog", "current_connection_id", "current_database", "current_query", "current_query_id", "current_role", "current_schema",
-    "current_schemas", "current_setting", "current_transaction_id", "current_user", "duckdb_secrets", "get_block_size", "getenv",
+    "current_schemas", "current_setting", "current_transaction_id", "current_user", "duckdb_secrets", "format_type", "get_block_size", "getenv",
     "getvariable", "glob", "in_search_path", "inet_client_addr", "inet_client_port", "inet_server_addr", "inet_server_port",
     "parse_duckdb_log_message", "pg_backend_pid", "query", "query_table", "read_blob", "read_csv", "read_csv_auto", "read_json",
     "read_json_auto", "read_ndjson", "read_parquet", "read_text", "session_user", "sniff_csv", "user", "version", "which_secret",
