@@ -141,7 +141,8 @@ class Reference:
             rows, begin = np.unique(runs.rows[hits], return_index=True)
             for row, hit, owner in zip(rows.tolist(), hits[begin].tolist(), self.owners[at[begin]].tolist(), strict=True):
                 word = int(runs.first[hit])
-                self._add(found, keys, int(numbers[row]), word, owner, block.text(int(runs.starts[word]), int(runs.ends[word + self.n - 1])))
+                text = block.text(int(runs.starts[word]), int(runs.ends[word + self.n - 1]))
+                self._add(found, keys, int(numbers[row]), word, owner, text)
             if len(self.whole):
                 at = np.minimum(np.searchsorted(self.whole, runs.whole), len(self.whole) - 1)
                 for hit in np.flatnonzero(self.whole[at] == runs.whole).tolist():
@@ -170,7 +171,8 @@ def contaminated(tools: RunTools, table: str, text: str, against: Sequence[tuple
         f"SELECT {number} AS source, {literal(name)} AS name, _key, {column} AS text FROM {relation}"
         for number, (name, relation, column) in enumerate(against)
     )
-    con.execute(f"CREATE TEMP TABLE {references} AS SELECT row_number() OVER (ORDER BY source, _key) AS _id, * FROM ({union}) WHERE text IS NOT NULL")
+    numbered = f"SELECT row_number() OVER (ORDER BY source, _key) AS _id, * FROM ({union}) WHERE text IS NOT NULL"
+    con.execute(f"CREATE TEMP TABLE {references} AS {numbered}")
     # DuckDB 2 streams nothing while an earlier result of the connection is half read, hence all rows.
     ((size,),) = con.execute(f"SELECT coalesce(sum(strlen(text)), 0) FROM {references}").fetchall()
     passes = int(size) // SHARE + 1
@@ -189,7 +191,8 @@ def contaminated(tools: RunTools, table: str, text: str, against: Sequence[tuple
             finally:
                 reader.close()
             tools.progress((number + 1) / passes)
-    said = f"CASE WHEN f.place < 0 THEN 'the same words as ' ELSE 'shares ' || {literal(chr(34))} || f.words || {literal(chr(34) + ' with ')} END || r.name || ' ' || r._key"
+    some = f"'shares {chr(34)}' || f.words || '{chr(34)} with '"
+    said = f"CASE WHEN f.place < 0 THEN 'the same words as ' ELSE {some} END || r.name || ' ' || r._key"
     con.execute(
         f"CREATE TEMP TABLE {shared} AS SELECT f._key::UUID AS _key, arg_min({said}, {{'p': f.place, 'r': r._id}}) AS because "
         f"FROM read_parquet({literal(str(path))}) AS f JOIN {references} AS r ON f.owner = r._id GROUP BY f._key"

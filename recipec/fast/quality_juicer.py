@@ -83,12 +83,19 @@ def _characters(block: Block, n: int) -> npt.NDArray[np.float64]:
     """As many of the most frequent n-grams as the root of the number of different ones, but only such as occur twice: their share."""
     size = len(block.values)
     total = np.maximum(block.lengths - (n - 1), 0)
-    places = np.flatnonzero(np.arange(size) + n <= np.repeat(block.starts[1:], block.lengths))
+    # One long row needs no sieve, and has no memory to spare for one.
+    one = block.rows == 1
+    places = np.arange(total[0]) if one else np.flatnonzero(np.arange(size) + n <= np.repeat(block.starts[1:], block.lengths))
     if not places.size:
         return np.zeros(block.rows)
     row = np.repeat(np.arange(block.rows), total)
-    keys = scatter(block.hashes(places, places + n) + row.astype(np.uint64) * _ROW)
+    keys = block.hashes(places, places + n)
+    del places
+    if not one:
+        keys += row.astype(np.uint64) * _ROW
+    keys = scatter(keys)
     at, groups = repeated(keys)
+    del keys
     if not at.size:
         return np.zeros(block.rows)
     counts = np.bincount(groups)
@@ -101,7 +108,8 @@ def _characters(block: Block, n: int) -> npt.NDArray[np.float64]:
     rank = np.arange(len(order)) - np.repeat(begins, several)
     used = order[rank < most[first[order]]]
     sums = np.bincount(first[used], counts[used], minlength=block.rows)
-    return np.where(total > 0, sums / np.maximum(total, 1), 0.0)
+    share: npt.NDArray[np.float64] = np.where(total > 0, sums / np.maximum(total, 1), 0.0)
+    return share
 
 
 def _runs(hashes: Hashes, offsets: Places, n: int) -> npt.NDArray[np.float64]:
@@ -117,7 +125,8 @@ def _runs(hashes: Hashes, offsets: Places, n: int) -> npt.NDArray[np.float64]:
     used = np.flatnonzero(np.arange(len(hashes)) + n <= np.repeat(offsets[1:], counts))
     row = np.repeat(np.arange(len(counts)), total)
     at, _ = repeated(scatter(rolled[used] + row.astype(np.uint64) * _ROW))
-    return np.bincount(row[at], minlength=len(counts)) / np.maximum(total, 1)
+    share: npt.NDArray[np.float64] = np.bincount(row[at], minlength=len(counts)) / np.maximum(total, 1)
+    return share
 
 
 __all__ = ["JUICER", "juicer"]

@@ -39,10 +39,14 @@ def repeated(keys: Hashes) -> tuple[Places, Places]:
     marked = np.zeros(count, np.bool_)
     marked[alike] = marked[alike + 1] = True
     places = (packed[marked] & np.uint64((1 << int(bits)) - 1)).astype(np.int64)
+    del packed, high, alike, marked
     found = keys[places]
-    order = np.lexsort((places, found))
-    places, found = places[order], found[order]
     fresh = np.ones(len(found), np.bool_)
+    np.not_equal(found[1:], found[:-1], out=fresh[1:])
+    if (found[1:] >> bits == found[:-1] >> bits)[fresh[1:]].any():
+        # Keys that differ in their last bits alone lie mixed: they have to be told apart.
+        order = np.lexsort((places, found))
+        places, found = places[order], found[order]
     np.not_equal(found[1:], found[:-1], out=fresh[1:])
     groups = np.cumsum(fresh) - 1
     several = (np.bincount(groups) > 1)[groups]

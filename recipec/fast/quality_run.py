@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from recipec.api import quote
+from recipec.api import literal, quote
 
 if TYPE_CHECKING:
     from recipec.api import RunTools
@@ -27,45 +27,45 @@ ROWS: Final = 4096
 _ARROW: Final = {"DOUBLE": pa.float64(), "BIGINT": pa.int64(), "VARCHAR": pa.large_string()}
 
 
+Types = Mapping[str, str]
+"""Columns and their DuckDB types."""
+
+
 def measure_texts(
-    tools: RunTools, table: str, text: str, tokens: str | None, kept: str, target: str, options: Mapping[str, Any], columns: Mapping[str, str]
+    tools: RunTools, table: str, text: str, tokens: str | None, kept: str, target: str, options: Mapping[str, Any], columns: Types
 ) -> None:
     """Make ``{scratch}m``: the measures of the rows of ``table`` that are not dropped, by ``_key``.
 
     ``text`` and ``tokens`` are SQL over ``table``; ``kept`` is the table that keeps measures by text; ``target`` names the function
     (``module:function``) that finds the ``columns`` (name to DuckDB type) of a batch.
     """
-    con, scratch = tools.con, tools.scratch
-    digest = f"md5_number(coalesce({text}, ''))" if tokens is None else f"md5_number(coalesce({text}, '') || chr(30) || to_json({tokens})::VARCHAR)"
+    con = tools.con
+    keys, fresh, view = (quote(tools.scratch + letter) for letter in "knm")
+    digest = f"md5_number(coalesce({text}, '')" + (f" || chr(30) || to_json({tokens})::VARCHAR)" if tokens is not None else ")")
     listed = ", ".join(f"NULL::{type} AS {quote(name)}" for name, type in columns.items())
     con.execute(f"CREATE TABLE IF NOT EXISTS {kept} AS SELECT md5_number('') AS _text, {listed} WHERE false")
-    con.execute(f"CREATE TEMP TABLE {quote(scratch + 'k')} AS SELECT _key, {digest} AS _text FROM {table} WHERE _why IS NULL")
-    con.execute(
-        f"CREATE TEMP TABLE {quote(scratch + 'n')} AS SELECT row_number() OVER () AS _id, _text, _key FROM ("
-        f"SELECT _text, min(_key) AS _key FROM {quote(scratch + 'k')} AS k WHERE NOT EXISTS (SELECT 1 FROM {kept} AS o WHERE o._text = k._text) GROUP BY _text)"
-    )
+    con.execute(f"CREATE TEMP TABLE {keys} AS SELECT _key, {digest} AS _text FROM {table} WHERE _why IS NULL")
+    unknown = f"SELECT _text, min(_key) AS _key FROM {keys} AS k WHERE NOT EXISTS (SELECT 1 FROM {kept} AS o WHERE o._text = k._text)"
+    con.execute(f"CREATE TEMP TABLE {fresh} AS SELECT row_number() OVER () AS _id, _text, _key FROM ({unknown} GROUP BY _text)")
     # DuckDB 2 streams nothing while an earlier result of the connection is half read, hence all rows.
-    ((count,),) = con.execute(f"SELECT count(*) FROM {quote(scratch + 'n')}").fetchall()
+    ((count,),) = con.execute(f"SELECT count(*) FROM {fresh}").fetchall()
     if count:
-        path = tools.folder / f"{scratch}measures.parquet"
+        path = tools.folder / f"{tools.scratch}measures.parquet"
         asked = f"coalesce(t.{text}, '') AS text" + (f", t.{tokens} AS tokens" if tokens is not None else "")
-        reader = con.sql(f"SELECT n._id, {asked} FROM {table} AS t JOIN {quote(scratch + 'n')} AS n ON t._key = n._key").to_arrow_reader(ROWS)
+        reader = con.sql(f"SELECT n._id, {asked} FROM {table} AS t JOIN {fresh} AS n ON t._key = n._key").to_arrow_reader(ROWS)
         try:
             _spool(reader, target, options, columns, path, tools, count)
         finally:
             reader.close()
         names = ", ".join(f"f.{quote(name)}" for name in columns)
-        con.execute(f"INSERT INTO {kept} SELECT n._text, {names} FROM read_parquet('{sql_text(str(path))}') AS f JOIN {quote(scratch + 'n')} AS n USING (_id)")
+        found = f"read_parquet({literal(str(path))}) AS f JOIN {fresh} AS n USING (_id)"
+        con.execute(f"INSERT INTO {kept} SELECT n._text, {names} FROM {found}")
         path.unlink()
     names = ", ".join(f"o.{quote(name)}" for name in columns)
-    con.execute(f"CREATE TEMP VIEW {quote(scratch + 'm')} AS SELECT k._key, {names} FROM {quote(scratch + 'k')} AS k JOIN {kept} AS o ON k._text = o._text")
+    con.execute(f"CREATE TEMP VIEW {view} AS SELECT k._key, {names} FROM {keys} AS k JOIN {kept} AS o ON k._text = o._text")
 
 
-def sql_text(value: str) -> str:
-    return value.replace("'", "''")
-
-
-def _spool(reader: Any, target: str, options: Mapping[str, Any], columns: Mapping[str, str], path: Any, tools: RunTools, count: int) -> None:
+def _spool(reader: Any, target: str, options: Mapping[str, Any], columns: Types, path: Any, tools: RunTools, count: int) -> None:
     module, _, name = target.partition(":")
     function = getattr(import_module(module), name)
     schema = pa.schema([("_id", pa.int64()), *((n, _ARROW[t]) for n, t in columns.items())])

@@ -310,7 +310,8 @@ def _inside(block: Block, edge: Flags, front: Places, back: Places) -> Places:
         return places
     icon = (classes[places] & ICON).astype(np.bool_) | (block.values[places] == 0x2026)
     inner = ~heads[places] & ~block.tails[places]
-    icons, places = places[icon], places[inner & ~icon]
+    icons: Places = places[icon]
+    places = places[inner & ~icon]
     sign = letters[places]
     dash = (sign == ord("-")) | (sign == ord("~"))
     if block.values.dtype != np.uint8:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, ClassVar, Literal
 
-from recipec.api import Column, ColumnName, Json, Operator, Rewrite, RunTools, Schema, Traits, literal, operator, quote
+from recipec.api import ColumnName, Json, Operator, Rewrite, RunTools, Schema, Traits, literal, quote
 from recipec.operators._sql import projection
 from recipec.resolve.binder import StepBinder
 from recipec.resolve.problems import BadValue, WrongType
@@ -40,7 +40,11 @@ def numbers(*names: str, **whole: str) -> dict[str, str]:
 QUALITY = Family(
     "gopher_quality",
     "recipec.fast.quality_rules:quality",
-    {"words": "BIGINT", **numbers("mean_word_length", "hash_ratio", "ellipsis_ratio", "bullet_lines", "ellipsis_lines", "alpha_words"), "stopwords": "BIGINT"},
+    {
+        "words": "BIGINT",
+        **numbers("mean_word_length", "hash_ratio", "ellipsis_ratio", "bullet_lines", "ellipsis_lines", "alpha_words"),
+        "stopwords": "BIGINT",
+    },
 )
 REPETITION = Family(
     "gopher_repetition",
@@ -88,8 +92,11 @@ def told(measure: str, sign: str, bound: float | int) -> str:
     """SQL for ``2.1 < 3``: the measured value, rounded where that still shows it to be on the wrong side."""
     short = f"round({measure}::DOUBLE, 4)"
     limit = f"{bound:g}" if abs(bound) < 1e6 else str(bound)
-    value = f"CASE WHEN {short} = {float(bound)!r} OR {short} = 0 THEN {measure}::VARCHAR WHEN {short} = trunc({short}) THEN {short}::BIGINT::VARCHAR ELSE {short}::VARCHAR END"
-    return f"({value}) || {literal(f' {sign} {limit}')}"
+    cases = (
+        f"WHEN {short} <> {measure} AND ({short} = {float(bound)!r} OR {short} = 0) THEN {measure}::VARCHAR",
+        f"WHEN {short} = trunc({short}) AND abs({short}) < 1e15 THEN {short}::BIGINT::VARCHAR",
+    )
+    return f"(CASE {' '.join(cases)} ELSE {short}::VARCHAR END) || {literal(f' {sign} {limit}')}"
 
 
 def decide(rules: Sequence[tuple[str, str, str]], because: str = "_because") -> tuple[str, str]:
@@ -193,4 +200,4 @@ class Preset(Operator):
         return given[0].span if given else call.call.span
 
 
-__all__ = ["C4", "FAMILIES", "FINEWEB", "JUICER", "QUALITY", "REPETITION", "Column", "Family", "Preset", "Rule", "decide", "measuring", "operator"]
+__all__ = ["C4", "FAMILIES", "FINEWEB", "JUICER", "QUALITY", "REPETITION", "Family", "Preset", "Rule", "check_text", "measuring"]

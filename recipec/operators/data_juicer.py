@@ -30,7 +30,7 @@ class DataJuicerParams(Settings):
     min_stopword_ratio: float | None = Field(0.3, ge=0, le=1)
     lang: Literal["en", "zh", "de", "fr", "es"] = "en"
     max_flagged_ratio: float | None = Field(0.045, ge=0, le=1)
-    flagged: list[str] = []
+    flagged: list[str] = Field([])
 
 
 @operator("data_juicer")

@@ -19,7 +19,7 @@ class GopherQualityParams(Settings):
     max_ellipsis_lines: float | None = Field(0.3, ge=0, le=1)
     min_alpha_words: float | None = Field(0.8, ge=0, le=1)
     min_stopwords: int | None = Field(2, ge=0)
-    stopwords: list[str] = ["the", "be", "to", "of", "and", "that", "have", "with"]
+    stopwords: list[str] = Field(["the", "be", "to", "of", "and", "that", "have", "with"])
 
 
 @operator("gopher_quality")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from recipec.api import Column, ColumnName, Operator, Rewrite, RunTools, Schema, Settings, Traits, operator, quote
+from recipec.api import Column, ColumnName, Field, Operator, Rewrite, RunTools, Schema, Settings, Traits, operator, quote
 from recipec.operators._quality import FAMILIES, check_text, measuring
 from recipec.operators._sql import projection
 from recipec.registry import find
@@ -16,7 +16,7 @@ Preset = Literal["gopher_quality", "gopher_repetition", "c4", "fineweb", "data_j
 
 class MeasureParams(Settings):
     text: ColumnName
-    of: list[Preset] = ["gopher_quality", "gopher_repetition", "c4", "fineweb", "data_juicer"]
+    of: list[Preset] = Field(["gopher_quality", "gopher_repetition", "c4", "fineweb", "data_juicer"])
 
 
 @operator("measure")
