@@ -10,6 +10,7 @@ from pathlib import Path
 from recipec.diagnostics import Diagnostic
 from recipec.lsp.live import LiveProgram, Memory, resolve
 from recipec.lsp.pieces import Piece, Pieces, cut, recut
+from recipec.registry import names as registry_names
 from recipec.resolve.modules import Module
 from recipec.source import Source, Span
 from recipec.syntax import tree
@@ -28,6 +29,10 @@ class Document:
     program: LiveProgram | None = None
     stale: bool = True
     """Whether the text is newer than the program."""
+    lints: tuple[Diagnostic, ...] = ()
+    """What the lints found when they last looked."""
+    linted: str | None = None
+    """The text that they looked at."""
 
     @property
     def source(self) -> Source:
@@ -117,18 +122,34 @@ class Desk:
             return None
         start, end = pieces.offset(span.source, span.start), pieces.offset(span.source, span.end)
         if start is None or end is None:
-            # A place that speaks of the file as a whole.
-            return (pieces.source, 0, 0) if span.start == span.end == 0 else None
+            if span.start == span.end == 0:  # a place that speaks of the file as a whole
+                return pieces.source, 0, 0
+            moved = shifted(span.source.text, pieces.source.text, span.start, span.end) if document.linted == span.source.text else None
+            if moved is None:
+                return None
+            start, end = moved
         return pieces.source, start, end
 
     def findings(self, document: Document, program: LiveProgram) -> list[Diagnostic]:
         """Everything found, each once, by place."""
         unique: dict[tuple[object, ...], Diagnostic] = {}
-        for found in program.findings:
+        for found in (*program.findings, *document.lints):
             place = self.place(document, found.span)
             if place is not None:
                 unique.setdefault((place[0].path, place[1], place[2], found.code, found.message), found)
         return [unique[key] for key in sorted(unique)]
+
+    def lint(self, document: Document) -> None:
+        """Let the lints look, as ``recipec check`` does: at a recipe without errors, resolved from its whole text, because a
+        comment that silences a finding may stand anywhere."""
+        if document.linted == document.source.text or not registry_names("lint"):
+            return
+        from recipec.cli._analysis import analyse
+
+        source = Source(document.path, document.source.text)
+        found = analyse(source, {}, offline=False).findings.sorted
+        document.lints = tuple(d for d in found if type(d).__module__.startswith("recipec.lints") and d.span.source.path == document.path)
+        document.linted = source.text
 
     def recipes(self, roots: list[str]) -> Iterator[str]:
         """Recipes open or below the folders of the workspace, a bounded number of them."""
@@ -144,6 +165,17 @@ class Desk:
         yield from seen
 
 
+
+
+def shifted(old: str, new: str, start: int, end: int) -> tuple[int, int] | None:
+    """Where a range of an old text is in the new one; None when the change touched it."""
+    if old == new:
+        return start, end
+    if new.startswith(old[:end]):
+        return start, end
+    if new.endswith(old[start:]):
+        return start + len(new) - len(old), end + len(new) - len(old)
+    return None
 
 
 def files(program: LiveProgram) -> set[str]:

@@ -22,6 +22,7 @@ from recipec.report.reference import Param
 from recipec.resolve.arguments import Choices, element, markers, words
 from recipec.resolve.modules import Module
 from recipec.resolve.types import shown
+from recipec.resolve.values import said
 from recipec.syntax.parse import accepts
 
 ITEMS = {
@@ -254,7 +255,7 @@ class Completer:
             elif get_origin(option) is dict:
                 queue.append(get_args(option)[1])
         for name in self.module.params:
-            yield Offer(spell(name), "constant", f"param = {self.module.params[name]!r}", rank=6)
+            yield Offer(spell(name), "constant", f"param = {said(self.module.params[name])}", rank=6)
 
     def argument(self, name: str, place: int, named: str | None, given: list[str]) -> Iterator[Offer]:
         """Inside the parentheses of a call."""
@@ -305,7 +306,7 @@ class Completer:
             listed = ", ".join(p.name.id for p in template.params)
             yield Offer(spell(name), "function", f"template {name}({listed})", snippet=f"{escape(spell(name))}($0)", rank=4)
         for name, value in self.module.params.items():
-            yield Offer(spell(name), "constant", f"param = {value!r}", rank=2)
+            yield Offer(spell(name), "constant", f"param = {said(value)}", rank=2)
         if self.kind is not None and self.kind.name == "expect":
             yield from self.steps(parts=True)
         typed_word = c.typed.lower()

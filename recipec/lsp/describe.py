@@ -17,6 +17,7 @@ from recipec.lsp.scope import kind_of, module_of, scope
 from recipec.registry import Group, find
 from recipec.report.reference import ONE, Entry, Param, entry
 from recipec.resolve.types import shown
+from recipec.resolve.values import said
 from recipec.source import Span
 from recipec.syntax import tree
 
@@ -206,6 +207,11 @@ def hover(desk: Desk, spot: Spot) -> tuple[str, Span] | None:
             return (step_page(program, found), name.span) if found is not None else None
         case (tree.Param() | tree.Def() | tree.Template() | tree.Import()), tree.Name():
             return fenced(above.span.text if above is not None else ""), node.span
+        case tree.Assign(column=column), tree.Name() if node is column and isinstance(item, tree.Step):
+            step = next((n for n, e in reversed(program.entries.items()) if e.node is item), None)
+            resolved = program.step(step) if step is not None else None
+            type = resolved.bound.outputs.get("", Schema()).types.get(node.id) if resolved is not None else None
+            return (f"column `{node.id}`: {shown(type)}", node.span) if type is not None else None
         case tree.Setting(key=key), tree.Name() if node is key and isinstance(item, tree.Step):
             made = known("step", item.kind.id)
             param = next((p for p in made.params if p.name == key.id), None) if made is not None else None
@@ -261,7 +267,7 @@ def name_page(desk: Desk, program: LiveProgram, spot: Spot, path: list[tree.Node
     module = module_of(program, item.name.id) if isinstance(item, tree.Step) else program.root
     if not isinstance(item, tree.Step):
         if node.id in module.params:
-            return fenced(f"param {node.id} = {module.params[node.id]!r}"), node.span
+            return fenced(f"param {node.id} = {said(module.params[node.id])}"), node.span
         return None
     inside = isinstance(path[-2], (tree.Field, tree.Round))
     input = any(node is i for i in item.inputs)
@@ -280,7 +286,7 @@ def name_page(desk: Desk, program: LiveProgram, spot: Spot, path: list[tree.Node
                 return (f"column `{part}` of `{table}`: {shown(type)}", node.span) if type is not None else None
             return step_page(program, target, part), node.span
     if node.id in module.params and not node.quoted:
-        return fenced(f"param {node.id} = {module.params[node.id]!r}"), node.span
+        return fenced(f"param {node.id} = {said(module.params[node.id])}"), node.span
     type = columns.types.get(node.id)
     if type is not None:
         return f"column `{node.id}`: {shown(type) if type != '?' else 'not known yet'}", node.span

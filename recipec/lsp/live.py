@@ -16,7 +16,8 @@ from recipec.api import Kind, TableRef
 from recipec.diagnostics import Diagnostic, Findings
 from recipec.registry import find, load_plugins
 from recipec.resolve.loading import Parse, load
-from recipec.resolve.modules import Entry, Module
+from recipec.resolve.loops import condition
+from recipec.resolve.modules import Entry, Module, RepeatEntry
 from recipec.resolve.problems import UnknownFunction
 from recipec.resolve.program import Program, ResolvedStep
 from recipec.resolve.reading import Reading
@@ -66,6 +67,7 @@ class Memory:
     """The last few bindings of each step, the latest first: while a word is typed, a recipe goes back and forth between
     what is right and what is not."""
     mentions: dict[int, tuple[tree.Step, frozenset[str], list[tree.Node]]] = field(default_factory=dict)
+    loops: dict[int, tuple[tree.Repeat, list[Diagnostic]]] = field(default_factory=dict)
     reading: Reading = field(init=False)
     bound: int = 0
     """Steps bound anew in the last resolution, for tests and figures."""
@@ -116,6 +118,8 @@ class LiveProgram(Program):
                     self.partial = True
                 continue
             self.step(name)
+        for repeat in self.repeats:
+            self.until(repeat, quick)
         if any(isinstance(d, UnknownFunction) for d in self.told) and load_plugins("function"):
             self.memory.steps.clear()
             self.resolved.clear()
@@ -129,6 +133,19 @@ class LiveProgram(Program):
         self.memory.steps = {n: k for n, k in self.memory.steps.items() if n in self.entries}
         alive = {id(e.node) for e in self.entries.values()}
         self.memory.mentions = {i: m for i, m in self.memory.mentions.items() if i in alive}
+        loops = {id(r.node) for r in self.repeats}
+        self.memory.loops = {i: m for i, m in self.memory.loops.items() if i in loops}
+
+    def until(self, repeat: RepeatEntry, quick: bool) -> None:
+        """What is wrong with the condition of a loop; in haste, what was."""
+        kept = self.memory.loops.get(id(repeat.node))
+        if not (quick and kept is not None):
+            outer, self.findings = self.findings, Findings()
+            if any(n in self.resolved for made in repeat.rounds[:1] for n in made.values()):
+                repeat.until = condition(self, repeat)
+            found, self.findings = self.findings.items, outer
+            kept = self.memory.loops[id(repeat.node)] = (repeat.node, found)
+        self.told += kept[1]
 
     # What a step's text speaks of
 
@@ -153,6 +170,10 @@ class LiveProgram(Program):
             kept = self.memory.mentions[id(node)] = (node, frozenset(names), paths)
         return kept[1], kept[2]
 
+    def position(self, name: str) -> tuple[object, ...]:
+        # Spans count in pieces here; entries stand in the order of the text, those of imports first.
+        return (list(self.entries).index(name),)
+
     def mentioned(self, name: str) -> list[str]:
         entry = self.entries[name]
         found: dict[str, None] = {}
@@ -168,6 +189,9 @@ class LiveProgram(Program):
         for node in self.spoken(entry.node)[1]:
             if node is not entry.node.kind and node is not entry.node.name:
                 look(node)
+        if entry.repeat is not None and entry.repeat.node.until is not None and (entry.round or 0) > 1:
+            # Whether this round is to be runs on what the one before gave.
+            found |= dict.fromkeys(entry.repeat.rounds[(entry.round or 0) - 2].values())
         return [n for n in found if n in self.entries and n != name]
 
     # Binding
@@ -192,7 +216,12 @@ class LiveProgram(Program):
         finally:
             found, self.findings = self.findings.items, outer
             self.stack.pop()
-        self.told += found
+        if (entry.round or 0) > 1:
+            # A mistake in a loop is told for its first round alone.
+            known = {(d.code, d.span) for d in self.told}
+            self.told += [d for d in found if (d.code, d.span) not in known]
+        else:
+            self.told += found
         files = stamps(f.path for f in made.bound.files) if made is not None else ()
         before.insert(0, Kept(entry.node, kind, made, found, asked, around, everything, files))
         del before[MOST_VARIANTS:]
@@ -244,7 +273,7 @@ class LiveProgram(Program):
         for name in sorted(names):
             meaning: list[Any] = []
             if name in module.params:
-                meaning.append(repr(module.params[name]))
+                meaning.append((repr(module.params[name]), module.param_nodes.get(name)))
             if (macro := module.defs.get(name)) is not None:
                 meaning.append((id(macro), macro))  # held, so that its id stays its own
                 if id(macro) not in above:

@@ -13,6 +13,7 @@ from itertools import pairwise
 from recipec.diagnostics import Diagnostic
 from recipec.source import Source
 from recipec.syntax import tree
+from recipec.syntax.errors import StepAfterStep
 from recipec.syntax.lexer import TRIVIA, scan
 from recipec.syntax.machine import Token
 from recipec.syntax.parse import MAX_CHARACTERS, parse
@@ -145,7 +146,7 @@ def checked(source: Source, found: tuple[Piece, ...]) -> Pieces:
     stand at the margin."""
     if sum(bool(p.diagnostics) for p in found) > 1:
         whole = Piece(Source(source.path, source.text), True)
-        if not whole.diagnostics:
+        if all(isinstance(d, StepAfterStep) for d in whole.diagnostics):
             return Pieces(source, (whole,), True)
     return Pieces(source, found)
 

@@ -18,12 +18,15 @@ from recipec.diagnostics import Diagnostic, Fix
 from recipec.lsp import colours, complete, describe, names, outline
 from recipec.lsp.analysis import Desk, Document, spot
 from recipec.lsp.context import context
+from recipec.registry import names as registry_names
 from recipec.source import Source
 
 QUIET = 0.04
 """Seconds without a keystroke before the findings are looked for."""
 CALM = 0.3
 """Seconds without one before the steps are bound again that only depend on what changed."""
+PAUSE = 1.0
+"""Seconds without one before the lints look, which takes as long as a check."""
 MOST_FINDINGS = 500
 SEVERITIES = {
     "error": types.DiagnosticSeverity.Error,
@@ -93,6 +96,14 @@ class Server(LanguageServer):
         self.text_document_publish_diagnostics(types.PublishDiagnosticsParams(uri, items, version))
         if program.partial:
             self.soon(path, CALM, False)
+        elif document.linted != document.source.text and registry_names("lint") and not program.findings.errors:
+            self.timers[path] = asyncio.get_running_loop().call_later(PAUSE, self.lint, path)
+
+    def lint(self, path: str) -> None:
+        document = self.desk.documents.get(path)
+        if document is not None and not document.stale:
+            self.desk.lint(document)
+            self.look(path, False)
 
     def diagnostic(self, document: Document, found: Diagnostic) -> types.Diagnostic:
         place = self.desk.place(document, found.span)
@@ -264,9 +275,13 @@ async def signature_help(ls: Server, params: types.SignatureHelpParams) -> types
     found = complete.Completer(ls.desk, here, made).callee(name)
     if found is None:
         return None
-    parameters = [types.ParameterInformation(p.name, markdown(describe.parameter_line(p))) for p in found.params]
+    parameters = [
+        types.ParameterInformation(p.type.strip("[]") if p.name == "rest" else p.name, markdown(describe.parameter_line(p)))
+        for p in found.params
+    ]
     given = [p.name for p in found.params]
-    active = given.index(named) if named in given else min(place + made.piped, max(len(given) - 1, 0))
+    at = min(place + made.piped, max(len(given) - 1, 0))
+    active = given.index(named) if named in given else given.index("rest") if "rest" in given and given.index("rest") < at else at
     return types.SignatureHelp([types.SignatureInformation(found.signature, markdown(found.doc.split("\n\n")[0]), parameters)], 0, active)
 
 

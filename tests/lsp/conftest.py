@@ -133,6 +133,9 @@ class Client:
         assert text.count(before + after) == 1, f"{before + after!r} stands {text.count(before + after)} times in {name}"
         return {"textDocument": {"uri": self.uri(name)}, "position": place(text, text.index(before + after) + len(before))}
 
+    def applied(self, name: str, edits: list[Any]) -> str:
+        return applied(self.texts[name], edits)
+
     def close(self) -> int:
         """Say goodbye; the exit status of the server."""
         self.ask("shutdown")
