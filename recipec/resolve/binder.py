@@ -15,7 +15,7 @@ from recipec.resolve.expr import Lowerer, LoweringFailed
 from recipec.resolve.problems import UnknownColumn, WrongForm, WrongType
 from recipec.resolve.refusal import explain_refusal, looks_at_many, mixes_rows, wrong_condition
 from recipec.resolve.sql import join
-from recipec.resolve.types import accepts, shown
+from recipec.resolve.types import accepts, comparable, family, shown
 from recipec.resolve.typing import Refused, Typing
 from recipec.syntax import tree
 
@@ -30,6 +30,9 @@ FORMS: dict[type, tuple[str, str]] = {
     tree.Expect: ("expect", "tests (`expect ...`)"),
     tree.Op: ("op", "operators"),
 }
+
+
+PLURALS = {"text": "texts", "number": "numbers", "bool": "true or false", "time": "dates or times"}
 
 
 @dataclass
@@ -187,6 +190,13 @@ class StepBinder:
                 boolean = probe.expected == "BOOLEAN"
                 help = "compare it: x == ..., or x is not null" if boolean else f"cast it: cast(... as {shown(probe.expected)})"
                 self.report(WrongType(span=probe.span, message=f"{probe.what}; this is {shown(given)}", help=(help,)))
+        for pair in lowerer.pairs:
+            sides = [p if isinstance(p, str) else family(types.get(f"{prefix}{p}", "")) for p in (pair.left, pair.right)]
+            if not comparable(*sides):
+                ok = False
+                left, right = (PLURALS[side.removesuffix(" literal")] for side in sides)
+                help = "cast one side: cast(x as int), or write the number as a text" if "text" in " ".join(sides) else "cast one side"
+                self.report(WrongType(span=pair.span, message=f"this compares {left} with {right}", help=(help,)))
         return ok
 
     def check_functions(self, node: tree.Expr, lowerer: Lowerer) -> bool:

@@ -61,6 +61,16 @@ class Probe:
     span: Span
 
 
+@dataclass(frozen=True)
+class Pair:
+    """Two sides that are compared: each the number of a probe, or for a literal the family of its type. DuckDB would cast
+    one of them and fail at the first row that does not convert."""
+
+    left: int | str
+    right: int | str
+    span: Span
+
+
 @dataclass
 class Lowerer:
     """Lowers the expressions of one step over the columns in scope.
@@ -83,6 +93,7 @@ class Lowerer:
     """Names of steps, to say what is wrong with ``step.column`` where columns stand alone."""
     used: set[str] = field(default_factory=set)
     probes: list[Probe] = field(default_factory=list)
+    pairs: list[Pair] = field(default_factory=list)
     own: set[str] = field(default_factory=set)
     """Names of recipec's own functions that were lowered."""
 
@@ -139,9 +150,13 @@ class Lowerer:
                 sides = [self.condition(n, go(n), f"`{op}`", local) for n in (left, right)]
                 return join("(", sides[0], f" {op.upper()} ", sides[1], ")", span=span)
             case tree.Binary():
-                return self.binary(node, go)
+                return self.binary(node, go, local)
             case tree.Between(value=value, low=low, high=high, negated=negated):
-                return join("(", go(value), " NOT" * negated + " BETWEEN ", go(low), " AND ", go(high), ")", span=span)
+                parts = [go(value), go(low), go(high)]
+                if not local:
+                    for bound, fragment in ((low, parts[1]), (high, parts[2])):
+                        self.compared(value, bound, (parts[0], fragment), bound.span)
+                return join("(", parts[0], " NOT" * negated + " BETWEEN ", parts[1], " AND ", parts[2], ")", span=span)
             case tree.IsNull(value=value, negated=negated):
                 return join("(", go(value), " IS NOT NULL)" if negated else " IS NULL)", span=span)
             case tree.Case(subject=subject, branches=branches, default=default):
@@ -179,6 +194,20 @@ class Lowerer:
         if not evident and not local:
             self.probes.append(Probe(fragment, "BOOLEAN", f"{what} needs a condition, true or false", node.span))
         return fragment
+
+    def compared(self, left: tree.Expr, right: tree.Expr, sides: tuple[Fragment, Fragment], span: Span) -> None:
+        """Note a comparison, so that the typing can say when a text is compared with a number."""
+        if any(sql == "NULL" for sql in self.columns.values()):
+            return  # some column is not known after a mistake: whatever it is compared with is right
+        places: list[int | str] = []
+        for node, fragment in zip((left, right), sides, strict=True):
+            if isinstance(node, (tree.String, tree.Number, tree.Bool, tree.Null)):
+                places.append(family_of_literal(node))
+            else:
+                places.append(len(self.probes))
+                self.probes.append(Probe(fragment, "ANY", "", span))
+        if not all(isinstance(p, str) for p in places):
+            self.pairs.append(Pair(places[0], places[1], span))
 
     def column_of_step(self, node: tree.Field) -> UnknownColumn:
         """``step.column`` where a column stands alone."""
@@ -228,7 +257,7 @@ class Lowerer:
         flags = "".join(sorted(set(node.flags)))
         return f"(?{flags}){node.pattern}" if flags else node.pattern
 
-    def binary(self, node: tree.Binary, go: Callable[[tree.Expr], Fragment]) -> Fragment:
+    def binary(self, node: tree.Binary, go: Callable[[tree.Expr], Fragment], local: frozenset[str] = frozenset()) -> Fragment:
         span, op = node.span, node.op
         if op in ("==", "!=") and (isinstance(node.right, tree.Null) or isinstance(node.left, tree.Null)):
             wanted = "is null" if op == "==" else "is not null"
@@ -247,13 +276,20 @@ class Lowerer:
             if isinstance(node.right, tree.ListExpr):
                 if not node.right.items:
                     return join("(false AND ", left, " IS NULL)" if op == "in" else " IS NULL OR true)", span=span)
-                return join("(", left, " NOT IN (" if op == "not in" else " IN (", *self.commas(map(go, node.right.items)), "))", span=span)
+                items = [go(i) for i in node.right.items]
+                if not local:
+                    for item, fragment in zip(node.right.items, items, strict=True):
+                        self.compared(node.left, item, (left, fragment), item.span)
+                return join("(", left, " NOT IN (" if op == "not in" else " IN (", *self.commas(items), "))", span=span)
             call = join("list_contains(", go(node.right), ", ", left, ")", span=span)
             return join("(NOT ", call, ")", span=span) if op == "not in" else call
         if op in ("matches", "not matches"):
             call = join("regexp_matches(", left, ", ", go(node.right), ")", span=span)
             return join("(NOT ", call, ")", span=span) if op == "not matches" else call
-        return join("(", left, f" {_BINARY[op]} ", go(node.right), ")", span=span)
+        right = go(node.right)
+        if op in ("==", "!=", "<", "<=", ">", ">=") and not local:
+            self.compared(node.left, node.right, (left, right), node.op_span)
+        return join("(", left, f" {_BINARY[op]} ", right, ")", span=span)
 
     def call(self, node: tree.Call, local: frozenset[str], free: bool) -> Fragment:
         if isinstance(node.func, tree.Field):
@@ -381,5 +417,14 @@ class Lowerer:
             raise self.fail(BadValue(span=node.span, message=message, help=(f"its form: {form(own)}",))) from None
 
 
-def key_reference() -> str:
-    return quote(KEY)
+def family_of_literal(node: tree.Expr) -> str:
+    """As :func:`recipec.resolve.types.family`; a text may be a date, so it is told apart from a column of text."""
+    match node:
+        case tree.String():
+            return "text literal"
+        case tree.Number():
+            return "number"
+        case tree.Bool():
+            return "bool"
+        case _:
+            return ""

@@ -86,6 +86,24 @@ def accepts(expected: str, given: str) -> bool:
     return False
 
 
+def family(type: str) -> str:
+    """What a type can be compared with: ``text``, ``number``, ``bool``, ``time``; empty for all others."""
+    if type == "VARCHAR" or type.startswith("ENUM"):
+        return "text"
+    if is_number(type) or type.endswith("_LITERAL"):
+        return "number"
+    if type == "BOOLEAN":
+        return "bool"
+    return "time" if type.startswith(("DATE", "TIME")) else ""
+
+
+def comparable(left: str, right: str) -> bool:
+    """Whether two families may be compared: with themselves, and a written text with a date."""
+    if not left or not right or left.removesuffix(" literal") == right.removesuffix(" literal"):
+        return True
+    return {left, right} == {"text literal", "time"}
+
+
 _WORDS = {"VARCHAR": "text", "BIGINT": "int", "DOUBLE": "float", "BOOLEAN": "bool"}
 
 
