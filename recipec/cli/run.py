@@ -38,7 +38,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     add_only(parser)
     add_workspace(parser)
     parser.add_argument("--locked", action="store_true", help="only if everything is as the lock has it: see recipec lock")
-    parser.add_argument("--memory", type=memory, metavar="SIZE", help="the database's memory: 4GB; beyond it, work goes to disk")
+    parser.add_argument("--memory", type=memory, metavar="SIZE", help="memory for the run: 4GB; beyond it, work goes to disk")
     parser.add_argument("--threads", type=number(1, 4096), metavar="N", help="the database's threads (default: one a core)")
     parser.add_argument("--format", type=choice("text", "json"), default="text", metavar="FORMAT", help="text or json")
 
