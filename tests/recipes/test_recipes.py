@@ -25,7 +25,7 @@ SHIPPED = sorted(p.stem for p in WORKED.glob("*.recipe"))
 DROPPED = {
     "banking77": {"train": {"duplicate": 31, "duplicate of bench": 25}},
     "cmrc2018": {"questions": {"no question": 2}},
-    "gsm8k": {"lessons": {"near-duplicate": 2}},
+    "gsm8k": {"lessons": {"contaminated": 4}},
     "self_instruct": {"rows": {"too short or too long": 2}},
     "sms_spam": {"tidy": {"duplicate": 415}},
     "wnut17": {"tidy": {"one token": 2, "duplicate": 103}},
