@@ -5,13 +5,15 @@ and reads of data no more than `recipec check` does. Needs the extra `lsp`.
 
 examples:
   pip install 'recipec[lsp]'
-  recipec lsp                               what to put in an editor's settings as the server's command
+  recipec lsp                               the server's command in an editor's settings
+  vim.lsp.start({ cmd = { "recipec", "lsp" }, root_dir = vim.fn.getcwd() })       in Neovim
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import sys
 from importlib.util import find_spec
 
 from recipec.cli._errors import CannotRun
@@ -26,6 +28,9 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
     if find_spec("pygls") is None:
         raise CannotRun("the language server needs pygls, which is not installed", "pip install 'recipec[lsp]'")
+    if sys.stdin.isatty():
+        err.line("recipec lsp speaks with an editor, not with people: name it in the editor's settings. Ctrl-D leaves.")
+        err.finish()
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     from recipec.lsp.server import serve
 
