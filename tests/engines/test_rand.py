@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recipec import rand
 from recipec.api import DataError
-from recipec.engines import rand
 from recipec.rand import Ingredient, mixture, plan_mixture
 
 CON = duckdb.connect()
