@@ -101,9 +101,26 @@ class Lab:
         with self.open(threads=threads, memory=memory) as workspace:
             plan = make_plan(program, workspace, only)
             result = run(plan, workspace)
+            self.types_hold(program, workspace, result)
         if good:
             assert not result.failed, "; ".join(f"{s.name}: {s.error.message if s.error else ''}" for s in result.failed)
         return Ran(self, plan, result)
+
+    @staticmethod
+    def types_hold(program: Program, workspace: Workspace, result: RunResult) -> None:
+        """Every table built has the columns and types that the check gave it, and keys that no two rows share."""
+        for step in result.steps:
+            resolved = program.resolved.get(step.name)
+            if step.built is None or resolved is None or step.status not in ("run", "reused"):
+                continue
+            for part, schema in resolved.bound.outputs.items():
+                view = workspace.view(step.built.run_key, part or None)
+                described = {r[0]: r[1] for r in workspace.con.execute(f"DESCRIBE {view}").fetchall()}
+                hidden = {"_key": "UUID", "_parent": "UUID", **({"_order": "BIGINT"} if schema.ordered else {})}
+                assert described == hidden | schema.types, step.name
+                rows = workspace.con.execute(f"SELECT count(*), count(DISTINCT _key) FROM {view}").fetchone()
+                assert rows is not None
+                assert rows[0] == rows[1], f"{step.name}: keys"
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Ask the workspace's database as anybody would."""

@@ -38,9 +38,11 @@ def run_chain(ctx: RunContext, chain: Chain, source: str, hidden: Sequence[str])
         stage.prepare(ctx.tools_for(scratch), name)
         pending = [replace(stage, query=stage.query.replace("{scratch}", scratch), prepare=None)]
         current = name
-    # Dropped rows keep their key and reason; their values can be had from the input by that key.
-    kept = [f"CASE WHEN _why IS NULL THEN {quote(c)} END AS {quote(c)}" for c in chain.schema.names]
-    columns = ", ".join([*map(quote, hidden), *(kept if chain.reasons else map(quote, chain.schema.names)), "_why::SMALLINT AS _why", "_because"])
+    # Dropped rows keep their key and reason; their values can be had from the input by that key. The casts matter for a
+    # column that is null everywhere, which DuckDB gives a type of its own.
+    value = "(CASE WHEN _why IS NULL THEN {0} END)::{1} AS {0}" if chain.reasons else "{0}::{1} AS {0}"
+    kept = [value.replace("{0}", quote(c.name)).replace("{1}", c.type) for c in chain.schema.columns]
+    columns = ", ".join([*map(quote, hidden), *kept, "_why::SMALLINT AS _why", "_because"])
     con.execute(f"CREATE TABLE {ctx.target} AS SELECT {columns} FROM ({compose(pending, current)})")
     for name in made:
         con.execute(f"DROP TABLE {name}")

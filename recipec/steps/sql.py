@@ -15,6 +15,7 @@ from recipec.resolve.columns import reserved, twin
 from recipec.resolve.problems import BadSQL, NotReproducible, ReservedColumn, UnknownColumn, UnknownFunction
 from recipec.resolve.query import canonical, complaints
 from recipec.resolve.refusal import readable
+from recipec.resolve.types import shown
 from recipec.resolve.typing import Refused
 from recipec.source import Span
 from recipec.syntax import tree
@@ -85,6 +86,12 @@ class Sql(Kind):
             if reserved(name) and name not in (KEY, PARENT):
                 message = f"the query makes a column `{name}`, a name that recipec keeps for itself"
                 bind.report(ReservedColumn(span=text_node.span, message=message, help=("name it otherwise: ... as other",)))
+                return None
+        for hidden in (KEY, PARENT):
+            if types.get(hidden, "UUID") != "UUID":
+                message = f"`{hidden}` is {shown(types[hidden])}, and no row's key"
+                help = "leave the keys of an input as they are, or say `key:` which columns identify a row"
+                bind.report(BadSQL(span=text_node.span, message=message, help=(help,)))
                 return None
         inner = replace_schema(bind, schema)
         settings: SqlSettings | None = inner.settings(schema=schema)
@@ -179,14 +186,16 @@ class Sql(Kind):
                 ctx.con.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}")
             place = f"{quote(schema)}.{quote(local)}" if schema else quote(local)
             ctx.con.execute(f"CREATE OR REPLACE VIEW {place} AS SELECT * FROM {ctx.relation(ref)}")
-        listed = ", ".join(quote(c) for c in plan.schema.names)
+        # The casts matter for a column that is null everywhere, which DuckDB gives a type of its own.
+        listed = ", ".join(f"{quote(c.name)}::{c.type} AS {quote(c.name)}" for c in plan.schema.columns)
         if plan.keyed:
             key = "_key"
         else:
             # A row without a declared key is known by its values; a null is a value here, told apart from every text.
             columns = [quote(k) for k in (plan.key or plan.schema.names)]
             key = source_key(columns if plan.key else [f"CASE WHEN {c} IS NULL THEN chr(30) ELSE ({c})::VARCHAR END" for c in columns])
-        source = f"({plan.query})"
+        # On a line of its own, because a query may end in a comment.
+        source = f"({plan.query}\n)"
         parent = "_parent" if plan.keyed and self.has_parent(ctx, source) else "NULL::UUID"
         ctx.con.execute(f"CREATE TABLE {ctx.target} AS SELECT {key} AS _key, {parent} AS _parent, {listed} FROM {source}")
         rows, nulls, distinct = ctx.one(f"SELECT count(*), count(*) - count(_key), count(DISTINCT _key) FROM {ctx.target}")
