@@ -65,6 +65,9 @@ def _list(lines: list[_Line], at: int) -> tuple[list[Any], int]:
         rest = line.text[1:].strip()
         if not rest or rest.startswith("#"):
             value, at = _block(lines, _next(lines, at + 1), indent + 1)
+        elif _is_item(rest):
+            lines[at] = _Line(line.number, indent + len(line.text) - len(rest), rest, line.raw)
+            value, at = _list(lines, at)
         elif _KEY.fullmatch(rest) and not rest.startswith(("{", "[")):
             # `- key: value`: a mapping whose first line stands behind the dash
             deeper = indent + len(line.text) - len(rest)

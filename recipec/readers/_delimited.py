@@ -16,6 +16,7 @@ from recipec.readers._stream import (
     Told,
     TypeConflict,
     checked,
+    converted,
     load_frames,
     no_column,
     planned_quickly,
@@ -173,7 +174,7 @@ def _query(
         if type == "VARCHAR":
             columns.append(f"v{i} AS {quote(name)}")
             continue
-        columns.append(f"TRY_CAST(v{i} AS {type}) AS {quote(name)}")
+        columns.append(f"{converted(f'v{i}', type)} AS {quote(name)}")
         wrong = f"NOT {fits(f'v{i}', type)}" if inferred else unconvertible(f"v{i}", "VARCHAR", type)
         checks.append(f"WHEN v{i} IS NOT NULL AND {wrong} THEN {i}")
     width = len(names)

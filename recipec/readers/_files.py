@@ -201,13 +201,8 @@ class Input:
         else:
             self.errors = (EOFError, zstd.ZstdError)
             return zstd.ZstdFile(self.raw)  # type: ignore[no-any-return,unused-ignore]
-        if con is not None:
-            import duckdb
-
-            try:
-                return io.BytesIO(_zstandard_start(self.file, con))
-            except duckdb.Error as error:
-                raise self._broken(error) from None
+        if con is not None and (start := _zstandard_start(self.file, con)) is not None:
+            return io.BytesIO(start)
         import pyarrow as pa
 
         self.errors = (EOFError, pa.ArrowInvalid)
@@ -245,14 +240,20 @@ class Input:
         self.raw.close()
 
 
-def _zstandard_start(file: SourceFile, con: duckdb.DuckDBPyConnection) -> bytes:
-    """About the first 1 MiB, unpacked by DuckDB: its CSV reader is asked for whole lines of Latin-1, which is any bytes."""
+def _zstandard_start(file: SourceFile, con: duckdb.DuckDBPyConnection) -> bytes | None:
+    """About the first MiB, unpacked by DuckDB's CSV reader, which is asked for whole lines; lines that are not UTF-8 are
+    left out. None where that cannot be done: the file is in another encoding, or damaged."""
+    import duckdb
+
     options = (
         "auto_detect=false, header=false, columns={'line': 'VARCHAR'}, delim='\x01', quote='', escape='', compression='zstd', "
-        f"encoding='latin-1', max_line_size={SAMPLE_WHOLE}, null_padding=true, strict_mode=false"
+        f"max_line_size={SAMPLE_WHOLE}, null_padding=true, strict_mode=false, ignore_errors=true"
     )
-    lines = execute(con, f"SELECT line FROM read_csv({literal(str(file.path))}, {options}) LIMIT 40960")
-    return "".join((line or "") + "\n" for (line,) in lines).encode("latin-1")[:SAMPLE_WHOLE]
+    try:
+        lines = execute(con, f"SELECT line FROM read_csv({literal(str(file.path))}, {options}) LIMIT 40960")
+    except duckdb.Error:
+        return None
+    return "".join((line or "") + "\n" for (line,) in lines).encode()[:SAMPLE_WHOLE] if lines else None
 
 
 # Text -----------------------------------------------------------------------------------------------------------------
@@ -298,9 +299,13 @@ def to_utf8(pieces: Iterator[bytes], file: SourceFile, encoding: str) -> Iterato
                 first = False
             yield piece
         return
-    assert info.incrementaldecoder is not None
-    decoder = info.incrementaldecoder(errors=_KEEP)
+    decoder: codecs.IncrementalDecoder | None = None
     for piece in _with_end(pieces):
+        if decoder is None:
+            if info.name in ("utf-16", "utf-32") and not any(piece.startswith(mark) for mark, name in _BOMS if name == info.name):
+                info = codecs.lookup(f"{info.name}-le")  # as most programs write it; Python's own guess is the machine's
+            assert info.incrementaldecoder is not None
+            decoder = info.incrementaldecoder(errors=_KEEP)
         text = decoder.decode(piece, final=not piece)
         if first and text:
             text, first = text.removeprefix("\ufeff"), False
@@ -356,6 +361,11 @@ def sample_files(files: Sequence[SourceFile]) -> list[SourceFile]:
     return [files[round(i * last / (SAMPLE_FILES - 1))] for i in range(SAMPLE_FILES)]
 
 
+def sample_input(file: SourceFile, encoding: str, con: duckdb.DuckDBPyConnection) -> Input:
+    """A file to take a sample from. DuckDB unpacks Zstandard as UTF-8 only; for other encodings it has to be pyarrow."""
+    return Input(file, con if names_utf8(encoding) else None)
+
+
 def sample(file: SourceFile, encoding: str, con: duckdb.DuckDBPyConnection, share: int = 1) -> tuple[list[bytes], bool]:
     """UTF-8 pieces of a file: its start, then parts from further on, each from the first whole line on.
 
@@ -363,7 +373,7 @@ def sample(file: SourceFile, encoding: str, con: duckdb.DuckDBPyConnection, shar
     file can only be looked at from its start, as can one in UTF-16 or UTF-32, whose lines cannot be found from the middle.
     """
     whole, head = SAMPLE_WHOLE // share, SAMPLE_HEAD // share
-    with Input(file, con) as source:
+    with sample_input(file, encoding, con) as source:
         first = source.read(whole + 1)
         complete = len(first) <= whole
         if not complete:

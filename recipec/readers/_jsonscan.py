@@ -18,6 +18,7 @@ from recipec.readers._stream import Frame, absent
 
 _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|["\[\]{}]', re.S)
 _TEXT = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.S)
+_ESCAPE_OR_END = re.compile(rb'\\.|"', re.S)
 _PLAIN_END = re.compile(rb'[\s,\]}:\[{"]')
 _BLANK = re.compile(rb"[ \t\r\n]*")
 
@@ -82,9 +83,13 @@ class Scanner:
                 else:
                     yield from self._no_json()
         except _Cut:
-            yield from self._flush()
             if self.complete:
-                yield self._bad(self.buffer[self.at : self.at + MAX_SHOWN], "the document ends here, in the middle")
+                begins = self.buffer[self.at : self.at + 40].decode("utf-8", "backslashreplace")
+                where = f"record {self.row + len(self.ready) + 1:,} is never closed" if begins else "its brackets are never closed"
+                raise DataError(
+                    f"`{self.file.name}` ends in the middle: {where}",
+                    f"it begins with: {begins}" if begins else "fetch or copy the file again",
+                ) from None
         yield from self._flush()
         if self.complete and self.begun and not self.reached:
             guess = nearest(self.path[-1], self.keys)
@@ -159,7 +164,12 @@ class Scanner:
                     yield self._bad(b"", "nothing between two commas")
                 self.at, comma = self.at + 1, True
                 continue
-            if not comma or c in b"}:":
+            if c in b"}:":
+                yield from self._flush()
+                yield self._bad(c, f"{c.decode()} belongs to nothing")
+                self.at += 1
+                continue
+            if not comma:
                 raise self._wrong("a comma or a closing bracket")
             comma = False
             if records:
@@ -321,11 +331,12 @@ class Scanner:
         """Out of a text that is longer than any record may be."""
         self.at += 1
         while True:
-            for found in re.finditer(rb'\\.|"', self.buffer[self.at :], re.S):
+            after = self.at
+            for found in _ESCAPE_OR_END.finditer(self.buffer, self.at):
+                after = found.end()
                 if found[0] == b'"':
-                    self.at += found.end()
+                    self.at = after
                     return
-            last = self.buffer.endswith(b"\\")
-            self.at = len(self.buffer) - last
+            self.at = len(self.buffer) - self.buffer[after:].endswith(b"\\")
             if not self._more():
                 raise _Cut

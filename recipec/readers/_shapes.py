@@ -116,7 +116,7 @@ def _type(structure: Any, wide: bool) -> str:
     """
     if isinstance(structure, str):
         whole = "HUGEINT" if wide else "BIGINT"
-        return {"NULL": "VARCHAR", "UBIGINT": whole, "BIGINT": whole}.get(structure, structure)
+        return {"NULL": "VARCHAR", "UBIGINT": whole, "BIGINT": whole, "HUGEINT": whole}.get(structure, structure)
     if isinstance(structure, list):
         return f"{_type(structure[0], wide)}[]"
     types = {key: _type(inner, wide) for key, inner in structure.items()}

@@ -232,12 +232,19 @@ def set_aside(ctx: ReadContext, *more: str) -> int:
     return moved
 
 
+def converted(value: str, type: str) -> str:
+    """SQL: the value as that type, null where it does not convert. TRY_CAST would make a list or struct with nulls inside."""
+    if type.endswith("]") or type.upper().startswith(("STRUCT", "MAP", "UNION")):
+        return f"TRY(CAST({value} AS {type}))"
+    return f"TRY_CAST({value} AS {type})"
+
+
 def unconvertible(value: str, own: str, type: str) -> str:
     """SQL condition: ``value``, which is not null and has the type ``own``, does not convert to ``type``.
 
     Beside what DuckDB cannot cast, a fraction is no whole number (DuckDB would round it).
     """
-    failed = f"TRY_CAST({value} AS {type}) IS NULL"
+    failed = f"{converted(value, type)} IS NULL"
     if type.upper() in WHOLE_NUMBERS and own.upper().split("(")[0] in ("VARCHAR", "DOUBLE", "FLOAT", "DECIMAL"):
         return f"({failed} OR TRY_CAST({value} AS DOUBLE) <> TRY_CAST({value} AS {type})::DOUBLE)"
     return failed
@@ -289,7 +296,7 @@ def typed(given: Mapping[str, tuple[str, str]], declared: Mapping[str, str] | No
         if same_type(own, type):
             columns.append(f"{value} AS {quote(name)}")
             continue
-        columns.append(f"TRY_CAST({value} AS {type}) AS {quote(name)}")
+        columns.append(f"{converted(value, type)} AS {quote(name)}")
         complaints.append(f"WHEN {value} IS NOT NULL AND {unconvertible(value, own, type)} THEN {complaint(name, value, type)}")
     return Typed(", ".join(columns), f"CASE {' '.join(complaints)} END" if complaints else "NULL::VARCHAR")
 

@@ -7,7 +7,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from recipec.api import ReadContext, Settings, SourceFile, reader
-from recipec.readers._files import BLOCK, SAMPLE_WHOLE, FileReader, Input, blocks, sample_files, to_utf8
+from recipec.readers._files import BLOCK, SAMPLE_WHOLE, FileReader, blocks, sample_files, sample_input, to_utf8
 from recipec.readers._jsonrows import declared_shape, load_records, strict
 from recipec.readers._jsonscan import Scanner
 from recipec.readers._shapes import Shape, infer_shape
@@ -41,8 +41,8 @@ class Json(FileReader):
 
     Names and types, declared or inferred, are as in ``jsonl``, with a sample of the first MiB of each file.
 
-    Bad rows: as in ``jsonl``, each for one element; an element that the end of the file cuts off. A fault between the
-    elements, where no row can be blamed, stops the run.
+    Bad rows: as in ``jsonl``, each for one element. A fault between the elements, where no row can be blamed, and a
+    document that ends in the middle stop the run.
 
     Source of the format: RFC 8259.
     """
@@ -72,7 +72,7 @@ class Json(FileReader):
 
     def _sampled(self, con: duckdb.DuckDBPyConnection, file: SourceFile, encoding: str, limit: int) -> list[str]:
         """The records that lie whole in the first ``limit`` bytes, or the first thousand."""
-        with Input(file, con) as source:
+        with sample_input(file, encoding, con) as source:
             start = source.read(limit)
             whole = not source.read(1)
         pieces = (start[i : i + BLOCK] for i in range(0, len(start), BLOCK))

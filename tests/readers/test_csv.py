@@ -137,7 +137,7 @@ def test_encodings(given: Any) -> None:
     text = '名,文\n一,"逗号，,引号""x"""\n'
     rows = [("一", '逗号，,引号"x"')]
     assert given("csv")(text.encode("utf-8-sig")).rows == rows
-    for encoding in ("gb18030", "utf-16", "utf-16-le", "utf-32"):
+    for encoding in ("gb18030", "utf-16", "utf-16-le", "utf-16-be", "utf-32"):
         assert given("csv")(text.encode(encoding), encoding=encoding).rows == rows, encoding
     assert given("csv")("a,b\ncafé,1\n".encode("latin-1"), encoding="latin-1").rows == [("café", 1)]
     r = given("csv")(b"a,b\n\xd6\xd0,1\n\xff\xff,2\n\xce\xc4,3\n", encoding="gb18030")
