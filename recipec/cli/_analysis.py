@@ -26,3 +26,14 @@ def analyse(source: Source, sets: Mapping[str, str], *, offline: bool) -> Progra
     finally:
         gc.enable()
     return program
+
+
+def add_lints(program: Program) -> None:
+    """Look a program over for mistakes of data science; what is found goes to its ``findings``."""
+    gc.disable()
+    try:
+        from recipec.lints._run import lint
+
+        program.findings.extend(lint(program))
+    finally:
+        gc.enable()

@@ -2,7 +2,9 @@
 
 FILES are recipes, folders (every *.recipe below them) or `-` for standard input; without any, the folder you are in.
 The headers of source files are read for the names and types of their columns; no data is scanned, no model loaded, no
-network touched. Exit status: 0 clean, 1 findings, 2 cannot run.
+network touched. A recipe without errors is also looked through for mistakes of data science; `# allow: RULE because ...`
+silences one, [tool.recipec] of pyproject.toml (select, ignore, severity) chooses among them. Exit status: 0 clean,
+1 findings, 2 cannot run.
 
 examples:
   recipec check packages.recipe
@@ -20,6 +22,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from recipec.cli import _files
 from recipec.cli._cache import Cache, cache_folder
+from recipec.cli._config import SEVERITIES, config_for, known
 from recipec.cli._errors import CannotRun, words
 from recipec.cli._options import add_sets, sets_of
 from recipec.cli._parser import choice
@@ -29,7 +32,6 @@ from recipec.report.formats import FORMATS, Report, render
 from recipec.report.terminal import Terminal
 from recipec.source import Source
 
-SEVERITIES = ("error", "warning", "note")
 MOST_ROUNDS = 10
 """How often a mended file is looked at again for what more can be mended."""
 
@@ -126,9 +128,10 @@ class Check:
     def analysed(self, source: Source) -> list[Diagnostic]:
         found = self.cache.get(source)
         if found is None:
-            from recipec.cli._analysis import analyse
+            from recipec.cli._analysis import add_lints, analyse
 
             program = analyse(source, self.sets, offline=self.args.offline)
+            add_lints(program)
             self.cache.put(source, program)
             found = program.findings.sorted
         return found
@@ -153,11 +156,19 @@ class Check:
         return source, found
 
     def wanted(self, findings: Iterable[Diagnostic]) -> list[Diagnostic]:
-        """The findings that the options let through, sorted by place."""
+        """The findings that the options and the configuration let through, sorted by place."""
         out = []
         for d in findings:
-            chosen = (not self.select or d.name in self.select) and d.name not in self.ignore
-            if chosen and SEVERITIES.index(d.severity) <= self.least:
+            config = config_for(d.span.source.path)
+            if (level := config.grave(d)) != d.severity:
+                d.put(severity=level)
+            if self.select:
+                chosen = d.name in self.select
+            else:
+                # What keeps a recipe from running is hidden by nothing but the command line.
+                fatal = d.code.startswith("E")
+                chosen = fatal or (d.name not in config.ignore and (not config.select or d.name in config.select))
+            if chosen and d.name not in self.ignore and SEVERITIES.index(d.severity) <= self.least:
                 out.append(d)
         return sorted(out, key=lambda d: d.order)
 
@@ -180,13 +191,4 @@ def syntax_errors(findings: Iterable[Diagnostic]) -> int:
 
 def rules(options: list[str]) -> Collection[str]:
     """The names of rules given by name or code; raises CannotRun for one that does not exist."""
-    out: set[str] = set()
-    for wanted in filter(None, (w.strip() for option in options for w in option.split(","))):
-        from recipec.report import rules as known
-
-        name = known.resolve_name(wanted)
-        if name is None:
-            guess = known.suggestion(wanted)
-            raise CannotRun(f"no rule `{wanted}`" + (f"; did you mean `{guess}`?" if guess else ""), "recipec explain lists the rules")
-        out.add(name)
-    return out
+    return {known(w) for option in options for w in map(str.strip, option.split(",")) if w}

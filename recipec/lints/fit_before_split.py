@@ -1,0 +1,80 @@
+"""``fit-before-split``"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from recipec.api import lint
+from recipec.diagnostics import Label
+from recipec.lints._base import Lint
+from recipec.lints._view import View
+from recipec.resolve.program import ResolvedStep
+from recipec.source import Span
+
+_MOMENT = r"avg|mean|median|mad|stddev\w*|variance|var_pop|var_samp|quantile\w*|percentile_\w+|approx_quantile"
+_FITTED = (
+    rf"\b(?:{_MOMENT}|min|max)\s*\([^()]*\)\s*over\s*\(\s*\)"
+    r"|\b(?:percent_rank|cume_dist|ntile)\s*\([^()]*\)\s*over\s*\(\s*order\b[^()]*\)"
+    rf"|\(\s*select\s+(?:{_MOMENT})\s*\([^()]*\)[^()]*\)"
+)
+_APART = r"'(?:[^']|'')*'|--[^\n]*|/\*.*?\*/"
+
+
+@lint("fit-before-split")
+class FitBeforeSplit(Lint):
+    """Something is learned from all rows (a mean, a scale, a vocabulary) before the table is divided.
+
+    The numbers then carry what the test rows look like into training. Learn from the training part alone and apply to the
+    others what was learned there. Found are operators with the trait ``fits_on_data``, and in queries statistics over the
+    whole table: ``avg(x) over ()``, ``(select stddev(x) from rows)``, ``percent_rank() over (order by x)``.
+
+    Hastie, Tibshirani and Friedman (The Elements of Statistical Learning, 2nd edition, section 7.10.2) show on data without
+    any signal how choosing features on all rows gives an error of 3 % where the true one is 50 %.
+
+    Bad:
+
+    ```recipe
+    sql scaled from rows \"\"\" select *, (x - avg(x) over ()) / stddev(x) over () as z from rows \"\"\"
+    split final from scaled { train: 80%  test: 20% }
+    ```
+
+    Good: divide first; take mean and deviation from ``final.train`` and use them for every part.
+
+    Silence: ``# allow: fit-before-split because the mean is shown to people only``.
+    """
+
+    name = "fit-before-split"
+    code = "W304"
+
+    @classmethod
+    def find(cls, view: View) -> Iterator[FitBeforeSplit]:
+        told: set[object] = set()
+        for split in view.splits:
+            for step in view.ancestors(split.name):
+                # What is learned inside a part of an earlier split is learned from that part alone.
+                if view.tables.made.get(step.name) is None or view.tables.made[step.name].parts:
+                    continue
+                for span in fits(step):
+                    if span.order in told:
+                        continue
+                    told.add(span.order)
+                    yield cls(
+                        span=span,
+                        message=f"this is learned from all rows, those that `{split.entry.node.name.id}` tests on too",
+                        label="looks at the whole table",
+                        also=(Label(view.head(split), "divided only here"),),
+                        help=("divide first, and learn from the training part",),
+                    )
+
+
+def fits(step: ResolvedStep) -> Iterator[Span]:
+    found = [node.span for _, traits, node in step.ops if traits.fits_on_data]
+    text = step.entry.node.text
+    if step.bound.traits.fits_on_data and not found:
+        found.append(step.entry.node.head)
+    if text is not None:
+        raw = re.sub(_APART, lambda m: " " * len(m[0]), text.span.text, flags=re.S)
+        start = text.span.start
+        found += [Span(text.span.source, start + m.start(), start + m.end()) for m in re.finditer(_FITTED, raw, re.I)][:1]
+    return iter(found)
