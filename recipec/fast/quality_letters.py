@@ -237,6 +237,21 @@ class Block:
         return made
 
     @cached_property
+    def marks(self) -> Places:
+        """Where neither letters, digits nor white space stand: a small part of most texts."""
+        return np.flatnonzero((self.classes & (ALPHA | DIGIT | SPACE)) == 0)
+
+    def signs(self, sign: str) -> Places:
+        """Where an ASCII mark stands."""
+        found: Places = self.marks[self.bytes[self.marks] == ord(sign)]
+        return found
+
+    def marked(self, kinds: int) -> Places:
+        """Where marks of some of the kinds stand."""
+        found: Places = self.marks[(self.classes[self.marks] & kinds).astype(np.bool_)]
+        return found
+
+    @cached_property
     def pieces(self) -> tuple[Places, Places]:
         """Starts and ends of the runs without white space."""
         return np.flatnonzero(self.heads), np.flatnonzero(self.tails) + 1

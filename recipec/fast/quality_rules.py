@@ -81,7 +81,7 @@ def _quality(block: Block, words: Words, stopwords: npt.NDArray[np.uint64]) -> M
     return {
         "words": count,
         "mean_word_length": over(row_sum(np.where(solid, lengths, 0), words.offsets), count),
-        "hash_ratio": over(row_counts(np.flatnonzero(block.values == ord("#")), block.starts), total),
+        "hash_ratio": over(row_counts(block.signs("#"), block.starts), total),
         "ellipsis_ratio": over(ellipses, total),
         "bullet_lines": over(bulleted, lines),
         "ellipsis_lines": over(trailing, lines),
@@ -106,9 +106,8 @@ def _distinct(words: Words, wanted: npt.NDArray[np.uint64]) -> Numbers:
 
 def _dots(block: Block) -> tuple[Flags, Places, Places]:
     """Where the third dot in a row stands; the runs of dots, from start to end."""
-    mask = block.values == ord(".")
-    places = np.flatnonzero(mask)
-    third = np.zeros(len(mask), np.bool_)
+    places = block.signs(".")
+    third = np.zeros(len(block.values), np.bool_)
     if not places.size:
         return third, places, places
     fresh = np.ones(len(places), np.bool_)

@@ -108,7 +108,7 @@ def _opens(block: Block) -> Flags:
 
 def _dots(block: Block) -> tuple[Places, Places, Places]:
     """Dots in runs of two or more; where these runs start, and end."""
-    found = np.flatnonzero(block.bytes == _DOT)
+    found = block.signs(".")
     if found.size < 2:
         nothing = found[:0]
         return nothing, nothing, nothing
@@ -130,12 +130,9 @@ def _runs(places: Places, heads: Flags) -> tuple[Flags, npt.NDArray[np.int64]]:
 
 def _front(block: Block, dots: Places) -> Places:
     """Marks parted from the word behind them: those in a run that begins its piece."""
-    mask = (block.classes & BEFORE).astype(np.bool_)
-    plus = np.flatnonzero(block.bytes == ord("+"))
-    if plus.size:
-        mask[plus[_at(block, plus + 1, DIGIT)]] = False
-    mask[dots] = True
-    places = np.flatnonzero(mask)
+    places = block.marked(BEFORE)
+    places = places[~((block.bytes[places] == ord("+")) & _at(block, places + 1, DIGIT))]
+    places = np.union1d(places, dots) if dots.size else places
     if not places.size:
         return places
     fresh, run = _runs(places, block.heads)
@@ -154,8 +151,10 @@ def _back(block: Block, dots: Places, front: Places) -> tuple[Places, Places, Pl
 
     With them, the second letters of possessives, and where units begin."""
     classes, letters, heads = block.classes, block.bytes, block.heads
-    mask = (classes & BEHIND).astype(np.bool_)
-    single = np.flatnonzero((letters == _DOT) & ~heads)
+    mask = np.zeros(len(classes), np.bool_)
+    mask[block.marked(BEHIND)] = True
+    single = block.signs(".")
+    single = single[~heads[single]]
     if single.size:
         before = classes[single - 1]
         sign = letters[single - 1]
@@ -163,7 +162,7 @@ def _back(block: Block, dots: Places, front: Places) -> tuple[Places, Places, Pl
         two = (before & UPPER).astype(np.bool_) & ~heads[single - 1]
         two[two] = (classes[single[two] - 2] & UPPER).astype(np.bool_)
         mask[single[ends | two]] = True
-    after = np.flatnonzero(((classes & MONEY) > 0) | (letters == ord("%")) | (letters == ord("+")))
+    after = np.concatenate([block.marked(MONEY), block.signs("%"), block.signs("+")])
     after = after[~heads[after]]
     mask[after] = (classes[after - 1] & DIGIT).astype(np.bool_)
     mask[dots] = True
@@ -178,17 +177,23 @@ def _back(block: Block, dots: Places, front: Places) -> tuple[Places, Places, Pl
     return found, inner, _units(block, found)
 
 
+def _quotes(block: Block) -> Places:
+    """Apostrophes, straight and curled."""
+    at = block.values[block.marks]
+    found: Places = block.marks[(at == ord("'")) | (at == 0x2019)] if block.values.dtype != np.uint8 else block.marks[at == ord("'")]
+    return found
+
+
 def _possessive(block: Block, mask: Flags) -> Places:
     """Marks ``'s`` behind a letter; returns the places of the ``s``, which is no word of its own."""
-    small = np.flatnonzero((block.bytes | 32 == ord("s")) & ~block.heads)
-    quote = block.values[small - 1]
-    small = small[(quote == ord("'")) | (quote == 0x2019)] if block.values.dtype != np.uint8 else small[quote == ord("'")]
-    small = small[~block.heads[small - 1]]
+    small = _quotes(block) + 1
+    small = small[small < len(mask)]
+    small = small[(block.bytes[small] | 32 == ord("s")) & ~block.heads[small] & ~block.heads[small - 1]]
     if small.size:
         ending = block.tails[small]
         nxt = np.minimum(small + 1, len(mask) - 1)
         ending |= mask[nxt] & ~block.heads[nxt]
-        small = small[ending & ~block.heads[small - 1]]
+        small = small[ending]
         mask[small] = True
     found: Places = small
     return found
@@ -270,8 +275,7 @@ def _units(block: Block, back: Places) -> Places:
 def _clitics(block: Block, opens: Flags, edge: Flags) -> None:
     """Part ``n't``, ``'ll``, ``'ve``, ``'re``, ``'d``, ``'m`` and the ``not`` of ``cannot``; the slash of ``and/or`` parts nothing."""
     letters, heads = block.bytes, block.heads
-    wide = block.values.dtype != np.uint8
-    quotes = np.flatnonzero((letters == ord("'")) | (block.values == 0x2019)) if wide else np.flatnonzero(letters == ord("'"))
+    quotes = _quotes(block)
     quotes = quotes[~heads[quotes] & ~edge[quotes]]
     if quotes.size:
         quotes = quotes[(block.classes[quotes - 1] & ALPHA).astype(np.bool_)]
@@ -305,7 +309,8 @@ def _letter(block: Block, places: Places, edge: Flags) -> npt.NDArray[np.uint8]:
 def _inside(block: Block, edge: Flags, front: Places, back: Places) -> Places:
     """Marks inside a piece that part what they join."""
     classes, letters, heads, size = block.classes, block.bytes, block.heads, len(block.values)
-    places = np.flatnonzero((classes & INSIDE).astype(np.bool_) & ~edge[:size])
+    places = block.marked(INSIDE)
+    places = places[~edge[places]]
     if not places.size:
         return places
     icon = (classes[places] & ICON).astype(np.bool_) | (block.values[places] == 0x2026)
@@ -347,7 +352,7 @@ def _in_addresses(block: Block, places: Places, front: Places, back: Places) -> 
     heads, tails = block.pieces
     piece = np.searchsorted(heads, places, "right") - 1
     made = np.zeros(len(places), np.bool_)
-    dots = np.flatnonzero(block.bytes == _DOT)
+    dots = block.signs(".")
     if not dots.size:
         return made
     dotted = np.searchsorted(dots, heads[piece]) < np.searchsorted(dots, tails[piece])
