@@ -144,11 +144,13 @@ class Desk:
         comment that silences a finding may stand anywhere."""
         if document.linted == document.source.text or not registry_names("lint"):
             return
-        from recipec.cli._analysis import analyse
+        from recipec.lints._run import lint
+        from recipec.resolve.loading import load
 
         source = Source(document.path, document.source.text)
-        found = analyse(source, {}, offline=False).findings.sorted
-        document.lints = tuple(d for d in found if type(d).__module__.startswith("recipec.lints") and d.span.source.path == document.path)
+        program = load(source, read=self.read)
+        program.resolve()
+        document.lints = tuple(d for d in lint(program) if d.span.source.path == document.path)
         document.linted = source.text
 
     def recipes(self, roots: list[str]) -> Iterator[str]:

@@ -124,7 +124,8 @@ class Client:
             published = message.get("method") == "textDocument/publishDiagnostics"
             return bool(published and params["uri"] == self.uri(name) and params.get("version") == version)
 
-        return list(self.wait(fits)["params"]["diagnostics"])
+        # Errors alone: lints look only when the person has paused, so they may be there or not.
+        return [d for d in self.wait(fits)["params"]["diagnostics"] if d["severity"] == 1]
 
     def at(self, name: str, words: str) -> dict[str, Any]:
         """The parameters that name a place: where ``|`` stands in ``words``, a piece of the text that is there once."""

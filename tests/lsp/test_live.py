@@ -10,6 +10,7 @@ import pytest
 from recipec.cli._analysis import analyse
 from recipec.lsp.analysis import Desk, Document
 from recipec.lsp.pieces import cut, recut
+from recipec.registry import names
 from recipec.source import Source
 from recipec.syntax.parse import parse
 
@@ -158,4 +159,22 @@ def test_a_changed_data_file_is_seen(tmp_path: Path) -> None:
     assert {name for *_, name, _ in live(desk, document)} == {"unknown-column"}
     (tmp_path / "in.csv").write_text("a,b\nx,x\n", encoding="utf-8")
     desk.forget_files()
+    assert live(desk, document) == set()
+
+
+def test_lints_look_in_a_pause_and_move_with_the_text(tmp_path: Path) -> None:
+    if "unused-step" not in names("lint"):
+        pytest.skip("no lint of that name")
+    (tmp_path / "in.csv").write_text("a\nx\n", encoding="utf-8")
+    path = str(tmp_path / "x.recipe")
+    text = 'source s = csv("in.csv") { }\nclean c from s { }\nclean d from s { }\nexport e from d { to: "e.csv"  format: csv() }\n'
+    desk = Desk()
+    document = desk.open(path, text)
+    assert live(desk, document) == set()
+    desk.lint(document)
+    at = text.index("c from")
+    assert {(start, name) for _, start, _, name, _ in live(desk, document)} == {(at, "unused-step")}
+    desk.change(path, "# a line more\n" + text)
+    assert {(start, name) for _, start, _, name, _ in live(desk, document)} == {(at + len("# a line more\n"), "unused-step")}
+    desk.change(path, text.replace("clean c from s { }\n", ""))
     assert live(desk, document) == set()
