@@ -117,18 +117,30 @@ class Python(Kind):
             empty = ", ".join(f"NULL::{c.type} AS {quote(c.name)}" for c in plan.schema.columns)
             ctx.con.execute(f"CREATE TEMP TABLE {raw} AS SELECT NULL::VARCHAR AS _key, 0::BIGINT AS __n, {empty} WHERE false")
         else:
+            failed: list[DataError] = []
+
             def everything() -> Iterator[pa.RecordBatch]:
                 yield first
-                yield from batches
+                try:
+                    for batch in batches:
+                        yield batch if batch.schema == first.schema else same_types(plan, batch, first.schema)
+                except DataError as error:
+                    # DuckDB, which draws the batches, would tell it as an error of its own.
+                    failed.append(error)
+                    raise
 
             stream = pa.RecordBatchReader.from_batches(first.schema, everything())
             ctx.con.register("__answer", stream)
             try:
                 ctx.con.execute(f"CREATE TEMP TABLE {raw} AS SELECT _key, __n, {names} FROM __answer")
-            except (duckdb.ConversionException, duckdb.BinderException) as error:
-                raise DataError(f"{plan.function}: its answer does not have the declared types: {str(error).splitlines()[0]}", "see `columns`") from None
-            finally:
-                ctx.con.unregister("__answer")
+            except duckdb.Error as error:
+                if failed:
+                    raise failed[0] from None
+                if not isinstance(error, (duckdb.ConversionException, duckdb.BinderException)):
+                    raise
+                message = f"{plan.function}: its answer does not have the declared types: {str(error).splitlines()[0]}"
+                raise DataError(message, "see `columns`") from None
+            ctx.con.unregister("__answer")
         # A row given back once keeps its key; several from one row are its children.
         keyed = f"SELECT *, count(*) OVER (PARTITION BY _key) AS __c, row_number() OVER (PARTITION BY _key ORDER BY __n) AS __i FROM {raw}"
         child = derived_key("_key::UUID", "python", "__i")
@@ -143,6 +155,16 @@ class Python(Kind):
         if lost:
             outcome.dropped[f"left out by {plan.function}"] = lost
         return outcome
+
+
+def same_types(plan: PythonPlan, batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """An answer with the types of the first one: an Arrow stream has one schema."""
+    import pyarrow as pa
+
+    try:
+        return batch.cast(schema)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError, ValueError) as error:
+        raise DataError(f"{plan.function}: the types of its answers differ from batch to batch: {error}", "give every batch the same types") from None
 
 
 def load(plan: PythonPlan) -> Any:
