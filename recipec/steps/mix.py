@@ -131,7 +131,9 @@ class Mix(Kind):
             "columns": dict(schema.types),
             "seed": plan.seed if not plain else None,
         }
-        return bind.bound(outputs={"": schema}, meaning=meaning, plan=plan, traits=Traits(scope="global", changes_rows=True, random=not plain, copies_rows=not plain))
+        copies = any(e is None or e > 1 for e in plan.epochs)
+        traits = Traits(scope="global", changes_rows=True, random=not plain, copies_rows=copies)
+        return bind.bound(outputs={"": schema}, meaning=meaning, plan=plan, traits=traits)
 
     @staticmethod
     def schema(bind: StepBinder, settings: MixSettings) -> Schema | None:
