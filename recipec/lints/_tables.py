@@ -113,7 +113,8 @@ class Tables:
         key = getattr(step.bound.plan, "key", ())
         if key and all(k in columns for k in key):
             unique = frozenset({Unique(frozenset(columns[k] for k in key), step.entry.node.head)})
-        return Table(columns, unique=unique, holds={step.name: True}, walled=bool(step.inputs))
+        parts = frozenset[tuple[str, str]]().union(*(self.table(r).parts for r in step.inputs))
+        return Table(columns, unique=unique, parts=parts, holds={step.name: True}, walled=bool(step.inputs))
 
     def chain(self, step: ResolvedStep) -> Table:
         """Columns, filters and operators one after another."""

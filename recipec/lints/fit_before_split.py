@@ -29,7 +29,7 @@ class FitBeforeSplit(Lint):
     others what was learned there. Found are operators with the trait ``fits_on_data``, and in queries statistics over the
     whole table: ``avg(x) over ()``, ``(select stddev(x) from rows)``, ``percent_rank() over (order by x)``.
 
-    Hastie, Tibshirani and Friedman (The Elements of Statistical Learning, 2nd edition, section 7.10.2) show on data without
+    Hastie, Tibshirani and Friedman (The Elements of Statistical Learning, 2nd edition, 2009, section 7.10.2) show on data without
     any signal how choosing features on all rows gives an error of 3 % where the true one is 50 %.
 
     Bad:
