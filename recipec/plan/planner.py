@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -10,6 +11,7 @@ from typing import Any, Literal
 from recipec.api import TableRef
 from recipec.plan.fingerprint import file_digests, guards_key, run_key
 from recipec.resolve.program import Program, ResolvedStep
+from recipec.resolve.prompts import known_name
 from recipec.workspace.database import Built, Workspace
 
 
@@ -148,10 +150,14 @@ def changed_fields(step: ResolvedStep, before: Built, files: dict[str, str]) -> 
     if not out and old.get("order") != json.loads(json.dumps(new.get("order"))):
         out.append(Change("the order of its statements", None, None))
     if sorted(files.values()) != sorted(before.files.values()):
-        changed = [n for n in files if before.files.get(n) != files[n]]
-        gone = [n for n in before.files if n not in files]
-        names = ", ".join([*changed[:2], *gone[:1]])
-        out.append(Change(f"file {names} changed" if changed or gone else "files changed", None, None))
+        # By contents: a file that was only given another name has not changed.
+        changed = [n for n in files if files[n] not in before.files.values()]
+        gone = [n for n in before.files if before.files[n] not in files.values() and n not in files]
+        more = f" (+{len(changed) - 2} more)" if len(changed) > 2 else ""
+        if changed:
+            out.append(Change(f"file{'s' * (len(changed) > 1)} {', '.join(changed[:2])}{more} changed", None, None))
+        else:
+            out.append(Change(f"file {gone[0]} is gone" if gone else "files changed", None, None))
     return out
 
 
@@ -161,8 +167,17 @@ def change(name: str, old: Mapping[str, Any], new: Mapping[str, Any], old_shown:
     a = (old_shown.get(name) or plain(old[name])) if name in old else None
     b = (new_shown.get(name) or plain(new[name])) if name in new else None
     if a == b and a is not None:
+        templates = [t for t in _TEMPLATE.findall(plain(new[name])) if t not in plain(old[name])]
+        names = [n for n in map(known_name, templates) if n is not None]
+        if names:
+            listed = ", ".join(f"`{n}`" for n in dict.fromkeys(names))
+            return Change(f"{name.removeprefix('settings.')}: template {listed} changed", None, None)
         a, b = plain(old[name]), plain(new[name])
     return Change(name.removeprefix("settings."), a, b)
+
+
+_TEMPLATE = re.compile(r"\(template ([0-9a-f]{20})")
+"""The digest of a template in a canonical text."""
 
 
 def plain(value: Any) -> str:

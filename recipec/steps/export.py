@@ -111,10 +111,11 @@ class Export(Kind):
         if not settings.to.strip() or Path(settings.to).name in ("", ".."):
             bind.report(BadValue(span=span["to"], message="`to` must name a folder or file of its own", help=('to: "build/out"',)))
             ok = False
-        other = next((e for e in ENDINGS if settings.to.lower().endswith(e)), None)
-        if single is None and other is not None:
-            help = f'to: "{settings.to[: -len(other)]}{made.extension}"' if made.extension else f'a folder: to: "{settings.to[: -len(other)]}"'
-            bind.report(BadValue(span=span["to"], message=f"`{made.name}` does not write `{other}` files", help=(help,)))
+        ending = next((e for e in ENDINGS if settings.to.lower().endswith(e)), None)
+        if single is None and ending is not None:
+            stem = settings.to[: -len(ending)]
+            help = f'to: "{stem}{made.extension}"' if made.extension else f'a folder: to: "{stem}"'
+            bind.report(BadValue(span=span["to"], message=f"`{made.name}` does not write `{ending}` files", help=(help,)))
             ok = False
         names = [c.name for c in settings.columns]
         if len(set(names)) < len(names):
@@ -130,9 +131,13 @@ class Export(Kind):
             for message, help in made.check(ref.schema.only(names) if names else ref.schema):
                 bind.report(BadValue(span=span["format"], message=message, help=(help,) if help else ()))
                 ok = False
+        target = bind.names.source.folder / settings.to
+        if (other := self.overlapping(bind, target)) is not None:
+            message = f"`{other}` writes there too: each would remove the other's files"
+            bind.report(BadValue(span=span["to"], message=message, help=("give each a folder of its own, none inside another",)))
+            ok = False
         if not ok:
             return None
-        target = bind.names.source.folder / settings.to
         plan = ExportPlan(target, settings.to, single, made, parts, tuple(names), settings.keys, settings.shards)
         meaning: dict[str, Json] = {
             "settings.to": settings.to,
@@ -147,6 +152,18 @@ class Export(Kind):
             header = bind.program.header
             meaning["card"] = [bind.program.recipe, header.version, header.description, header.license, header.language, header.authors, header.tags]
         return bind.bound(outputs={}, meaning=meaning, plan=plan, edges_extra=tuple(r for _, r in parts), traits=Traits(scope="global"))
+
+    @staticmethod
+    def overlapping(bind: StepBinder, target: Path) -> str | None:
+        """Another export of the recipe that writes to the same place, or to one inside or around it."""
+        here = target.resolve()
+        for step in bind.program.steps:
+            plan = step.bound.plan
+            if isinstance(plan, ExportPlan):
+                there = plan.target.resolve()
+                if here == there or here in there.parents or there in here.parents:
+                    return step.name
+        return None
 
     @staticmethod
     def parts(bind: StepBinder) -> tuple[tuple[str, TableRef], ...]:
@@ -225,6 +242,12 @@ class Export(Kind):
     def check_place(plan: ExportPlan, ctx: RunContext) -> None:
         """Refuse to replace what this export did not write."""
         target = plan.target
+        here = target.resolve()
+        for step in ctx.program.steps:
+            for file in step.bound.files:
+                path = file.path.resolve()
+                if path == here or here in path.parents:
+                    raise DataError(f"`{plan.shown}` holds `{file.name}`, which `{step.name}` reads", "export to another place")
         if plan.single is not None:
             if target.is_dir():
                 raise DataError(f"`{plan.shown}` is a folder", "name another file")
@@ -238,7 +261,7 @@ class Export(Kind):
         foreign = [
             p.relative_to(target).as_posix()
             for p in sorted(target.rglob("*"))
-            if p.is_file() and p.relative_to(target).as_posix() not in ours and not looks_ours(p.name, names)
+            if p.is_file() and p.relative_to(target).as_posix() not in ours and not looks_ours(p.name, names, plan.format.name)
         ]
         if foreign:
             more = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
@@ -276,14 +299,15 @@ class Export(Kind):
                 resolved = program.resolved[name]
                 queue.extend(p.step for p in resolved.parents) if resolved is not None else None
         steps, sources = [], []
-        for step in program.steps:
-            if step.name not in above:
+        for made in program.steps:
+            if made.name not in above:
                 continue
-            facts = ctx.history(step.name)
-            steps.append({"name": step.name, "kind": step.kind.name, "rows_in": facts["rows_in"], "rows_out": facts["rows_out"], "dropped": facts["dropped"]})
-            if step.kind.name == "source":
+            facts = ctx.history(made.name)
+            rows = {k: facts[k] for k in ("rows_in", "rows_out", "dropped")}
+            steps.append({"name": made.name, "kind": made.kind.name, **rows})
+            if made.kind.name == "source":
                 digest = "".join(sorted(facts["files"].values()))
-                sources.append({"name": step.name, "files": sorted(facts["files"]), "rows": facts["rows_out"], "digest": digest[:32]})
+                sources.append({"name": made.name, "files": sorted(facts["files"]), "rows": facts["rows_out"], "digest": digest[:32]})
         return {
             "recipe": program.recipe,
             "version": header.version,
@@ -299,6 +323,7 @@ class Export(Kind):
         }
 
 
-def looks_ours(file: str, parts: list[str]) -> bool:
-    """Whether a file's name is one that exports give: a part's name, its shards, a card."""
-    return file in ("README.md", "dataset_info.json", "dataset_infos.json") or any(file.startswith((f"{p}.", f"{p}-")) for p in parts)
+def looks_ours(file: str, parts: list[str], format: str) -> bool:
+    """Whether a file's name is one that this export gives: a part's name, its shards, a card."""
+    card = format == "huggingface" and file in ("README.md", "dataset_info.json", "dataset_infos.json")
+    return card or any(file.startswith((f"{p}.", f"{p}-")) for p in parts)
