@@ -73,6 +73,11 @@ class Typing:
             self._tables[schema] = name
         return self._tables[schema]
 
+    @cache
+    def written(self, type: str) -> str:
+        """A type as DuckDB writes it: of a struct's fields it puts in quotes only those that are words of SQL."""
+        return type if '"' not in type else self.types(f"SELECT NULL::{type} AS t")["t"]
+
     def types(self, query: str) -> dict[str, str]:
         """Column names and types of a query. Raises Refused."""
         import duckdb

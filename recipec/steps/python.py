@@ -77,7 +77,7 @@ class Python(Kind):
         if not file.is_file() and not bind.program.offline:
             bind.report(MissingFile(span=written.span, message=f"no file `{name}` beside the recipe", help=("the module is a file in the recipe's own folder",)))
             return None
-        schema = Schema(tuple(Column(n, t, settings.columns.spans.get(n)) for n, t in settings.columns.types.items()))
+        schema = Schema(tuple(Column(n, bind.typing.written(t), settings.columns.spans.get(n)) for n, t in settings.columns.types.items()))
         return bind.bound(
             outputs={"": schema},
             meaning={"settings.call": settings.call, "columns": dict(schema.types), "settings.version": settings.version},

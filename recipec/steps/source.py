@@ -58,6 +58,9 @@ class SourceSettings(Settings):
     license: str = ""
 
 
+DOES_NOT_PARSE = "does not parse"
+
+
 @dataclass(frozen=True)
 class SourcePlan:
     reader: Reader
@@ -69,6 +72,20 @@ class SourcePlan:
     max_bad: float
     encoding: str
     tests: Chain
+
+    def too_many_bad(self, ctx: RunContext, run_key: str, rows: int, outcome: Outcome) -> StepFailed | None:
+        """The failure where more rows do not parse than ``max_bad`` allows; the bad rows stay to be looked at."""
+        bad = outcome.dropped[DOES_NOT_PARSE]
+        if bad <= self.max_bad * rows:
+            return None
+        found = ctx.con.execute("SELECT file, row, reason, text[:200] AS text FROM recipec.bad WHERE run_key = ? ORDER BY file, row LIMIT 5", [run_key])
+        names = [d[0] for d in found.description]
+        return StepFailed(
+            f"{bad:,} of {rows:,} rows do not parse ({bad / rows:.1%}), more than `max_bad: {self.max_bad * 100:.4g}%` allows",
+            f"see them all: recipec bad {ctx.program.root.source.path} {ctx.step.name}; mend the file, say its `encoding`, declare the columns' types, "
+            "or raise max_bad",
+            [dict(zip(names, r, strict=True)) for r in found.fetchall()],
+        )
 
 
 @step("source")
@@ -208,7 +225,7 @@ class Source(Kind):
         if bind.program.offline:
             if declared is None:
                 return Schema(unknown=True)
-            return Schema(tuple(Column(n, normal_type(t), declared.spans.get(n)) for n, t in declared.types.items()))
+            return Schema(tuple(Column(n, bind.typing.written(t), declared.spans.get(n)) for n, t in declared.types.items()))
         try:
             header = bind.program.reading.header(reader, files, settings.encoding)
         except DataError as error:
@@ -221,7 +238,7 @@ class Source(Kind):
                 problem = UnknownColumn(span=declared.spans[name], wanted=name, candidates=tuple(header))
                 problem.suggest(f"the files have no column `{name}`", listing="they have")
                 bind.report(problem)
-        return Schema(tuple(Column(n, normal_type(t), declared.spans.get(n)) for n, t in declared.types.items()))
+        return Schema(tuple(Column(n, bind.typing.written(t), declared.spans.get(n)) for n, t in declared.types.items()))
 
     def run(self, plan: SourcePlan, ctx: RunContext) -> Outcome:
         from recipec.engines.tests import run_tests
@@ -254,18 +271,10 @@ class Source(Kind):
                 rows -= repeated
         outcome.rows_out = rows
         if bad_rows:
-            outcome.dropped["does not parse"] = bad_rows
+            outcome.dropped[DOES_NOT_PARSE] = bad_rows
             outcome.extra["bad"] = True
             con.execute(f"INSERT INTO recipec.bad SELECT {quote_text(ctx.run_key)}, file, row, reason, text FROM {quote(bad)}")
-            share = bad_rows / (rows + bad_rows)
-            if share > plan.max_bad:
-                examples = con.execute(f"SELECT file, row, reason, text[:200] AS text FROM {quote(bad)} ORDER BY file, row LIMIT 5")
-                names = [d[0] for d in examples.description]
-                raise StepFailed(
-                    f"{bad_rows:,} of {rows + bad_rows:,} rows do not parse ({share:.1%}), more than `max_bad: {plan.max_bad:.4g}` allows",
-                    "mend the file, declare the columns' types, or raise max_bad",
-                    [dict(zip(names, r, strict=True)) for r in examples.fetchall()],
-                )
+            outcome.failure = plan.too_many_bad(ctx, ctx.run_key, rows + bad_rows, outcome)
             some = "1 row does" if bad_rows == 1 else f"{bad_rows:,} rows do"
             ctx.note(f"{some} not parse: recipec bad {ctx.program.root.source.path} {ctx.step.name}")
         run_tests(ctx, plan.tests.tests, ctx.target, outcome)
