@@ -18,6 +18,10 @@ from typing import Literal, NamedTuple, TypeAlias
 from recipec.readers._files import MAX_RECORD, MAX_SHOWN
 from recipec.readers._stream import NOT_TEXT, Frame, absent, is_utf8
 
+WORTH_A_FRAME = 1 << 12
+"""Bytes of plain lines that are faster as a frame of their own than record by record."""
+MOST_AT_ONCE = 10_000
+"""Records of one frame that are found one by one."""
 TOO_LONG = f"longer than {MAX_RECORD >> 20} MiB"
 _BLANK = re.compile(rb"\n\n+")
 _BLANK_TEXT = re.compile(rb"\n(?:[ \t\r]*\n)+")
@@ -77,7 +81,7 @@ def _line_end(text: bytes, start: int) -> int:
 @cache
 def _quoted(quote: bytes) -> re.Pattern[bytes]:
     """What is quoted, the last perhaps without its end."""
-    return re.compile(rb"(Q[^Q]*(?:QQ[^Q]*)*(?:Q|\Z))".replace(b"Q", re.escape(quote)))
+    return re.compile(rb"(Q[^Q]*+(?:QQ[^Q]*+)*+(?:Q|\Z))".replace(b"Q", re.escape(quote)))
 
 
 @dataclass
@@ -249,7 +253,16 @@ class Framer:
                 yield Frame(self.file, start, rs.join(good), rs, fs, mark)
             good = []
 
+        next_quote = 0
         while at < len(text):
+            if at >= next_quote >= 0:
+                next_quote = text.find(self.quote, at)
+            plain = len(text) if next_quote < 0 else text.rfind(b"\n", at, next_quote) + 1
+            if plain - at > WORTH_A_FRAME:  # lines without a quote
+                yield from flush()
+                yield from self._plain(text[at:plain])
+                at, start = plain, self.row
+                continue
             if text.startswith((b"\n", b"\r\n"), at) or (text.startswith(b"\r", at) and at + 1 == len(text)):
                 at = _line_end(text, at)
                 continue
@@ -264,6 +277,9 @@ class Framer:
             if wrong is None:
                 good.append(fs.join(mark if f is None else f for f in record.fields))
                 self.row += 1
+                if len(good) == MOST_AT_ONCE:
+                    yield from flush()
+                    start = self.row
             else:
                 yield from flush()
                 yield self._bad(text[at : record.end], wrong)

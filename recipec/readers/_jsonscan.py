@@ -16,9 +16,10 @@ from recipec.readers._files import BLOCK, MAX_RECORD, MAX_SHOWN
 from recipec.readers._framing import TOO_LONG
 from recipec.readers._stream import Frame, absent
 
-_TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|["\[\]{}]', re.S)
-_TEXT = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.S)
-_ESCAPE_OR_END = re.compile(rb'\\.|"', re.S)
+# Possessive throughout: the states of a long text's backtracking would take gigabytes.
+_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|["\[\]{}]', re.S)
+_TEXT = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.S)
+_IN_TEXT = re.compile(rb'(?:[^"\\]++|\\.)*+', re.S)
 _PLAIN_END = re.compile(rb'[\s,\]}:\[{"]')
 _BLANK = re.compile(rb"[ \t\r\n]*")
 
@@ -210,12 +211,14 @@ class Scanner:
         if not self.begun:
             start = self.buffer[place : place + 20].decode("utf-8", "backslashreplace")
             raise DataError(f"`{self.file.name}` is not JSON: it begins with {start!r}")
+        text = b""
         while (end := self.buffer.find(b"\n", self.at)) < 0:
+            text += self.buffer[self.at :][: MAX_SHOWN - len(text)]
+            self.at = end = len(self.buffer)
             if not self._more():
-                end = len(self.buffer)
                 break
         yield from self._flush()
-        yield self._bad(self.buffer[self.at : end][:MAX_SHOWN], "not JSON")
+        yield self._bad(text + self.buffer[self.at : end][: MAX_SHOWN - len(text)], "not JSON")
         self.at = end
 
     def _wrong(self, expected: str) -> DataError:
@@ -302,7 +305,12 @@ class Scanner:
     def _skip(self) -> None:
         """Pass over the value at ``at``, however long it is."""
         if self.buffer[self.at : self.at + 1] not in (b"{", b"[", b'"'):
-            self.at = self._end(bounded=False)
+            while (found := _PLAIN_END.search(self.buffer, self.at + 1)) is None:
+                self.at = len(self.buffer) - 1
+                if not self._more():
+                    self.at = len(self.buffer)
+                    return
+            self.at = found.start()
             return
         depth = 0
         while True:
@@ -331,12 +339,11 @@ class Scanner:
         """Out of a text that is longer than any record may be."""
         self.at += 1
         while True:
-            after = self.at
-            for found in _ESCAPE_OR_END.finditer(self.buffer, self.at):
-                after = found.end()
-                if found[0] == b'"':
-                    self.at = after
-                    return
-            self.at = len(self.buffer) - self.buffer[after:].endswith(b"\\")
-            if not self._more():
+            inside = _IN_TEXT.match(self.buffer, self.at)
+            assert inside is not None
+            self.at = inside.end()
+            if self.buffer.startswith(b'"', self.at):
+                self.at += 1
+                return
+            if not self._more():  # at the end of what is there, but for a backslash whose character is still to come
                 raise _Cut

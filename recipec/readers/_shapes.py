@@ -89,7 +89,7 @@ def deeper_than(text: str, levels: int) -> bool:
     return False
 
 
-_BRACKETS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]')
+_BRACKETS = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{}]')
 
 
 def _parsed(structure: str) -> Any:

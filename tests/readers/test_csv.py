@@ -7,12 +7,16 @@ import random
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
 from readers_harness import read
 
 from recipec.api import DataError
 from recipec.readers import _files
-from recipec.readers._stream import ColumnsDiffer, TypeConflict
+from recipec.readers._framing import Framer
+from recipec.readers._stream import ColumnsDiffer, TypeConflict, checked
 
 
 def test_types_are_inferred_where_nothing_is_lost(given: Any) -> None:
@@ -254,3 +258,26 @@ def test_dawid_skene(data: Path) -> None:
     r = read(data, "csv", "dawid_skene_1979/labels.csv")
     assert set(r.types.values()) == {"BIGINT"}
     assert len({(p, o) for p, o, *_ in r.rows}) == 45 * 5
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis.given(body=st.text(alphabet='a1,"\n\r\x1e é', max_size=80), block=st.integers(1, 50), broken=st.booleans())
+def test_what_duckdb_makes_of_it_is_what_the_rules_say(
+    given: Any, monkeypatch: pytest.MonkeyPatch, body: str, block: int, broken: bool
+) -> None:
+    """Fields, places and bad rows against the record-by-record reading of the whole text."""
+    monkeypatch.setattr(_files, "BLOCK", block)
+    content = body.encode().replace(b"\xc3\xa9", b"\xc3") if broken else body.encode()
+    r = given("csv")(b"p,q\n" + content, declared={"p": "VARCHAR", "q": "VARCHAR"})
+    good: list[tuple[int, tuple[str | None, ...]]] = []
+    bad: list[tuple[int, str]] = []
+    framer = Framer(0, b",", b'"', 2)
+    for frame in checked(framer._exact(content, True), "utf-8"):
+        for i, record in enumerate(frame.text.decode().split(frame.rs.decode()) if frame.why is None else [""], frame.start + 1):
+            fields = record.split(frame.fs.decode()) if frame.fs else []
+            if frame.why is None and len(fields) == 2:
+                good.append((i, tuple("" if f == frame.mark.decode() != "" else f or None for f in fields)))
+            else:
+                bad.append((i, frame.why or f"{len(fields)} field{'s' * (len(fields) != 1)} where 2 are expected"))
+    assert [(place, row) for (_, place), row in zip(r.places, r.rows, strict=True)] == good
+    assert [(b[1], b[2]) for b in r.bad] == bad

@@ -51,14 +51,19 @@ messy = st.text(alphabet='a,"\n\r', max_size=60).map(str.encode)
 sizes = st.integers(1, 40)
 
 
-@settings(max_examples=300, deadline=None)
+@pytest.mark.parametrize("worth", [0, 10, 10_000])
+@settings(max_examples=150, deadline=None)
 @given(data=messy, size=sizes)
-def test_messy_text_frames_alike_in_all_ways(data: bytes, size: int) -> None:
+def test_messy_text_frames_alike_in_all_ways(worth: int, data: bytes, size: int) -> None:
+    _framing.WORTH_A_FRAME = worth
     if b"\n" not in data:
         data += b"\n"  # a file with CR alone is another kind
     if b"\n" not in data[:size]:
         size = len(data)  # how its lines end is told from the first block
-    assert framed(data, size, delimiter=b",", quote=b'"') == exactly(data, delimiter=b",", quote=b'"')
+    found = framed(data, size, delimiter=b",", quote=b'"')
+    _framing.WORTH_A_FRAME = 1 << 30
+    assert found == exactly(data, delimiter=b",", quote=b'"')
+    _framing.WORTH_A_FRAME = 1 << 12
 
 
 @settings(max_examples=150, deadline=None)
