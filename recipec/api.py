@@ -189,6 +189,8 @@ class Kernel:
     returns: str
     processes: bool = True
     version: int = 1
+    given: tuple[str, ...] = ()
+    """Texts that the target gets before the arrays, the same for every batch."""
 
     def __call__(self, *args: str) -> SQL:
         KERNELS[self.name] = self
@@ -581,6 +583,9 @@ class Outcome:
     dropped: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     extra: dict[str, Json] = field(default_factory=dict)
+    failure: DataError | None = None
+    """Why the rows, though made, are not accepted: a failed test, too many bad rows. They are kept to be looked at, and what
+    reads them is not run."""
 
 
 class Kind(ABC):

@@ -42,14 +42,14 @@ class Worker:
         self.process.start()
         theirs.close()
 
-    def send(self, target: str, batch: pa.RecordBatch) -> None:
+    def send(self, target: str, given: tuple[str, ...], batch: pa.RecordBatch) -> None:
         """Give the worker a batch; its answer is had by ``receive``."""
         import pyarrow as pa
 
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, batch.schema) as writer:
             writer.write_batch(batch)
-        self.pipe.send(target)
+        self.pipe.send((target, given))
         self.pipe.send_bytes(sink.getvalue())
 
     def receive(self) -> pa.Array:
@@ -78,12 +78,12 @@ def serve(pipe: Any) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     while True:
         try:
-            target = pipe.recv()
+            target, given = pipe.recv()
             table = pa.ipc.open_stream(pipe.recv_bytes()).read_all()
         except (EOFError, OSError):
             return
         try:
-            result = load(target)(*(c.combine_chunks() for c in table.columns))
+            result = load(target)(*given, *(c.combine_chunks() for c in table.columns))
         except DataError as error:
             pipe.send(False)
             pipe.send_bytes("\n".join(filter(None, (error.message, error.help))).encode())
@@ -122,7 +122,7 @@ class Pool:
                     return worker
         return self.free.get() if wait else None
 
-    def call(self, target: str, batch: pa.RecordBatch) -> pa.Array:
+    def call(self, target: str, given: tuple[str, ...], batch: pa.RecordBatch) -> pa.Array:
         """The kernel's answers for a batch, cut among all workers that are free: DuckDB gives a table of less than a
         row group (122,880 rows) to one thread, and every core should work on it all the same."""
         import pyarrow as pa
@@ -136,7 +136,7 @@ class Pool:
         alive: list[Worker] = []
         try:
             for n, worker in enumerate(workers):
-                worker.send(target, batch.slice(n * size, size))
+                worker.send(target, given, batch.slice(n * size, size))
             answers, problem = [], None
             for worker in workers:
                 try:
@@ -201,7 +201,7 @@ class Kernels:
 
             def local(*columns: Any) -> Any:
                 try:
-                    return target(*(flat(c) for c in columns))
+                    return target(*kernel.given, *(flat(c) for c in columns))
                 except DataError as error:
                     self.problem = error
                     raise
@@ -215,7 +215,7 @@ class Kernels:
             arrays = [flat(c) for c in columns]
             batch = pa.record_batch(arrays, names=[f"c{i}" for i in range(len(arrays))])
             try:
-                return pool.call(kernel.target, batch)
+                return pool.call(kernel.target, kernel.given, batch)
             except DataError as error:
                 self.problem = error
                 raise

@@ -13,6 +13,7 @@ from recipec.resolve.aggregates import first_aggregate
 from recipec.resolve.expand import ExpansionFailed, canonical, expand
 from recipec.resolve.expr import Lowerer, LoweringFailed
 from recipec.resolve.problems import UnknownColumn, WrongForm, WrongType
+from recipec.resolve.prompts import prompt_of
 from recipec.resolve.refusal import explain_refusal, looks_at_many, mixes_rows, wrong_condition
 from recipec.resolve.sql import join
 from recipec.resolve.types import accepts, comparable, family, shown
@@ -134,7 +135,11 @@ class StepBinder:
             table=self.table_name,
             random=self.random,
             unknown=schema.unknown,
-            macros=(*self.names.defs, *(f"{alias}.{d}" for alias, inner in self.names.imports.items() for d in inner.defs)),
+            macros=(
+                *self.names.defs,
+                *self.names.prompts,
+                *(f"{alias}.{d}" for alias, inner in self.names.imports.items() for d in (*inner.defs, *inner.prompts)),
+            ),
             steps=frozenset(self.names.steps),
             **more,
         )
@@ -203,7 +208,7 @@ class StepBinder:
         """Names of functions, where the columns are not known and so nothing is typed."""
         ok = True
         for n in tree.walk(node):
-            if isinstance(n, tree.Call) and isinstance(n.func, tree.Name) and find_function(n.func.id) is None:
+            if isinstance(n, tree.Call) and isinstance(n.func, tree.Name) and find_function(n.func.id) is None and prompt_of(n) is None:
                 name, known = n.func.id.lower(), [self.typing.functions(kind) for kind in ("scalar", "macro", "aggregate")]
                 if name not in ("coalesce", "random") and not any(name in names for names in known):
                     self.report(lowerer.unknown_function(n.func, tuple(sorted(known[0] | known[1]))))

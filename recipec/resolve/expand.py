@@ -14,6 +14,8 @@ from typing import Any, Protocol, cast
 from recipec.api import find_function
 from recipec.diagnostics import Diagnostic, Findings
 from recipec.resolve.problems import AmbiguousName, BadValue, Cycle, TooLarge, WrongArguments
+from recipec.resolve.prompts import Prompt, PromptName
+from recipec.resolve.prompts import call as prompt_call
 from recipec.resolve.types import TypeProblem, duckdb_type
 from recipec.resolve.values import BrokenName, EnvText
 from recipec.source import Span
@@ -36,6 +38,9 @@ class Names(Protocol):
 
     def macro(self, node: tree.Name | tree.Field) -> tuple[tree.Def, Names] | None:
         """A ``def`` and the names that its body sees."""
+
+    def prompt(self, node: tree.Name | tree.Field) -> Prompt | None:
+        """A checked template."""
 
     def is_broken(self, node: tree.Name | tree.Field) -> bool:
         """Whether a name is one whose definition is wrong: using it is no second mistake."""
@@ -140,7 +145,13 @@ class Expander:
         if macro is None:
             if names.is_broken(node.func):
                 raise ExpansionFailed
-            return replace(node, args=args)
+            prompt = names.prompt(node.func)
+            if prompt is None:
+                return replace(node, args=args)
+            called = prompt_call(node, prompt, args)
+            if not isinstance(called, tree.Call):
+                raise self.fail(called)
+            return called
         definition, inner = macro
         if any(d is definition for d in self.stack):
             raise self.fail(
@@ -269,6 +280,8 @@ def canonical(node: tree.Expr) -> str:
         case tree.Index(base=base, start=start, stop=stop, slice=is_slice):
             ends = [canonical(x) if x is not None else "_" for x in ((start, stop) if is_slice else (start,))]
             return f"([] {canonical(base)} {' '.join(ends)})"
+        case tree.Call(func=PromptName(prompt=prompt), args=args):
+            return f"(template {prompt.digest} {' '.join(canonical(a.value) for a in args)})"
         case tree.Call(func=func, args=args):
             name = func.id if isinstance(func, tree.Name) else canonical(func)
             known = find_function(name)

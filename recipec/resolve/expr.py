@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from recipec.api import HIDDEN, KEY, REQUIRED, SQL, Function, Parameter, find_function, literal, quote
+from recipec.api import HIDDEN, REQUIRED, SQL, Function, Parameter, find_function, literal, quote
 from recipec.diagnostics import Findings, replace_fix
 from recipec.registry import names as registry_names
 from recipec.resolve import volatile
@@ -26,6 +26,7 @@ from recipec.resolve.problems import (
     WrongForm,
     WrongType,
 )
+from recipec.resolve.prompts import Prompt, prompt_of
 from recipec.resolve.sql import Fragment, join
 from recipec.resolve.types import TypeProblem, duckdb_type, form, shown
 from recipec.resolve.values import NotAConstant, constant
@@ -291,7 +292,20 @@ class Lowerer:
             self.compared(node.left, node.right, (left, right), node.op_span)
         return join("(", left, f" {_BINARY[op]} ", right, ")", span=span)
 
+    def prompt(self, node: tree.Call, prompt: Prompt, local: frozenset[str], free: bool) -> Fragment:
+        """A template's call, its arguments in the order of its parameters."""
+        parts: list[Fragment] = []
+        for arg, (name, type) in zip(node.args, prompt.params, strict=True):
+            fragment = self.lower(arg.value, local, free)
+            if type is not None and not local and not isinstance(arg.value, tree.Null):
+                self.probes.append(Probe(fragment, type, f"template `{prompt.name}` takes {shown(type)} as `{name}`", arg.span))
+            parts.append(fragment)
+        result = join(*prompt.sql(parts), span=node.span)
+        return join(self.hoist(result), span=node.span) if self.hoist is not None and free and not local else result
+
     def call(self, node: tree.Call, local: frozenset[str], free: bool) -> Fragment:
+        if (prompt := prompt_of(node)) is not None:
+            return self.prompt(node, prompt, local, free)
         if isinstance(node.func, tree.Field):
             known = tuple(m for m in self.macros if "." in m)
             problem = UnknownFunction(span=node.func.span, wanted=node.func.span.text, candidates=known)

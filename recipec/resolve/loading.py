@@ -149,6 +149,11 @@ class Loader:
                     self.findings.add(DuplicateName(span=item.span, message="a second `recipe` header", help=("keep one",)))
                 case _:
                     pass
+        if module.templates:
+            # Jinja2 is imported for recipes that have templates alone.
+            from recipec.templates.check import check
+
+            check(module, self.findings)
         self.parameters(module, params)
         self.steps(module, items, places)
         return module

@@ -13,6 +13,7 @@ from recipec.syntax import tree
 
 if TYPE_CHECKING:
     from recipec.resolve.loops import Until
+    from recipec.resolve.prompts import Prompt
 
 
 class HeaderSettings(Settings):
@@ -48,6 +49,8 @@ class Module:
     param_nodes: dict[str, tree.Param] = field(default_factory=dict)
     defs: dict[str, tree.Def] = field(default_factory=dict)
     templates: dict[str, tree.Template] = field(default_factory=dict)
+    prompts: dict[str, Prompt] = field(default_factory=dict)
+    """The templates that were checked and can be used."""
     imports: dict[str, Module] = field(default_factory=dict)
     steps: dict[str, str] = field(default_factory=dict)
     """Local name to global name, as seen from outside any ``repeat``."""
@@ -95,6 +98,14 @@ class Module:
             return None
         return (module.defs[name], module) if name in module.defs else None
 
+    def prompt(self, node: tree.Name | tree.Field) -> Prompt | None:
+        """The template that a name means."""
+        try:
+            module, name = self.owner(node)
+        except KeyError:
+            return None
+        return module.prompts.get(name)
+
     def defined(self) -> Iterator[str]:
         yield from self.params
         yield from self.defs
@@ -107,7 +118,7 @@ class RoundModule(Module):
     """The names of a file as one round of a ``repeat`` sees them."""
 
     def __init__(self, outer: Module, steps: dict[str, str], params: dict[str, Any]) -> None:
-        super().__init__(outer.source, outer.file, outer.prefix, {**outer.params, **params}, outer.param_nodes, outer.defs, outer.templates)
+        super().__init__(outer.source, outer.file, outer.prefix, {**outer.params, **params}, outer.param_nodes, outer.defs, outer.templates, outer.prompts)
         self.imports, self.steps, self.broken = outer.imports, steps, outer.broken
 
 

@@ -1,0 +1,103 @@
+"""The filters and tests of templates: Jinja's own, held to bounds, and with SQL's sense of null."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import wraps
+from itertools import islice
+from types import GeneratorType
+from typing import Any
+
+from jinja2.filters import FILTERS as DEFAULT_FILTERS
+from jinja2.runtime import Undefined
+from jinja2.tests import TESTS as DEFAULT_TESTS
+
+from recipec.templates.language import FILTERS, LARGEST, LONGEST_RANGE, TESTS, WIDEST
+
+
+class Null(Exception):
+    """A null was about to be printed: the value of the whole template is null."""
+
+
+class Refused(Exception):
+    """What a template must not do; the message says what and why."""
+
+
+TAKE_NULL = frozenset({"default", "d", "tojson"})
+WIDTHS = frozenset({"center", "indent", "batch", "slice"})
+
+
+def default(value: Any, default_value: Any = "", boolean: bool = False) -> Any:
+    """Another value for one that is not there, null, or (with ``boolean``) empty."""
+    return default_value if value is None or isinstance(value, Undefined) or (boolean and not value) else value
+
+
+def tojson(value: Any, indent: int | None = None) -> str:
+    """JSON as other programs write it: no HTML escapes, letters of all scripts as they are."""
+    return json.dumps(value, ensure_ascii=False, indent=None if indent is None else min(int(indent), 16))
+
+
+def replaced(text: str, old: str, new: str, count: int | None = None) -> str:
+    most = text.count(old) if count is None else min(count, text.count(old))
+    if most * (len(new) - len(old)) + len(text) > LARGEST:
+        raise Refused(f"this makes more than {LARGEST:,} characters")
+    return text.replace(old, new, -1 if count is None else count)
+
+
+def _replace(value: Any, old: str, new: str, count: int | None = None) -> str:
+    return replaced(str(value), str(old), str(new), count)
+
+
+def _indent(value: Any, width: int | str = 4, first: bool = False, blank: bool = False) -> str:
+    text = str(value)
+    added = width if isinstance(width, int) else len(width)
+    if (text.count("\n") + 1) * max(added, 0) + len(text) > LARGEST:
+        raise Refused(f"this makes more than {LARGEST:,} characters")
+    made: str = DEFAULT_FILTERS["indent"](text, width, first, blank)
+    return made
+
+
+OWN: dict[str, Callable[..., Any]] = {"default": default, "d": default, "tojson": tojson, "replace": _replace, "indent": _indent}
+
+
+def bounded(name: str, work: Callable[..., Any], spend: Callable[[int], None]) -> Callable[..., Any]:
+    """A filter that refuses nulls that it would print and widths without measure, gives lists in place of generators, and pays for
+    the size of what it looks at."""
+    place = 1 if getattr(work, "jinja_pass_arg", None) is not None else 0
+
+    @wraps(work)
+    def run(*args: Any, **named: Any) -> Any:
+        value = args[place]
+        if value is None and name not in TAKE_NULL:
+            raise Null
+        if isinstance(value, (str, list, tuple, dict)):
+            spend(len(value))
+        if name in WIDTHS:
+            wide = next((a for a in (*args[place + 1 :], *named.values()) if isinstance(a, int) and abs(a) > WIDEST), None)
+            if wide is not None:
+                raise Refused(f"`{name}` with {wide:,}: {WIDEST:,} is the most")
+        if name == "join":
+            value = list(value) if not isinstance(value, (list, tuple, str)) else value
+            if any(item is None for item in value) and not named.get("attribute"):
+                raise Null
+            between = args[place + 1] if len(args) > place + 1 else named.get("d", "")
+            if len(value) * len(str(between)) > LARGEST:
+                raise Refused(f"this makes more than {LARGEST:,} characters")
+        made = work(*args, **named)
+        if isinstance(made, GeneratorType):
+            made = list(islice(made, LONGEST_RANGE + 1))
+            if len(made) > LONGEST_RANGE:
+                raise Refused(f"`{name}` makes more than {LONGEST_RANGE:,} items")
+        return made
+
+    return run
+
+
+def filter_table(spend: Callable[[int], None]) -> dict[str, Callable[..., Any]]:
+    """The filters of one sandbox, which pay from its budget."""
+    works: dict[str, Any] = {**DEFAULT_FILTERS, **OWN}
+    return {name: bounded(name, works[name], spend) for name in sorted(FILTERS)}
+
+
+TEST_TABLE: dict[str, Callable[..., Any]] = {name: DEFAULT_TESTS[name] for name in sorted(TESTS)}
