@@ -52,7 +52,10 @@ def complaints(con: duckdb.DuckDBPyConnection, query: str, inputs: Collection[st
     if told.get("error"):
         if told.get("error_type") == "parser":
             place = told.get("position")
-            return [Complaint("form", told["error_message"], "", None if place is None else code_points(query, int(place)))]
+            near = re.search(r'at or near "(\w+)"', told["error_message"])
+            word = near[1] if near is not None and near[1].lower() in {i.lower() for i in inputs} else None
+            help = f'`{word}` is a word of SQL: as the name of a table it stands in quotes, "{word}"' if word else ""
+            return [Complaint("form", told["error_message"], help, None if place is None else code_points(query, int(place)), len(word or " "))]
         return [Complaint("form", "this is not a SELECT", "a `sql` step is one SELECT over its inputs; it changes nothing else")]
     statements = told["statements"]
     if len(statements) != 1:
