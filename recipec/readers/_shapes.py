@@ -61,7 +61,8 @@ def infer_shape(con: duckdb.DuckDBPyConnection, texts: Sequence[str]) -> Shape:
     objects, others, number = execute(con, select, [shallow])[0]
     wide = any(re.search(r"(?<![0-9.])[0-9]{19}", t) for t in texts)
     if number:
-        shape = Shape(_fields(_parsed(objects), wide))
+        structure = _parsed(objects)  # "JSON" when all objects are empty
+        shape = Shape(_fields(structure if isinstance(structure, dict) else {}, wide))
     elif others is not None and _parsed(others) != "NULL":
         shape = Shape((Field(VALUE, VALUE, _type(_parsed(others), wide)),), whole=True)
     else:

@@ -5,12 +5,16 @@ import json
 from pathlib import Path
 from typing import Any
 
+import duckdb
+import hypothesis
 import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
 from readers_harness import read
 
 from recipec.api import DataError
 from recipec.readers import _files, _jsonscan
-from recipec.readers._shapes import DEEPEST, deeper_than
+from recipec.readers._shapes import DEEPEST, children, deeper_than
 from recipec.readers._stream import TypeConflict
 
 
@@ -309,3 +313,58 @@ def test_cmrc2018(data: Path) -> None:
     assert [dict(zip(r.types, row, strict=True)) for row in r.rows] == expected
     assert len(expected) == 256
     assert len(read(data, "json", "cmrc2018/trial.json", at="qas").rows) == sum(len(e["qas"]) for e in expected) == 1_002
+
+
+# Whatever a sample holds, its types hold ------------------------------------------------------------------------------
+
+scalars = st.none() | st.booleans() | st.integers(-(10**6), 10**6) | st.floats(allow_nan=False, width=32) | st.text(max_size=4)
+values = st.recursive(
+    scalars, lambda v: st.lists(v, max_size=3) | st.dictionaries(st.sampled_from(["p", "q", "r.s", "文"]), v, max_size=3), max_leaves=6
+)
+some_records = st.lists(st.dictionaries(st.sampled_from(["a", "b", "c"]), values, max_size=3), min_size=1, max_size=5)
+
+
+def plain(value: Any, type: Any) -> Any:
+    """A value that DuckDB made, as JSON would have it; nulls in objects left out."""
+    if value is None or str(type) == "JSON":
+        return without_nulls(json.loads(value)) if value is not None else None
+    inner = children(type) if str(type.id) in ("struct", "list") else {}
+    if str(type.id) == "struct":
+        made = {k: plain(v, inner[k]) for k, v in value.items()}
+        return {k: v for k, v in made.items() if v is not None}
+    if str(type.id) == "list":
+        return [plain(v, inner["child"]) for v in value]
+    return value
+
+
+def without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: without_nulls(v) for k, v in value.items() if v is not None}
+    return [without_nulls(v) for v in value] if isinstance(value, list) else value
+
+
+def loosely(value: Any, type: Any) -> Any:
+    """What a column without any value but null and empty ones may turn a value into: nothing to compare."""
+    if str(type) == "VARCHAR" and not isinstance(value, str):
+        return None
+    inner = children(type) if str(type.id) in ("struct", "list") else {}
+    if str(type.id) == "list" and isinstance(value, list):
+        return [loosely(v, inner["child"]) for v in value]
+    if str(type.id) == "struct" and isinstance(value, dict):
+        return {k: v for k, v in ((k, loosely(v, inner[k])) for k, v in value.items()) if v is not None}
+    return value
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis.given(records=some_records, nested=st.booleans())
+def test_records_come_back(given: Any, records: list[dict[str, Any]], nested: bool) -> None:
+    if nested:
+        r = given("json")(json.dumps({"x": {"y": records}}, ensure_ascii=False), at="x.y")
+    else:
+        r = given("jsonl")("\n".join(json.dumps(record) for record in records))
+    assert r.bad == []
+    types = {name: duckdb.sqltype(type) for name, type in r.types.items()}
+    for row, record in zip(r.rows, records, strict=True):
+        made = {name: plain(value, types[name]) for name, value in zip(r.types, row, strict=True)}
+        expected = {name: loosely(without_nulls(record[name]), types[name]) for name in record}
+        assert {k: v for k, v in made.items() if v is not None} == {k: v for k, v in expected.items() if v is not None}
