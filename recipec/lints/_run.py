@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 
 from recipec.diagnostics import Diagnostic
@@ -23,6 +24,7 @@ def names() -> tuple[str, ...]:
 
 def lints() -> Iterator[type[Lint]]:
     for name in names():
+        import_module(f"{__package__}.{name.replace('-', '_')}")
         found: type[Lint] | None = find("lint", name, plugins=False)
         if found is not None:
             yield found

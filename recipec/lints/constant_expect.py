@@ -18,8 +18,8 @@ class ConstantExpect(Lint):
     ``expect overlap(a.x, b.x) >= 0`` is true of any two tables: the author meant ``== 0``, and believes the tables apart.
     Lengths and counts are never below zero, shares lie between 0 % and 100 %.
 
-    Breck and others (The ML Test Score, IEEE Big Data 2017) count tests of the data among those that a system is ready with;
-    a test counts when it can fail.
+    Breck and others (The ML Test Score, IEEE Big Data 2017) score a system by, among others, the tests that it makes of its
+    data. One that cannot fail scores and protects nobody.
 
     Bad: ``expect missing(tidy.text) >= 0``. Good: ``expect missing(tidy.text) == 0``.
 

@@ -49,8 +49,8 @@ class LicenseConflict(Lint):
     written by an ``export``, not those that are only compared with. This is no legal advice.
 
     Longpre and others (A large-scale audit of dataset licensing and attribution in AI, Nature Machine Intelligence 6, 2024)
-    traced over 1,800 text data sets: hosting sites left out the licence of more than 70 % and had more than half of the rest
-    wrong.
+    traced over 1,800 text data sets: on the sites that host them, licences were left out in more than 70 % and wrong in more
+    than 50 % of cases.
 
     Bad: ``recipe "qa" { license: "MIT" }`` with ``source squad = json("squad.json") { license: "CC-BY-SA-4.0" }``.
     Good: ``recipe "qa" { license: "CC-BY-SA-4.0" }``.

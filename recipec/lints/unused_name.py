@@ -17,8 +17,8 @@ class UnusedName(Lint):
     A parameter that nothing reads is the worst of them: ``--set min_words=8`` is accepted and changes nothing. In a file
     without an export nothing is said: such a file may be there for others to import.
 
-    The same has happened to command lines: Xu and others (Do Not Blame Users for Misconfigurations, SOSP 2013) found settings
-    that are read and silently ignored among the commonest ways in which systems mislead those who configure them.
+    Xu and others (Do Not Blame Users for Misconfigurations, SOSP 2013) name silent ignorance, a setting that is taken and has
+    no effect, among the ways in which systems mislead those who configure them.
 
     Bad: ``param min_words: int = 5`` with ``drop where words(text) < 5``. Good: ``drop where words(text) < min_words``.
 

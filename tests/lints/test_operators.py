@@ -54,11 +54,10 @@ def test_one_that_copies_rows(new: None) -> None:
 
 @pytest.mark.parametrize("new", [Traits(scope="global", fits_on_data=True)], indirect=True)
 def test_one_that_learns_from_the_rows(new: None) -> None:
-    split = "split final from rows { train: 80%  test: 20% }\nclean train from final.train { novel(n) }\nsplit folds from train { folds: 3 }\n"
-    assert found(split) == []
-    assert found("clean fit from rows { novel(n) }\nclean tidy from fit { n = n + 1 }\nsplit final from tidy { train: 80%  test: 20% }\n") == [
-        (3, "fit-before-split")
-    ]
+    split = "split final from {} {{ train: 80%  test: 20% }}\n"
+    assert found(split.format("rows") + "clean train from final.train { novel(n) }\nsplit folds from train { folds: 3 }\n") == []
+    fit = "clean fit from rows { novel(n) }\nclean tidy from fit { n = n + 1 }\n"
+    assert found(fit + split.format("tidy")) == [(3, "fit-before-split")]
 
 
 @pytest.mark.parametrize("new", [Traits(scope="global", changes_rows=True, removes_duplicates=True)], indirect=True)
