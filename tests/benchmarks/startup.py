@@ -34,7 +34,7 @@ def recipe(steps: int = 41) -> str:
             '  drop where short(description) as "too short"',
             f"  n{i % 5} = length(description) + {i}",
             f'  keep where n{i % 5} between 1 and 10000 as "size"',
-            '  keep where section in ["games", "science", "sound", "web"]',
+            f'  keep where section not in ["games{i}", "science{i}", "sound{i}", "web{i}"]',
             r'  drop where description matches r/\b(player|puzzle)\b/i as "games"',
             '  summary = case when summary is null then "" else upper(summary) end',
             '  flag = length(summary) > 3 and description like "a%"',
