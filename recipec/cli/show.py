@@ -9,6 +9,7 @@ examples:
   recipec show tidy --dropped                     rows dropped, with the reason
   recipec show tidy --dropped "too short" --long
   recipec show packages.recipe tidy --format csv --limit 0 > tidy.csv
+  recipec show tidy --render ask --limit 3        the prompts that the template `ask` makes of the rows
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from recipec.cli._errors import CannotRun
+from recipec.cli._options import add_sets
 from recipec.cli._parser import choice, number
-from recipec.cli._project import Results, add_workspace, opened, split_arguments, workspace_folder
+from recipec.cli._project import Results, add_workspace, opened, program_of, split_arguments, workspace_folder
 from recipec.diagnostics import nearest
 from recipec.report.terminal import Terminal
 
@@ -31,11 +33,13 @@ EVERY = "*"
 def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("words", nargs="*", metavar="[FILE.recipe] STEP", help="a step or a part")
     add_workspace(parser)
+    add_sets(parser)
     parser.add_argument("--limit", type=number(0), default=20, metavar="N", help="rows to show, 0 for all (default: 20)")
     parser.add_argument("--columns", metavar="A,B", help="only these columns, in this order")
     parser.add_argument("--where", metavar="SQL", help="only the rows for which this holds")
     parser.add_argument("--sort", metavar="SQL", help="in this order: `length(text) desc, id`")
     parser.add_argument("--dropped", nargs="?", const=EVERY, metavar="REASON", help="the rows that the step dropped, all or for one reason")
+    parser.add_argument("--render", metavar="TEMPLATE", help="the prompts that a template makes of the rows: its parameters are columns by name")
     parser.add_argument("--keys", action="store_true", help="show _key and _parent too")
     parser.add_argument("--long", action="store_true", help="one row below the other, texts whole")
     parser.add_argument("--format", type=choice("text", "json", "csv"), default="text", metavar="FORMAT", help="text, json or csv")
@@ -50,7 +54,14 @@ def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
         if built.parts == [] and args.dropped is None:
             raise CannotRun(f"`{step}` is a {built.kind.partition('@')[0]}: it has no table to show")
         query = dropped(results, name, built, args.dropped) if args.dropped is not None else kept(workspace, built, part)
-        return show(args, Selection(workspace, query, args), wanted, out, err)
+        selection = Selection(workspace, query, args)
+        if args.render is None:
+            return show(args, selection, wanted, out, err)
+        from recipec.cli import _render
+
+        args.recipe = recipe or name
+        program = program_of(args, err)
+        return 1 if program is None else _render.render(args, selection, _render.find(program.root, args.render), out)
 
 
 def kept(workspace: Workspace, built: Built, part: str | None) -> str:
@@ -62,6 +73,8 @@ def dropped(results: Results, recipe: str, built: Built, reason: str) -> str:
     from recipec.api import literal
 
     reasons: list[str] = built.extra.get("reasons", [])
+    if built.kind.startswith("source@"):
+        raise CannotRun(f"`{built.step}` is a source: rows that do not parse or repeat a key are shown by", f"recipec bad {built.step}")
     if reason not in (EVERY, *reasons):
         guess = nearest(reason, reasons)
         listed = ", ".join(f'"{r}"' for r in dict.fromkeys(reasons))
@@ -104,7 +117,12 @@ class Selection:
         self.counted = f"SELECT count(*) FROM ({query}){where}"
         order = ", ".join(x for x in (args.sort, natural) if x)
         limit = f" LIMIT {args.limit}" if args.limit else ""
-        self.query = f"SELECT {', '.join(map(quote, names))} FROM ({query}){where}" + (f" ORDER BY {order}" if order else "") + limit
+        self.rest = f"FROM ({query}){where}" + (f" ORDER BY {order}" if order else "") + limit
+        self.query = f"SELECT {', '.join(map(quote, names))} {self.rest}"
+
+    def rendering(self, columns: list[str]) -> str:
+        """The key and some expressions over all columns, for the rows chosen and in their order."""
+        return f"SELECT {', '.join(['_key', *columns])} {self.rest}"
 
     def checked(self, sql: str) -> list[tuple[Any, ...]]:
         """Rows of a query that holds words of the user's: DuckDB's refusal is theirs to read."""

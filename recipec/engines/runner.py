@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol
 from recipec.api import DataError, Outcome, TableRef, literal, quote
 from recipec.engines.batches import Kernels
 from recipec.engines.context import RunContext, StepFailed
+from recipec.engines.tests import test_again
 from recipec.engines.until import round_to_skip
 from recipec.plan.fingerprint import file_digests, guards_key, run_key
 from recipec.plan.planner import Plan, Planned, program_id, stale
@@ -118,11 +119,13 @@ class Runner:
                 self.keep(step, built)
                 self.report(StepResult(step.name, step.kind.name, "reused", planned.why, built))
                 return
-            self.build(planned, key, files)
+            again = built if built is not None and built.parts and step.kind.stale(step.bound.plan, built.extra) is None else None
+            self.build(planned, key, files, again)
         except DataError as error:
             self.report(StepResult(step.name, step.kind.name, "failed", planned.why, error=error))
 
-    def build(self, planned: Planned, key: str, files: dict[str, str]) -> None:
+    def build(self, planned: Planned, key: str, files: dict[str, str], again: Built | None) -> None:
+        """Run a step; or, where ``again`` has its rows already and only its tests are other ones, test them."""
         step, con = planned.step, self.con
         self.begin_run()
         parents = [self.outputs[p.step] for p in step.parents]
@@ -149,13 +152,17 @@ class Runner:
             exports=lambda to: [f for b in self.workspace.built.values() if b.extra.get("to") == to for f in b.extra["files"]],
         )
         with self.translated(step):
-            self.workspace.drop(key)
+            if again is None:
+                self.workspace.drop(key)
             con.execute("BEGIN")
             try:
-                outcome: Outcome = step.kind().run(step.bound.plan, context)
+                outcome: Outcome = step.kind().run(step.bound.plan, context) if again is None else test_again(context, again)
                 if step.bound.files and file_digests(self.workspace, step.bound.files) != files:
                     raise StepFailed("a source file changed while it was read", "run again")
                 built = self.record(planned, key, files, outcome, notes, time.monotonic() - started)
+                if outcome.failure is not None:
+                    # The rows stay, to be looked at and tested again; the step is not done.
+                    self.workspace.set_current(self.recipe, step.name, key)
                 con.execute("COMMIT")
             except BaseException as error:
                 release(error)
@@ -166,6 +173,8 @@ class Runner:
                 raise
             finally:
                 self.drop_temporary(context.scratch)
+        if outcome.failure is not None:
+            raise outcome.failure
         self.keep(step, built)
         before = planned.previous
         changed = before is None or before.output_id != built.output_id
@@ -197,7 +206,7 @@ class Runner:
             extra=outcome.extra,
             seconds=round(seconds, 3),
             run=self.run_id or 0,
-            guards=guards_key(step),
+            guards="" if outcome.failure is not None else guards_key(step),
         )
         before = planned.previous
         if before is not None and outputs and before.run_key != key and self.same_rows(before, built):
@@ -238,7 +247,10 @@ class Runner:
 
     def history(self, name: str) -> dict[str, Any]:
         built = self.outputs[name]
-        return {"rows_in": built.rows_in, "rows_out": built.rows_out, "dropped": built.dropped, "files": built.files, "output_id": built.output_id}
+        return {
+            "rows_in": built.rows_in, "rows_out": built.rows_out, "dropped": built.dropped, "files": built.files,
+            "relation": self.workspace.view(built.run_key),
+        }  # fmt: skip
 
     def rollback(self) -> None:
         import duckdb

@@ -128,7 +128,7 @@ def plan_step(step: ResolvedStep, workspace: Workspace, planned: dict[str, Plann
 def stale(built: Built, step: ResolvedStep) -> str | None:
     """Why a finished step cannot be reused as it is: its tests changed, or files that it wrote are gone or were changed."""
     if built.guards != guards_key(step):
-        return "its tests changed"
+        return "its tests changed" if built.guards else "its tests failed"
     return step.kind.stale(step.bound.plan, built.extra)
 
 

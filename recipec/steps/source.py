@@ -21,6 +21,7 @@ from recipec.api import (
     SourceFile,
     StepFailed,
     TypeMap,
+    literal,
     quote,
     step,
 )
@@ -294,7 +295,12 @@ class Source(Kind):
             values = " || chr(31) || ".join(f"coalesce({quote(c)}::VARCHAR, chr(30))" for c in plan.schema.names)
             kept = f"SELECT arg_min(rowid, {{'d': md5({values}), 'r': rowid}}) FROM {ctx.target} GROUP BY _key HAVING count(*) > 1"
             twice = f"SELECT _key FROM {ctx.target} GROUP BY _key HAVING count(*) > 1"
-            ctx.con.execute(f"DELETE FROM {ctx.target} WHERE _key IN ({twice}) AND rowid NOT IN ({kept})")
+            gone = f"FROM {ctx.target} WHERE _key IN ({twice}) AND rowid NOT IN ({kept})"
+            shown_values = ", ".join(f"{literal(c)}: {quote(c)}" for c in plan.schema.names)
+            names = literal(", ".join(f.name for f in plan.files[:3]))
+            reason = literal(f"key repeated ({shown})")
+            ctx.con.execute(f"INSERT INTO recipec.bad SELECT {literal(ctx.run_key)}, {names}, NULL, {reason}, {{{shown_values}}}::VARCHAR {gone}")
+            ctx.con.execute(f"DELETE {gone}")
             return rows - distinct
         listed = ", ".join(quote(k) for k in plan.key)
         query = f"SELECT {listed}, count(*) AS rows FROM {ctx.target} GROUP BY ALL HAVING count(*) > 1 ORDER BY count(*) DESC, {listed} LIMIT 5"

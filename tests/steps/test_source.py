@@ -67,7 +67,8 @@ def test_too_many_bad_rows_fail_the_step(lab: Any) -> None:
     lab.write("a.csv", CSV)
     recipe = 'source a = csv("a.csv") { columns: { id: int, name: text, n: int } MORE }'
     ran = lab.run(recipe.replace("MORE", ""), good=False)
-    assert ran.error("a") == "1 of 4 rows do not parse (25.0%), more than `max_bad: 0.01` allows"
+    assert ran.error("a") == "1 of 4 rows do not parse (25.0%), more than `max_bad: 1%` allows"
+    assert ran.rows("select file, reason from recipec.bad") == [("a.csv", ran.rows("select reason from recipec.bad")[0][0])]
     assert ran["a"].error.rows
     assert lab.run(recipe.replace("MORE", "max_bad: 30%")).rows("select count(*) from a") == [(3,)]
 
