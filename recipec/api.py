@@ -473,8 +473,6 @@ class Format(ABC):
     beside: ClassVar[frozenset[str]] = frozenset()
     """Names of the files that it writes beside those of the parts: an export may replace them."""
     card: ClassVar[bool] = False
-    """Whether it tells how the data was made: it then gets the facts (``ExportContext.card``)."""
-    card: ClassVar[bool] = False
     """Whether it writes the facts of ``ExportContext.card``; they are gathered, and enter the fingerprint, only then."""
 
     def __init__(self, params: Any) -> None:

@@ -63,6 +63,8 @@ class HuggingFace(Format):
         row_group: int = Field(default=100_000, ge=1)
 
     extension = ""  # a folder, never one file
+    beside = frozenset({"README.md", "dataset_info.json", "dataset_infos.json"})
+    card = True
 
     def classes(self, schema: Schema) -> dict[str, Type]:
         """The columns to write as classes, in the order of the schema: those named, and enumerations."""

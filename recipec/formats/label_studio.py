@@ -40,6 +40,7 @@ class LabelStudio(Format):
         model_version: str = "recipec"
 
     extension = ".json"
+    beside = frozenset({"label_config.xml"})
 
     def check(self, schema: Schema) -> Problems:
         return task_problems(self.params, schema)

@@ -62,6 +62,7 @@ class LlamaFactory(Format):
         file: Literal["jsonl", "parquet"] = "jsonl"
 
     extension = ""  # a folder, never one file
+    beside = frozenset({"dataset_info.json"})
 
     @property
     def pairs(self) -> PairParams | None:

@@ -147,7 +147,7 @@ class Export(Kind):
             "settings.shards": settings.shards,
             "parts": [n for n, _ in parts],
         }
-        if made.name == "huggingface":
+        if made.card:
             # The card says these, so they decide the bytes.
             header = bind.program.header
             meaning["card"] = [bind.program.recipe, header.version, header.description, header.license, header.language, header.authors, header.tags]
@@ -215,12 +215,15 @@ class Export(Kind):
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir()
         con = ctx.con
+
+        def shown(done: int, total: int) -> None:
+            ctx.progress(done / total if total else None, "")
+
         # Rows must leave in the order of the query; the rest of a run is free of that.
         con.execute("SET preserve_insertion_order = true")
         try:
-            plan.format.write(
-                ExportContext(con, fresh, plan.single, tuple(parts), plan.shards, self.card(ctx, parts), lambda done, total: ctx.progress(done / total if total else None, ""))
-            )
+            card = self.card(ctx, parts) if plan.format.card else {}
+            plan.format.write(ExportContext(con, fresh, plan.single, tuple(parts), plan.shards, card, shown))
             files = self.files(fresh)
             self.move(plan, fresh, files)
         finally:
@@ -261,7 +264,7 @@ class Export(Kind):
         foreign = [
             p.relative_to(target).as_posix()
             for p in sorted(target.rglob("*"))
-            if p.is_file() and p.relative_to(target).as_posix() not in ours and not looks_ours(p.name, names, plan.format.name)
+            if p.is_file() and p.relative_to(target).as_posix() not in ours and not looks_ours(p.name, names, plan.format.beside)
         ]
         if foreign:
             more = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
@@ -289,6 +292,9 @@ class Export(Kind):
     @staticmethod
     def card(ctx: RunContext, parts: list[ExportPart]) -> dict[str, Json]:
         """Facts for a dataset card: what the data is, and every step between the sources and these parts."""
+        from recipec.plan.fingerprint import digest as fingerprint
+        from recipec.plan.lock import static_keys
+
         program, header = ctx.program, ctx.program.header
         above: list[str] = []
         queue = [p.step for p in ctx.step.parents]
@@ -299,6 +305,7 @@ class Export(Kind):
                 resolved = program.resolved[name]
                 queue.extend(p.step for p in resolved.parents) if resolved is not None else None
         steps, sources = [], []
+        code: list[str] = []
         for made in program.steps:
             if made.name not in above:
                 continue
@@ -306,8 +313,10 @@ class Export(Kind):
             rows = {k: facts[k] for k in ("rows_in", "rows_out", "dropped")}
             steps.append({"name": made.name, "kind": made.kind.name, **rows})
             if made.kind.name == "source":
-                digest = "".join(sorted(facts["files"].values()))
-                sources.append({"name": made.name, "files": sorted(facts["files"]), "rows": facts["rows_out"], "digest": digest[:32]})
+                digest = contents(ctx, facts["relation"])
+                sources.append({"name": made.name, "files": sorted(facts["files"]), "rows": facts["rows_out"], "digest": digest})
+            else:
+                code += sorted(facts["files"].values())
         return {
             "recipe": program.recipe,
             "version": header.version,
@@ -316,14 +325,18 @@ class Export(Kind):
             "language": list(header.language),
             "authors": list(header.authors),
             "tags": list(header.tags),
-            "fingerprint": ctx.run_key,
+            "fingerprint": fingerprint([static_keys(program)[ctx.step.name], [s["digest"] for s in sources], code]),
             "sources": sources,
             "steps": steps,
             "parts": [{"name": p.name, "rows": p.rows} for p in parts],
         }
 
 
-def looks_ours(file: str, parts: list[str], format: str) -> bool:
-    """Whether a file's name is one that this export gives: a part's name, its shards, a card."""
-    card = format == "huggingface" and file in ("README.md", "dataset_info.json", "dataset_infos.json")
-    return card or any(file.startswith((f"{p}.", f"{p}-")) for p in parts)
+def contents(ctx: RunContext, table: str) -> str:
+    """A digest of a table's rows, whatever their order: a keyed source says the same when its lines are shuffled."""
+    return f"{int(ctx.one(f'SELECT coalesce(bit_xor(md5_number(t::VARCHAR)), 0) FROM {table} AS t')[0]):032x}"
+
+
+def looks_ours(file: str, parts: list[str], beside: frozenset[str]) -> bool:
+    """Whether a file's name is one that this export gives: a part's name, its shards, what the format writes beside."""
+    return file in beside or any(file.startswith((f"{p}.", f"{p}-")) for p in parts)
