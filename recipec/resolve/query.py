@@ -2,14 +2,15 @@
 
 DuckDB's own parser says what is in it (``json_serialize_sql``): tables, functions, samples, windows. The binder then types
 it. An order that is not asked for (``limit`` without ``order by``, ``string_agg(x)``) is whatever the threads make it, so it
-is refused: the same recipe builds the same bytes.
+is refused: the same recipe builds the same bytes. So are sums of fractions without an order: floating-point addition is not
+associative, and threads add in another order at every run (with ``sum(x order by x)`` they do not, nor with decimals).
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +20,21 @@ if TYPE_CHECKING:
     import duckdb
 
 TABLE_FUNCTIONS = frozenset({"range", "generate_series", "unnest", "repeat", "repeat_row"})
-ORDERED_AGGREGATES = frozenset(
-    {"any_value", "arbitrary", "array_agg", "first", "group_concat", "json_group_array", "json_group_object", "last", "list", "listagg", "string_agg"}
-)
+ORDERED_AGGREGATES = frozenset({
+    "any_value", "arbitrary", "arg_max", "arg_max_null", "arg_max_nulls_last", "arg_min", "arg_min_null", "arg_min_nulls_last", "argmax",
+    "argmin", "array_agg", "first", "group_concat", "json_group_array", "json_group_object", "last", "list", "listagg", "max_by", "min_by",
+    "mode", "string_agg",
+})  # fmt: skip
+"""Aggregates whose answer is that of the row that comes first, or holds the rows as they come."""
+SUMS = frozenset({"avg", "favg", "fsum", "kahan_sum", "mean", "sum", "sumkahan"})
+"""Exact over whole numbers and decimals; over floats the last digits depend on the order."""
+MOMENTS = frozenset({
+    "corr", "covar_pop", "covar_samp", "entropy", "geomean", "geometric_mean", "kurtosis", "kurtosis_pop", "product", "regr_avgx",
+    "regr_avgy", "regr_intercept", "regr_r2", "regr_slope", "regr_sxx", "regr_sxy", "regr_syy", "sem", "skewness", "stddev",
+    "stddev_pop", "stddev_samp", "var_pop", "var_samp", "variance", "wavg", "weighted_avg",
+})  # fmt: skip
+"""Computed in floats whatever they are given."""
+ESTIMATES = frozenset({"approx_quantile", "approx_top_k", "reservoir_quantile"})
 ORDERED_WINDOWS = frozenset({"row_number", "lag", "lead", "first_value", "last_value", "nth_value", "ntile", "cume_dist"})
 KEYWORDS = frozenset({"current_date", "current_time", "current_timestamp", "localtime", "localtimestamp"})
 SESSION = frozenset({"user", "current_user", "session_user", "current_role", "current_catalog", "current_schema", "current_database"})
@@ -44,9 +57,11 @@ def code_points(text: str, position: int) -> int:
     return len(text.encode("utf-8", "surrogatepass")[:position].decode("utf-8", "ignore"))
 
 
-def complaints(con: duckdb.DuckDBPyConnection, query: str, inputs: Collection[str], columns: Collection[str]) -> list[Complaint]:
+def complaints(
+    con: duckdb.DuckDBPyConnection, query: str, inputs: Collection[str], columns: Collection[str], refused: Callable[[str], str | None]
+) -> list[Complaint]:
     """What keeps a query from being a step; empty when nothing does. ``inputs`` are names of tables as the query writes
-    them, ``columns`` all their columns."""
+    them, ``columns`` all their columns. ``refused`` says how the binder refuses a query, None when it does not."""
     row = con.execute("SELECT json_serialize_sql(?)", [query]).fetchone()
     told: dict[str, Any] = json.loads(row[0]) if row else {}
     if told.get("error"):
@@ -60,12 +75,13 @@ def complaints(con: duckdb.DuckDBPyConnection, query: str, inputs: Collection[st
     statements = told["statements"]
     if len(statements) != 1:
         return [Complaint("form", "one SELECT is wanted here, not several statements" if statements else "there is no query here")]
-    return list(Inspector(query, {i.lower() for i in inputs}, {c.lower() for c in columns}).look(statements[0]["node"]))
+    inspector = Inspector(query, {i.lower() for i in inputs}, {c.lower() for c in columns}, refused)
+    return list(inspector.look(statements[0]["node"]))
 
 
 class Inspector:
-    def __init__(self, query: str, inputs: set[str], columns: set[str]) -> None:
-        self.query, self.inputs, self.columns = query, inputs, columns
+    def __init__(self, query: str, inputs: set[str], columns: set[str], refused: Callable[[str], str | None]) -> None:
+        self.query, self.inputs, self.columns, self.refused = query, inputs, columns, refused
         self.shown = ", ".join(f"`{i}`" for i in sorted(inputs)) or "no table (name inputs: from a, b)"
 
     def look(self, tree: Any) -> Iterator[Complaint]:
@@ -76,6 +92,28 @@ class Inspector:
         for node in nodes:
             if id(node) not in tabular:
                 yield from self.one(node, local)
+
+    def aggregate(self, n: dict[str, Any], name: str, ordered: bool) -> Iterator[Complaint]:
+        """An aggregate, or a window of one, whose answer depends on the order of the rows."""
+        if name in ESTIMATES:
+            exact = "quantile_cont" if "quantile" in name else "count(*) with group by"
+            yield self.complain(n, "chance", f"`{name}` estimates, and not always the same", f"{exact} is exact", len(name))
+        elif name in ORDERED_AGGREGATES and not ordered:
+            help = "min(x) or max(x), or say which" if name in ("any_value", "arbitrary") else "say in which"
+            yield self.complain(n, "chance", f"`{name}` takes the rows in no certain order", f"{help}: {name}(x order by y)", len(name))
+        elif not ordered and (name in MOMENTS or (name in SUMS and self.of_floats(n, name))):
+            message = f"`{name}` adds fractions in no certain order: its last digits would change from run to run"
+            help = "exp(avg(ln(x) order by x))" if name.startswith("geom") else f"{name}(x order by x), or decimals: cast(x as decimal(18, 6))"
+            yield self.complain(n, "chance", message, help, len(name))
+
+    def of_floats(self, n: dict[str, Any], name: str) -> bool:
+        """Whether the argument of a sum is a float: then an aggregate of whole numbers in its place is refused for it."""
+        at, raw = n.get("query_location"), self.query.encode("utf-8", "surrogatepass")
+        written = next((w for w in (name.encode(), f'"{name}"'.encode()) if isinstance(at, int) and raw[at : at + len(w)].lower() == w), None)
+        if at is None or written is None:
+            return False
+        probe = (raw[:at] + b"bit_xor" + raw[at + len(written) :]).decode("utf-8", "surrogatepass")
+        return any(type in (self.refused(probe) or "") for type in ("(DOUBLE", "(FLOAT"))
 
     def one(self, n: dict[str, Any], local: set[str]) -> Iterator[Complaint]:
         kind, name = n.get("type"), (n.get("function_name") or "").lower()
@@ -98,9 +136,10 @@ class Inspector:
             if reason is not None:
                 help = "samples are taken by `clean ... { sample(10%) }`" if name == "random" else "give it from outside: a column of an input"
                 yield self.complain(n, "chance", f"`{name}` gives {reason}", help, len(name))
-            elif name in ORDERED_AGGREGATES and not (n.get("order_bys") or {}).get("orders"):
-                help = "min(x) or max(x), or say which" if name in ("any_value", "arbitrary") else "say in which"
-                yield self.complain(n, "chance", f"`{name}` takes the rows in no certain order", f"{help}: {name}(x order by y)", len(name))
+            else:
+                yield from self.aggregate(n, name, bool((n.get("order_bys") or {}).get("orders")))
+        elif n.get("class") == "WINDOW" and n.get("type") == "WINDOW_AGGREGATE":
+            yield from self.aggregate(n, name, bool(n.get("orders") or n.get("arg_orders")))
         elif n.get("class") == "WINDOW" and name in ORDERED_WINDOWS and not n.get("orders"):
             yield self.complain(n, "chance", f"`{name}` without `order by` takes the rows in no certain order", "over (order by ...)", len(name))
         elif n.get("class") == "COLUMN_REF" and len(n["column_names"]) == 1:

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import re
+
 from recipec.api import REQUIRED, Function, Parameter, quote
 from recipec.diagnostics import UnknownName
 from recipec.source import Span
@@ -83,7 +85,35 @@ def accepts(expected: str, given: str) -> bool:
         return is_number(given) or "LITERAL" in given
     if expected.endswith("[]"):
         return given.endswith("[]") and (given == '"NULL"[]' or accepts(expected[:-2], given[:-2]))
+    if expected.startswith("STRUCT("):
+        # Its fields, wherever they stand, and perhaps others beside them.
+        wanted, there = struct_fields(expected), struct_fields(given)
+        return all(name in there and accepts(type, there[name]) for name, type in wanted.items())
     return False
+
+
+def struct_fields(type: str) -> dict[str, str]:
+    """The fields of ``STRUCT(a BIGINT, "b c" VARCHAR[])``; none for other types."""
+    if not type.startswith("STRUCT(") or not type.endswith(")"):
+        return {}
+    fields: dict[str, str] = {}
+    begin, depth, quoted = 7, 0, False
+    for at in range(7, len(type)):
+        letter = type[at]
+        if letter == '"':
+            quoted = not quoted
+        elif not quoted and ((letter == "," and depth == 0) or at == len(type) - 1):
+            field = type[begin:at].strip()
+            named = _FIELD.match(field)
+            if named is not None:
+                fields[named[1].replace('""', '"') if named[1] is not None else named[2]] = field[named.end() :]
+            begin = at + 1
+        elif not quoted:
+            depth += (letter == "(") - (letter == ")")
+    return fields
+
+
+_FIELD = re.compile(r'(?:"((?:[^"]|"")*)"|(\S+)) ')
 
 
 def family(type: str) -> str:
@@ -111,6 +141,8 @@ def shown(type: str) -> str:
     """A DuckDB type in the recipe's words: ``text``, ``[int]``."""
     if type.endswith("[]"):
         return f"[{shown(type[:-2])}]"
+    if type.startswith("STRUCT("):
+        return "{" + ", ".join(f"{name}: {shown(t)}" for name, t in struct_fields(type).items()) + "}"
     return _WORDS.get(type, type.lower())
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -66,15 +67,8 @@ class Sql(Kind):
         text_node = bind.node.text
         assert text_node is not None
         query = text_node.value.strip().rstrip(";").strip()
-        known = {c for i in bind.inputs for c in i.schema.names}
-        found = complaints(bind.typing.con, query, [str(i) for i in bind.inputs], known)
-        for c in found:
-            span = text_node.span if c.position is None else self.place(text_node, query, c.position, c.length)
-            kind = NotReproducible if c.kind == "chance" else BadSQL
-            bind.report(kind(span=span, message=c.message, help=(c.help,) if c.help else ()))
-        if found:
-            return None
-        types = self.types(bind, text_node, query)
+        with self.tables(bind):
+            types = None if self.complain(bind, text_node, query) else self.types(bind, text_node, query)
         if types is None:
             return None
         schema = Schema(tuple(Column(n, t) for n, t in types.items() if n not in HIDDEN), unknown=any(i.schema.unknown for i in bind.inputs))
@@ -110,8 +104,9 @@ class Sql(Kind):
             tests=tests.tests,
         )
 
-    def types(self, bind: StepBinder, node: tree.String, query: str) -> dict[str, str] | None:
-        """The result's columns, bound over empty tables that have the inputs' names."""
+    @contextmanager
+    def tables(self, bind: StepBinder) -> Iterator[None]:
+        """Empty tables that have the inputs' names, for as long as the query is looked at."""
         con = bind.typing.con
         made: list[str] = []
         try:
@@ -122,16 +117,38 @@ class Sql(Kind):
                 place = f"{quote(schema)}.{quote(name)}" if schema else quote(name)
                 con.execute(f"CREATE OR REPLACE VIEW {place} AS SELECT * FROM {bind.typing.table(ref.schema)}")
                 made.append(place)
-            try:
-                if any(i.schema.unknown for i in bind.inputs):
-                    return {}
-                return bind.typing.types(query)
-            except Refused as problem:
-                bind.report(self.refusal(bind, node, query, problem))
-                return None
+            yield
         finally:
             for place in made:
                 con.execute(f"DROP VIEW IF EXISTS {place}")
+
+    def complain(self, bind: StepBinder, node: tree.String, query: str) -> bool:
+        """Report what keeps the query from being a step; whether there was anything."""
+
+        def refused(probe: str) -> str | None:
+            try:
+                bind.typing.types(probe)
+            except Refused as problem:
+                return problem.message
+            return None
+
+        columns = {c for i in bind.inputs for c in i.schema.names}
+        found = complaints(bind.typing.con, query, [str(i) for i in bind.inputs], columns, refused)
+        for c in found:
+            span = node.span if c.position is None else self.place(node, query, c.position, c.length)
+            kind = NotReproducible if c.kind == "chance" else BadSQL
+            bind.report(kind(span=span, message=c.message, help=(c.help,) if c.help else ()))
+        return bool(found)
+
+    def types(self, bind: StepBinder, node: tree.String, query: str) -> dict[str, str] | None:
+        """The result's columns; None after reporting, and no column where those of an input are not known."""
+        if any(i.schema.unknown for i in bind.inputs):
+            return {}
+        try:
+            return bind.typing.types(query)
+        except Refused as problem:
+            bind.report(self.refusal(bind, node, query, problem))
+            return None
 
     def refusal(self, bind: StepBinder, node: tree.String, query: str, problem: Refused) -> Any:
         name = problem.details.get("name", "")
