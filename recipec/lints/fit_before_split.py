@@ -13,10 +13,12 @@ from recipec.resolve.program import ResolvedStep
 from recipec.source import Span
 
 _MOMENT = r"avg|mean|median|mad|stddev\w*|variance|var_pop|var_samp|quantile\w*|percentile_\w+|approx_quantile"
+_INSIDE = r"(?:[^()]|\((?:[^()]|\([^()]*\))*\))*"
+"""What stands between brackets, with two levels of brackets in it."""
 _FITTED = (
-    rf"\b(?:{_MOMENT}|min|max)\s*\([^()]*\)\s*over\s*\(\s*\)"
-    r"|\b(?:percent_rank|cume_dist|ntile)\s*\([^()]*\)\s*over\s*\(\s*order\b[^()]*\)"
-    rf"|\(\s*select\s+(?:{_MOMENT})\s*\([^()]*\)[^()]*\)"
+    rf"\b(?:{_MOMENT}|min|max)\s*\({_INSIDE}\)\s*over\s*\(\s*\)"
+    rf"|\b(?:percent_rank|cume_dist|ntile)\s*\({_INSIDE}\)\s*over\s*\(\s*order\b{_INSIDE}\)"
+    rf"|\(\s*select\s+(?:{_MOMENT})\s*\({_INSIDE}\){_INSIDE}\)"
 )
 _APART = r"'(?:[^']|'')*'|--[^\n]*|/\*.*?\*/"
 
@@ -27,7 +29,7 @@ class FitBeforeSplit(Lint):
 
     The numbers then carry what the test rows look like into training. Learn from the training part alone and apply to the
     others what was learned there. Found are operators with the trait ``fits_on_data``, and in queries statistics over the
-    whole table: ``avg(x) over ()``, ``(select stddev(x) from rows)``, ``percent_rank() over (order by x)``.
+    whole table: ``avg(x) over ()``, ``(select median(x) from rows)``, ``percent_rank() over (order by x)``.
 
     Hastie, Tibshirani and Friedman (The Elements of Statistical Learning, 2nd edition, 2009, section 7.10.2) show on data without
     any signal how choosing features on all rows gives an error of 3 % where the true one is 50 %.
@@ -35,11 +37,11 @@ class FitBeforeSplit(Lint):
     Bad:
 
     ```recipe
-    sql scaled from rows \"\"\" select *, (x - avg(x) over ()) / stddev(x) over () as z from rows \"\"\"
+    sql scaled from rows \"\"\" select *, x - avg(x) over () as centred from rows \"\"\"
     split final from scaled { train: 80%  test: 20% }
     ```
 
-    Good: divide first; take mean and deviation from ``final.train`` and use them for every part.
+    Good: divide first; take the mean from ``final.train`` and use it for every part.
 
     Silence: ``# allow: fit-before-split because the mean is shown to people only``.
     """
