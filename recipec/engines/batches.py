@@ -70,34 +70,39 @@ class Worker:
 
 
 def serve(pipe: Any) -> None:
-    """A worker's life: a target and a batch come in, a truth value and an array (or a message) go out."""
+    """A worker's life: requests until the pipe closes, because the run is over or was killed."""
     import signal
 
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        while True:
+            answer(pipe)
+    except (EOFError, OSError):
+        return
+
+
+def answer(pipe: Any) -> None:
+    """One request: a target and a batch come in, a truth value and an array (or a message) go out."""
     import pyarrow as pa
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    while True:
-        try:
-            target, given = pipe.recv()
-            table = pa.ipc.open_stream(pipe.recv_bytes()).read_all()
-        except (EOFError, OSError):
-            return
-        try:
-            result = load(target)(*given, *(c.combine_chunks() for c in table.columns))
-        except DataError as error:
-            pipe.send(False)
-            pipe.send_bytes("\n".join(filter(None, (error.message, error.help))).encode())
-            continue
-        except (ValueError, TypeError, ImportError, ArithmeticError, LookupError, MemoryError, RuntimeError) as error:
-            pipe.send(False)
-            pipe.send_bytes(f"{target}: {type(error).__name__}: {error}".encode())
-            continue
-        sink = pa.BufferOutputStream()
-        batch = pa.record_batch([result], names=["r"])
-        with pa.ipc.new_stream(sink, batch.schema) as writer:
-            writer.write_batch(batch)
-        pipe.send(True)
-        pipe.send_bytes(sink.getvalue())
+    target, given = pipe.recv()
+    table = pa.ipc.open_stream(pipe.recv_bytes()).read_all()
+    try:
+        result = load(target)(*given, *(c.combine_chunks() for c in table.columns))
+    except DataError as error:
+        pipe.send(False)
+        pipe.send_bytes("\n".join(filter(None, (error.message, error.help))).encode())
+        return
+    except (ValueError, TypeError, ImportError, ArithmeticError, LookupError, MemoryError, RuntimeError) as error:
+        pipe.send(False)
+        pipe.send_bytes(f"{target}: {type(error).__name__}: {error}".encode())
+        return
+    sink = pa.BufferOutputStream()
+    batch = pa.record_batch([result], names=["r"])
+    with pa.ipc.new_stream(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+    pipe.send(True)
+    pipe.send_bytes(sink.getvalue())
 
 
 class Pool:

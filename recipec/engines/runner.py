@@ -128,8 +128,8 @@ class Runner:
         """Run a step; or, where ``again`` has its rows already and only its tests are other ones, test them."""
         step, con = planned.step, self.con
         self.begin_run()
-        parents = [self.outputs[p.step] for p in step.parents]
-        self.watcher.start(step, planned.why, sum(p.rows_out for p in parents) or None)
+        inputs = [self.outputs[p.step] for p in step.inputs]
+        self.watcher.start(step, planned.why, sum(p.rows_out for p in inputs) or None)
         self.kernels.register()
         started = time.monotonic()
         temporary = self.workspace.temporary / key
@@ -159,6 +159,8 @@ class Runner:
                 outcome: Outcome = step.kind().run(step.bound.plan, context) if again is None else test_again(context, again)
                 if step.bound.files and file_digests(self.workspace, step.bound.files) != files:
                     raise StepFailed("a source file changed while it was read", "run again")
+                if outcome.rows_out == 0 and step.kind.table and again is None:
+                    notes.append("no row is left" if outcome.rows_in else "there is no row")
                 built = self.record(planned, key, files, outcome, notes, time.monotonic() - started)
                 if outcome.failure is not None:
                     # The rows stay, to be looked at and tested again; the step is not done.

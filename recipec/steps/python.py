@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recipec.api import Bound, Column, DataError, ExportPart, Kind, Outcome, Schema, Settings, SourceFile, Traits, TypeMap, literal, quote, step
+from recipec.api import (
+    Bound,
+    Column,
+    DataError,
+    ExportPart,
+    Kind,
+    Outcome,
+    Schema,
+    Settings,
+    SourceFile,
+    Traits,
+    TypeMap,
+    literal,
+    quote,
+    step,
+)
 from recipec.identity import derived_key
 from recipec.resolve.binder import StepBinder
 from recipec.resolve.problems import BadValue, MissingFile
@@ -169,7 +186,6 @@ def same_types(plan: PythonPlan, batch: pa.RecordBatch, schema: pa.Schema) -> pa
 
 def load(plan: PythonPlan) -> Any:
     import importlib.util
-    import sys
 
     folder = str(plan.file.parent)
     name = f"recipec_user_{plan.file.stem}"
@@ -180,8 +196,9 @@ def load(plan: PythonPlan) -> Any:
     sys.modules[name] = module
     sys.path.insert(0, folder)
     try:
-        spec.loader.exec_module(module)
-    except Exception as error:  # the user's own code may raise anything
+        with redirect_stdout(sys.stderr):
+            spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:  # the user's own code may raise anything
         raise DataError(f"{plan.file.name} cannot be imported: {type(error).__name__}: {error}") from error
     finally:
         sys.path.remove(folder)
@@ -199,8 +216,10 @@ def checked(plan: PythonPlan, function: Any, batch: Any) -> Iterator[Any]:
     import pyarrow as pa
 
     try:
-        answer = function(batch)
-    except Exception as error:  # the user's own code may raise anything
+        # Standard output is recipec's: it may be JSON for another program.
+        with redirect_stdout(sys.stderr):
+            answer = function(batch)
+    except (Exception, SystemExit) as error:  # the user's own code may raise anything
         raise DataError(f"{plan.function} failed: {type(error).__name__}: {error}", f"in {plan.file.name}{line_of(error, plan.file)}") from error
     if isinstance(answer, pa.Table):
         answer = answer.combine_chunks().to_batches()

@@ -234,8 +234,9 @@ class Source(Kind):
             return None
         if declared is None:
             return Schema(tuple(Column(n, normal_type(t)) for n, t in header.items()))
+        named = getattr(reader.params, "header", True) and reader.name not in ("json", "jsonl")
         for name in declared.types:
-            if header and name not in header and reader.name not in ("json", "jsonl"):
+            if header and named and name not in header:
                 problem = UnknownColumn(span=declared.spans[name], wanted=name, candidates=tuple(header))
                 problem.suggest(f"the files have no column `{name}`", listing="they have")
                 bind.report(problem)
