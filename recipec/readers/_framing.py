@@ -20,6 +20,8 @@ from recipec.readers._stream import NOT_TEXT, Frame, absent, is_utf8
 
 WORTH_A_FRAME = 1 << 12
 """Bytes of plain lines that are faster as a frame of their own than record by record."""
+WINDOW = 1 << 14
+"""Bytes that are tried at once where the whole of a text could not be."""
 MOST_AT_ONCE = 10_000
 """Records of one frame that are found one by one."""
 TOO_LONG = f"longer than {MAX_RECORD >> 20} MiB"
@@ -41,11 +43,16 @@ class Record(NamedTuple):
     """The text ends inside a quoted field."""
 
 
+@cache
+def _ends(delimiter: bytes) -> re.Pattern[bytes]:
+    return re.compile(b"%b|\n" % re.escape(delimiter))
+
+
 def scan(text: bytes, start: int, delimiter: bytes, quote: bytes) -> Record:
     """The record that begins at ``start``; the end of ``text`` ends it too."""
     fields: list[bytes | None] = []
     size, at = len(text), start
-    ends = re.compile(b"%b|\n" % re.escape(delimiter))
+    ends = _ends(delimiter)
     while True:
         if quote and text.startswith(quote, at):
             close = at + 1
@@ -253,8 +260,19 @@ class Framer:
                 yield Frame(self.file, start, rs.join(good), rs, fs, mark)
             good = []
 
-        next_quote = 0
+        next_quote = next_try = 0
         while at < len(text):
+            if at >= next_try:  # most windows of a text with a few faults have none
+                next_try = text.find(b"\n", at + WINDOW) + 1 or len(text)
+                window = text[at:next_try]
+                quick = self._quick(window) if self.quote in window and (is_text or is_utf8(window)) else None
+                if quick is not None and quick[1]:
+                    yield from flush()
+                    if quick[0] is not None:
+                        yield quick[0]
+                    at, start = at + quick[1], self.row
+                    next_try = at
+                    continue
             if at >= next_quote >= 0:
                 next_quote = text.find(self.quote, at)
             plain = len(text) if next_quote < 0 else text.rfind(b"\n", at, next_quote) + 1

@@ -272,6 +272,7 @@ def test_what_duckdb_makes_of_it_is_what_the_rules_say(
     good: list[tuple[int, tuple[str | None, ...]]] = []
     bad: list[tuple[int, str]] = []
     framer = Framer(0, b",", b'"', 2)
+    framer._quick = lambda text: None  # type: ignore[method-assign]
     for frame in checked(framer._exact(content, True), "utf-8"):
         for i, record in enumerate(frame.text.decode().split(frame.rs.decode()) if frame.why is None else [""], frame.start + 1):
             fields = record.split(frame.fs.decode()) if frame.fs else []
