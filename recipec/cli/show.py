@@ -39,7 +39,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--where", metavar="SQL", help="only the rows for which this holds")
     parser.add_argument("--sort", metavar="SQL", help="in this order: `length(text) desc, id`")
     parser.add_argument("--dropped", nargs="?", const=EVERY, metavar="REASON", help="the rows that the step dropped, all or for one reason")
-    parser.add_argument("--render", metavar="TEMPLATE", help="the prompts that a template makes of the rows: its parameters are columns by name")
+    parser.add_argument("--render", metavar="TEMPLATE", help="the prompts that a template makes of the rows (its parameters name columns)")
     parser.add_argument("--keys", action="store_true", help="show _key and _parent too")
     parser.add_argument("--long", action="store_true", help="one row below the other, texts whole")
     parser.add_argument("--format", type=choice("text", "json", "csv"), default="text", metavar="FORMAT", help="text, json or csv")

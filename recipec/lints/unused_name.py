@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from recipec.api import lint
 from recipec.lints._base import Lint
 from recipec.lints._view import View
 from recipec.syntax import tree
+
+_INCLUDE = re.compile(r"""\{%[-+]?\s*include\s+["']([^"']+)["']""")
 
 
 @lint("unused-name")
@@ -61,7 +64,11 @@ def mentions(item: tree.Item) -> Iterator[str]:
             return
         case tree.Step():
             nodes = (*item.inputs, *item.body, *((item.reader,) if item.reader is not None else ()))
-        case tree.Import() | tree.Template():
+        case tree.Template(parts=parts):
+            # What it includes is named in its text, perhaps with the import's name before it.
+            yield from (name.split(".")[0] for _, text in parts for name in _INCLUDE.findall(text.value))
+            return
+        case tree.Import():
             nodes = ()
         case _:
             nodes = (item,)

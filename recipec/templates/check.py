@@ -42,6 +42,22 @@ class Text:
     told: set[int] = field(default_factory=set)
     """Offsets of words that a finding was told of: the next about such a word means another one."""
 
+    def of(self, node: nodes.Name) -> Span:
+        """Where a variable stands: the names of the text in their order are Jinja's nodes in theirs."""
+        name = node.name
+        twins = [n for n in self.tree.find_all(nodes.Name) if n.name == name]
+        spots = []
+        for place, (offset, kind, text) in enumerate(self.words):
+            if text == name and kind == "name":
+                before = self.words[place - 1][2] if place else ""
+                after = self.words[place + 1][2] if place + 1 < len(self.words) else ""
+                if before not in (".", "|", "is", "macro") and not (after == "=" and before in ("(", ",")):
+                    spots.append(offset)
+        if len(spots) != len(twins):
+            return self.find(name, node.lineno)
+        at = spots[next(n for n, twin in enumerate(twins) if twin is node)]
+        return self.places.span(at, at + len(name))
+
     def find(self, word: str, line: int, after: str | None = None, nth: int = 0) -> Span:
         """Where a name stands, on a line or after it (Jinja knows lines only)."""
         hits: list[tuple[int, int]] = []
@@ -151,7 +167,7 @@ class Checker:
         try:
             made = self.environment.parse(string.value)
         except TemplateSyntaxError as error:
-            self.report(syntax_error(error, places))
+            self.report(syntax_error(error, places, self.open_block(string.value)))
             return None
         except RecursionError:
             self.report(TooLarge(span=string.span, message="this template is nested too deeply"))
@@ -170,6 +186,23 @@ class Checker:
             at = found + len(text)
             if kind not in MARKS:
                 yield found, kind, text
+
+    def open_block(self, value: str) -> int | None:
+        """The line of the innermost statement that nothing closes."""
+        stack: list[tuple[str, int]] = []
+        begun = False
+        try:
+            for line, kind, text in self.environment.lexer.tokeniter(value, None):
+                if begun and kind == "name":
+                    if text in ("for", "if", "macro", "call", "filter", "with"):
+                        stack.append((text, line))
+                    elif stack and text == f"end{stack[-1][0]}":
+                        stack.pop()
+                if kind != "whitespace":
+                    begun = kind == "block_begin"
+        except TemplateSyntaxError:
+            return None
+        return stack[-1][1] if stack else None
 
     def names_of_filters(self, text: Text) -> None:
         for node in text.tree.find_all((nodes.Filter, nodes.Test)):
@@ -353,16 +386,19 @@ def quoted(text: Text, value: str, line: int) -> Span:
     return text.places.line(line)
 
 
-def syntax_error(error: TemplateSyntaxError, places: Places) -> Diagnostic:
+def syntax_error(error: TemplateSyntaxError, places: Places, open_block: int | None) -> Diagnostic:
     message = (error.message or "this is not Jinja").rstrip(".")
     help: tuple[str, ...] = ()
+    line = error.lineno
+    if open_block is not None and "nexpected end of template" in message:
+        line = open_block
     if "Unexpected end of template" in message or "unexpected 'end of template'" in message:
         help = ("every {% if %} and {% for %} needs its {% endif %} or {% endfor %}",)
     elif "unknown tag" in message:
         help = ("statements: if, for, set, with, macro, call, filter, include, raw",)
     elif "Missing end of raw" in message or "end of comment" in message:
         help = ("a brace that is to be printed is written {{ '{{' }}, or stands in {% raw %}",)
-    return TemplateSyntax(span=places.line(error.lineno), message=message[0].lower() + message[1:], help=help)
+    return TemplateSyntax(span=places.line(line), message=message[0].lower() + message[1:], help=help)
 
 
 def check(module: Module, findings: Findings) -> None:

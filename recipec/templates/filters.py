@@ -96,7 +96,8 @@ def bounded(name: str, work: Callable[..., Any], spend: Callable[[int], None]) -
 
 def filter_table(spend: Callable[[int], None]) -> dict[str, Callable[..., Any]]:
     """The filters of one sandbox, which pay from its budget."""
-    works: dict[str, Any] = {**DEFAULT_FILTERS, **OWN}
+    works: dict[str, Any] = dict(DEFAULT_FILTERS)
+    works.update(OWN)
     return {name: bounded(name, works[name], spend) for name in sorted(FILTERS)}
 
 

@@ -23,8 +23,8 @@ TESTS = frozenset({
 
 TEXT_METHODS = frozenset({
     "capitalize", "casefold", "count", "endswith", "find", "index", "isalnum", "isalpha", "isascii", "isdecimal", "isdigit", "islower",
-    "isnumeric", "isspace", "istitle", "isupper", "join", "lower", "lstrip", "partition", "removeprefix", "removesuffix", "replace", "rfind",
-    "rindex", "rpartition", "rsplit", "rstrip", "split", "splitlines", "startswith", "strip", "swapcase", "title", "upper",
+    "isnumeric", "isspace", "istitle", "isupper", "join", "lower", "lstrip", "partition", "removeprefix", "removesuffix", "replace",
+    "rfind", "rindex", "rpartition", "rsplit", "rstrip", "split", "splitlines", "startswith", "strip", "swapcase", "title", "upper",
 })  # fmt: skip
 STRUCT_METHODS = frozenset({"get", "items", "keys", "values"})
 LOOP = frozenset({"index", "index0", "revindex", "revindex0", "first", "last", "length", "previtem", "nextitem", "depth", "depth0"})
@@ -59,5 +59,5 @@ LONGEST_RANGE = 100_000
 """Numbers that one ``range`` may give, and items that one operation may make."""
 WIDEST = 1_000
 """Columns that ``indent``, ``center`` and their kind may fill."""
-LOOP_COST = 16
-"""What one round of a loop, or one call, costs of ``LARGEST`` beside what it prints: a loop of a million rounds is the longest."""
+LOOP_COST, CALL_COST = 16, 64
+"""What one round of a loop, and one call, cost of ``LARGEST`` beside what they print: a million rounds are the most."""

@@ -17,7 +17,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
 from recipec.templates.filters import TEST_TABLE, Null, Refused, filter_table, replaced
-from recipec.templates.language import LARGEST, LONGEST_RANGE, LOOP, LOOP_COST, LOOP_METHODS, STRUCT_METHODS, TEXT_METHODS
+from recipec.templates.language import CALL_COST, LARGEST, LONGEST_RANGE, LOOP, LOOP_COST, LOOP_METHODS, STRUCT_METHODS, TEXT_METHODS
 
 MOST_BITS = 4096
 """Bits of the largest whole numbers that arithmetic may make."""
@@ -209,7 +209,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         return nodes.EvalContext(self)
 
     def call(__self, __context: Any, __obj: Any, *args: Any, **named: Any) -> Any:
-        __self.spend(LOOP_COST)
+        __self.spend(CALL_COST)
         if type(__obj) is Method:
             # Jinja adds these inside loops and blocks, for functions that ask for the context.
             named.pop("_loop_vars", None)

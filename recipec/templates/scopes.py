@@ -82,7 +82,7 @@ class Scopes:
             case _:
                 self.body(node.iter_child_nodes(), scope)
 
-    def name(self, node: nodes.Node, name: str, scope: Types) -> None:
+    def name(self, node: nodes.Name, name: str, scope: Types) -> None:
         if name in scope:
             if name in self.params:
                 self.read.add(name)
@@ -90,7 +90,7 @@ class Scopes:
         if name in FUNCTIONS or name in self.told:
             return
         self.told.add(name)
-        span = self.text.find(name, node.lineno)
+        span = self.text.of(node)
         if name in REFUSED_NAMES or name.startswith("__"):
             reason = REFUSED_NAMES.get(name, f"`{name}` reaches Python's insides")
             self.findings.add(TemplateForbidden(span=span, message=f"templates have no `{name}`", help=(reason,)))
