@@ -18,7 +18,7 @@ from recipec.engines.until import round_to_skip
 from recipec.plan.fingerprint import file_digests, guards_key, run_key
 from recipec.plan.planner import Plan, Planned, program_id, stale
 from recipec.resolve.program import Program, ResolvedStep
-from recipec.workspace.database import Built, Workspace
+from recipec.workspace.database import Built, Name, Workspace
 
 INTERRUPTED = "Query interrupted"
 """What DuckDB's Python client says when Ctrl-C stopped a query."""
@@ -75,7 +75,7 @@ class Silent:
 
 def run(plan: Plan, workspace: Workspace, watcher: Watcher | None = None) -> RunResult:
     """Carry out a plan. A failed step stops what reads it; the others go on. KeyboardInterrupt leaves all finished steps."""
-    runner = Runner(plan.program, workspace, watcher or Silent())
+    runner = Runner(plan, workspace, watcher or Silent())
     started = time.monotonic()
     try:
         for planned in plan.steps:
@@ -87,8 +87,9 @@ def run(plan: Plan, workspace: Workspace, watcher: Watcher | None = None) -> Run
 
 
 class Runner:
-    def __init__(self, program: Program, workspace: Workspace, watcher: Watcher) -> None:
-        self.program, self.workspace, self.watcher = program, workspace, watcher
+    def __init__(self, plan: Plan, workspace: Workspace, watcher: Watcher) -> None:
+        program = plan.program
+        self.plan, self.program, self.workspace, self.watcher = plan, program, workspace, watcher
         self.con = workspace.con
         self.recipe = program_id(program)
         self.result = RunResult()
@@ -149,6 +150,7 @@ class Runner:
             progress=self.watcher.progress,
             note=notes.append,
             history=self.history,
+            show=self.show,
             exports=lambda to: [f for b in self.workspace.built.values() if b.extra.get("to") == to for f in b.extra["files"]],
         )
         with self.translated(step):
@@ -211,7 +213,8 @@ class Runner:
             guards="" if outcome.failure is not None else guards_key(step),
         )
         before = planned.previous
-        if before is not None and outputs and before.run_key != key and self.same_rows(before, built):
+        if before is not None and outputs and (before.run_key == key or self.same_rows(before, built)):
+            # The same key is the same step over the same rows, run again because its tests changed.
             built.output_id = before.output_id
         self.workspace.write(built)
         return built
@@ -236,6 +239,12 @@ class Runner:
 
     def relation(self, ref: TableRef) -> str:
         return self.workspace.view(self.outputs[ref.step].run_key, ref.part)
+
+    def show(self, ref: TableRef) -> None:
+        """Make an input's view under the name that people know it by, for a query that uses it."""
+        schema, _, local = str(ref).rpartition(".")
+        built = self.outputs[ref.step]
+        self.workspace.show((schema or "main", local), Name(f"SELECT * FROM {self.relation(ref)}", self.recipe, ref.step, built.run_key))
 
     def keep(self, step: ResolvedStep, built: Built) -> None:
         self.outputs[step.name] = built
@@ -310,7 +319,9 @@ class Runner:
 
     def finish(self, complete: bool) -> None:
         self.kernels.stop()
-        self.workspace.publish(published(self.program, self.workspace, self.outputs))
+        if complete and len(self.plan.steps) == len(self.program.steps):
+            self.workspace.forget(self.recipe, {s.name for s in self.program.steps})
+        self.workspace.publish(published(self.plan, self.workspace, self.outputs))
         if self.run_id is not None:
             status = "failed" if self.result.failed else "done" if complete else "interrupted"
             self.con.execute("UPDATE recipec.runs SET finished = current_timestamp::TIMESTAMP, status = ? WHERE run = ?", [status, self.run_id])
@@ -348,30 +359,41 @@ def first_line(error: Exception) -> str:
     return head.partition("Error: ")[2] or head
 
 
-def published(program: Program, workspace: Workspace, outputs: dict[str, Built]) -> dict[tuple[str, str], str]:
-    """The views that people query, after a run: one for each step's table and part, and the books of dropped rows and parents."""
-    views: dict[tuple[str, str], str] = {}
-    dropped: list[str] = []
-    lineage: list[str] = []
-    names = dict(outputs)
+def published(plan: Plan, workspace: Workspace, outputs: dict[str, Built]) -> dict[tuple[str, str], Name]:
+    """The views that people query, after a run: one for each step's table and part, and the books of dropped rows and parents.
+
+    Those of other recipes of the workspace stay, and so do those of steps that the run was not asked for; where two recipes
+    give a name, it means the last run's.
+    """
+    program, recipe = plan.program, program_id(plan.program)
+    asked, known = {p.name for p in plan.steps}, {s.name for s in program.steps}
+    views = {
+        place: name
+        for place, name in workspace.names().items()
+        if name.run_key in workspace.built and (name.recipe != recipe or (name.step in known and name.step not in asked))
+    }
+    shown = {n: n for n in outputs}
     for module_name, global_name in program.root.steps.items():
         if global_name in outputs:
-            names[module_name] = outputs[global_name]
-    for name, built in names.items():
+            shown[module_name] = global_name
+    for name, step in shown.items():
+        built = outputs[step]
         for part in built.parts:
             schema, _, local = name.rpartition(".")
             place = (name, part) if part else (schema or "main", local)
-            views[place] = f"SELECT * FROM {workspace.view(built.run_key, part or None)}"
-        if built.parts and name in outputs:
-            table = workspace.table(built.run_key)
-            lineage.append(f"SELECT {literal(name)} AS step, _key, _parent FROM {table} WHERE _parent IS NOT NULL")
-            if "reasons" in built.extra:
-                cases = " ".join(f"WHEN {i} THEN {literal(r)}" for i, r in enumerate(built.extra["reasons"]))
-                reason = f"CASE _why {cases} END" if cases else "NULL::VARCHAR"
-                dropped.append(f"SELECT {literal(name)} AS step, _key, {reason} AS reason, _because AS because FROM {table} WHERE _why IS NOT NULL")
+            views[place] = Name(f"SELECT * FROM {workspace.view(built.run_key, part or None)}", recipe, step, built.run_key)
+    dropped: list[str] = []
+    lineage: list[str] = []
+    for step, key in sorted({(n.step, n.run_key) for n in views.values()}):
+        table, reasons = workspace.table(key), workspace.built[key].extra.get("reasons")
+        lineage.append(f"SELECT {literal(step)} AS step, _key, _parent FROM {table} WHERE _parent IS NOT NULL")
+        if reasons is not None:
+            cases = " ".join(f"WHEN {i} THEN {literal(r)}" for i, r in enumerate(reasons))
+            reason = f"CASE _why {cases} END" if cases else "NULL::VARCHAR"
+            dropped.append(f"SELECT {literal(step)} AS step, _key, {reason} AS reason, _because AS because FROM {table} WHERE _why IS NOT NULL")
     empty = "SELECT NULL::VARCHAR AS step, NULL::UUID AS _key, {} WHERE false"
-    views["recipec", "dropped"] = " UNION ALL ".join(dropped) or empty.format("NULL::VARCHAR AS reason, NULL::VARCHAR AS because")
-    views["recipec", "lineage"] = " UNION ALL ".join(lineage) or empty.format("NULL::UUID AS _parent")
+    views["recipec", "dropped"] = Name(" UNION ALL ".join(dropped) or empty.format("NULL::VARCHAR AS reason, NULL::VARCHAR AS because"))
+    views["recipec", "lineage"] = Name(" UNION ALL ".join(lineage) or empty.format("NULL::UUID AS _parent"))
     return views
 
 

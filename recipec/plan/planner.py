@@ -35,7 +35,8 @@ class Change:
 
 @dataclass
 class Planned:
-    """``run_key`` is None while an input's output is not known. ``built`` is what would be reused, or was there before."""
+    """``run_key`` is None while an input's output is not known. ``built`` is the result to reuse, or, where the step runs only
+    because its tests changed or its files are gone, the one whose rows it will give again. ``previous`` is the last result."""
 
     step: ResolvedStep
     status: Literal["reuse", "run"]
@@ -99,7 +100,7 @@ def plan_step(step: ResolvedStep, workspace: Workspace, planned: dict[str, Plann
     waiting: list[TableRef] = []
     for ref in step.parents:
         parent = planned[ref.step]
-        if parent.status == "reuse" and parent.built is not None:
+        if parent.built is not None:
             inputs.append((parent.built.output_id, ref.part))
         else:
             waiting.append(ref)
@@ -113,7 +114,8 @@ def plan_step(step: ResolvedStep, workspace: Workspace, planned: dict[str, Plann
     if built is not None and (problem := stale(built, step)) is None:
         return Planned(step, "reuse", "", [], key, built, before)
     if built is not None:
-        return Planned(step, "run", problem or "", [], key, None, before or built)
+        # Its rows are known all the same: what is below may be reused.
+        return Planned(step, "run", problem or "", [], key, built, before or built)
     if before is None:
         return Planned(step, "run", "new", [], key, None, None)
     changes = changed_fields(step, before, files)
@@ -147,6 +149,7 @@ def changed_fields(step: ResolvedStep, before: Built, files: dict[str, str]) -> 
             b = json.dumps(json.loads(json.dumps(new[name])), sort_keys=True)
         if a != b:
             out.append(change(name, old, new, before.shown, step.bound.shown))
+    out = paired(out)
     if not out and old.get("order") != json.loads(json.dumps(new.get("order"))):
         out.append(Change("the order of its statements", None, None))
     if sorted(files.values()) != sorted(before.files.values()):
@@ -178,6 +181,16 @@ def change(name: str, old: Mapping[str, Any], new: Mapping[str, Any], old_shown:
 
 _TEMPLATE = re.compile(r"\(template ([0-9a-f]{20})")
 """The digest of a template in a canonical text."""
+
+
+def paired(changes: list[Change]) -> list[Change]:
+    """A filter without words of its own is called by its condition: one gone and one come are one that was changed."""
+    for action in ("keep", "drop"):
+        gone = [c for c in changes if c.new is None and c.field.startswith(f"{action}: ")]
+        come = [c for c in changes if c.old is None and c.field.startswith(f"{action}: ")]
+        if len(gone) == len(come) == 1:
+            changes = [Change(f"{action} where", gone[0].old, come[0].new) if c is gone[0] else c for c in changes if c is not come[0]]
+    return changes
 
 
 def plain(value: Any) -> str:
