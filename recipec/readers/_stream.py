@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from recipec.api import DataError, ReadContext, SourceFile, literal, quote
 from recipec.diagnostics import nearest
-from recipec.readers._files import execute, shown, unreadable
+from recipec.readers._files import BLOCK, execute, shown, unreadable
 
 if TYPE_CHECKING:
     import duckdb
@@ -138,14 +138,28 @@ def load_frames(ctx: ReadContext, frames: Iterable[Frame], select: Callable[[str
     texts = ["text", "rs", "fs", "mark", "why"]
     schema = pa.schema([("file", pa.int32()), ("start", pa.int64()), *((n, pa.string()) for n in texts)])
 
+    def batch(some: Sequence[Frame]) -> pa.RecordBatch:
+        if len(some) == 1:  # the bytes as they are
+            text = some[0].text
+            offsets = pa.py_buffer(b"\0\0\0\0" + len(text).to_bytes(4, "little"))
+            whole = pa.Array.from_buffers(pa.string(), 1, [None, offsets, pa.py_buffer(text)])
+        else:
+            whole = pa.array([f.text for f in some], pa.string())
+        rest = [pa.array([v.decode() for v in column], pa.string()) for column in zip(*((f.rs, f.fs, f.mark) for f in some), strict=True)]
+        values = [pa.array([f.file for f in some], pa.int32()), pa.array([f.start for f in some], pa.int64()), whole, *rest]
+        return pa.record_batch([*values, pa.array([f.why for f in some], pa.string())], schema=schema)
+
     def batches() -> Iterator[pa.RecordBatch]:
+        some: list[Frame] = []  # small frames together: a batch has its price
+        size = 0
         for f in checked(frames, ctx.encoding):
-            whole = pa.Array.from_buffers(
-                pa.string(), 1, [None, pa.py_buffer(b"\0\0\0\0" + len(f.text).to_bytes(4, "little")), pa.py_buffer(f.text)]
-            )
-            rest = [pa.array([v.decode()]) for v in (f.rs, f.fs, f.mark)]
-            values = [pa.array([f.file], pa.int32()), pa.array([f.start], pa.int64()), whole, *rest, pa.array([f.why], pa.string())]
-            yield pa.record_batch(values, schema=schema)
+            if some and size + len(f.text) > BLOCK:
+                yield batch(some)
+                some, size = [], 0
+            some.append(f)
+            size += len(f.text)
+        if some:
+            yield batch(some)
 
     load_batches(ctx, schema, batches(), select, append=append)
 
