@@ -189,7 +189,10 @@ def paired(changes: list[Change]) -> list[Change]:
         gone = [c for c in changes if c.new is None and c.field.startswith(f"{action}: ")]
         come = [c for c in changes if c.old is None and c.field.startswith(f"{action}: ")]
         if len(gone) == len(come) == 1:
-            changes = [Change(f"{action} where", gone[0].old, come[0].new) if c is gone[0] else c for c in changes if c is not come[0]]
+            one = Change(f"{action} where", gone[0].old, come[0].new)
+            if one.old == one.new:
+                one = Change(f"the reason of {action} where", *(c.field.removeprefix(f"{action}: ") for c in (gone[0], come[0])))
+            changes = [one if c is gone[0] else c for c in changes if c is not come[0]]
     return changes
 
 

@@ -196,13 +196,9 @@ class Sql(Kind):
     def run(self, plan: SqlPlan, ctx: RunContext) -> Outcome:
         from recipec.engines.tests import run_tests
 
-        # The inputs under the names that the query uses; publishing after the run makes the very same views.
-        for ref, name in zip(ctx.step.inputs, plan.names, strict=True):
-            schema, _, local = name.rpartition(".")
-            if schema:
-                ctx.con.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}")
-            place = f"{quote(schema)}.{quote(local)}" if schema else quote(local)
-            ctx.con.execute(f"CREATE OR REPLACE VIEW {place} AS SELECT * FROM {ctx.relation(ref)}")
+        # The inputs under the names that the query uses.
+        for ref in ctx.step.inputs:
+            ctx.show(ref)
         # The casts matter for a column that is null everywhere, which DuckDB gives a type of its own.
         listed = ", ".join(f"{quote(c.name)}::{c.type} AS {quote(c.name)}" for c in plan.schema.columns)
         if plan.keyed:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +28,7 @@ from recipec.workspace.lock import WorkspaceBusy, locked
 if TYPE_CHECKING:
     import duckdb
 
-FORMAT = 1
+FORMAT = 2
 
 _BOOKS = """
 CREATE SCHEMA IF NOT EXISTS store;
@@ -41,7 +41,8 @@ CREATE TABLE IF NOT EXISTS recipec.steps (
 CREATE TABLE IF NOT EXISTS recipec.current (recipe VARCHAR, step VARCHAR, run_key VARCHAR, PRIMARY KEY (recipe, step));
 CREATE TABLE IF NOT EXISTS recipec.files (path VARCHAR PRIMARY KEY, size BIGINT, mtime_ns BIGINT, inode BIGINT, digest VARCHAR);
 CREATE TABLE IF NOT EXISTS recipec.bad (run_key VARCHAR, file VARCHAR, row BIGINT, reason VARCHAR, text VARCHAR);
-CREATE TABLE IF NOT EXISTS recipec.names (schema_name VARCHAR, view_name VARCHAR, query VARCHAR, PRIMARY KEY (schema_name, view_name));
+CREATE TABLE IF NOT EXISTS recipec.names (
+  schema_name VARCHAR, view_name VARCHAR, query VARCHAR, recipe VARCHAR, step VARCHAR, run_key VARCHAR, PRIMARY KEY (schema_name, view_name));
 """
 
 
@@ -67,6 +68,16 @@ class Built:
     seconds: float
     run: int
     guards: str = ""
+
+
+@dataclass(frozen=True)
+class Name:
+    """A view that people query: ``query``, and whose result it shows (nobody's, for the books)."""
+
+    query: str
+    recipe: str = ""
+    step: str = ""
+    run_key: str = ""
 
 
 _JSON = ("meaning", "shown", "inputs", "files", "parts", "dropped", "notes", "extra")
@@ -109,6 +120,12 @@ class Workspace:
     def set_current(self, recipe: str, step: str, run_key: str) -> None:
         self.con.execute("INSERT OR REPLACE INTO recipec.current VALUES (?, ?, ?)", [recipe, step, run_key])
 
+    def forget(self, recipe: str, steps: Container[str]) -> None:
+        """The steps that a recipe no longer has are no longer current."""
+        gone = [s for s in self.current(recipe) if s not in steps]
+        if gone:
+            self.con.executemany("DELETE FROM recipec.current WHERE recipe = ? AND step = ?", [[recipe, s] for s in gone])
+
     # Tables
 
     @staticmethod
@@ -141,21 +158,37 @@ class Workspace:
         self.con.execute("DELETE FROM recipec.steps WHERE run_key = ?", [run_key])
         self.con.execute("DELETE FROM recipec.bad WHERE run_key = ?", [run_key])
 
-    def publish(self, views: Mapping[tuple[str, str], str]) -> None:
-        """Make exactly these views (schema, name) -> query, beside the journal; those of steps gone by are removed."""
-        old = {(s, v): q for s, v, q in self.con.execute("SELECT schema_name, view_name, query FROM recipec.names").fetchall()}
+    def names(self) -> dict[tuple[str, str], Name]:
+        """The views that people query, by schema and name."""
+        rows = self.con.execute("SELECT schema_name, view_name, query, recipe, step, run_key FROM recipec.names").fetchall()
+        return {(s, v): Name(*rest) for s, v, *rest in rows}
+
+    def show(self, place: tuple[str, str], name: Name) -> None:
+        """Make one view, within the transaction of a step. Its query is not noted, so that publishing sets it right whatever
+        becomes of the run."""
+        self.make_view(place, name.query)
+        self.con.execute("INSERT OR REPLACE INTO recipec.names VALUES (?, ?, '', ?, ?, ?)", [*place, name.recipe, name.step, name.run_key])
+
+    def make_view(self, place: tuple[str, str], query: str) -> None:
+        schema, view = map(quote, place)
+        self.con.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+        self.con.execute(f"CREATE OR REPLACE VIEW {schema}.{view} AS {query}")
+
+    def publish(self, views: Mapping[tuple[str, str], Name]) -> None:
+        """Make exactly these views, beside the journal; others are removed."""
+        old = self.names()
         if old == dict(views):
             return
         self.con.execute("BEGIN")
         for schema, name in sorted(old.keys() - views.keys()):
             self.con.execute(f"DROP VIEW IF EXISTS {quote(schema)}.{quote(name)}")
-        for (schema, name), query in views.items():
-            if old.get((schema, name)) != query:
-                self.con.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}")
-                self.con.execute(f"CREATE OR REPLACE VIEW {quote(schema)}.{quote(name)} AS {query}")
+        for place, made in views.items():
+            if place not in old or old[place].query != made.query:
+                self.make_view(place, made.query)
         self.con.execute("DELETE FROM recipec.names")
         if views:
-            self.con.executemany("INSERT INTO recipec.names VALUES (?, ?, ?)", [[*k, q] for k, q in views.items()])
+            rows = [[*k, n.query, n.recipe, n.step, n.run_key] for k, n in views.items()]
+            self.con.executemany("INSERT INTO recipec.names VALUES (?, ?, ?, ?, ?, ?)", rows)
         for schema in sorted({s for s, _ in old} - {s for s, _ in views} - {"main", "recipec"}):
             self.con.execute(f"DROP SCHEMA IF EXISTS {quote(schema)} CASCADE")
         self.con.execute("COMMIT")
