@@ -187,7 +187,9 @@ def write(folder: Path, rows: list[dict[str, Any]], as_csv: Callable[..., str], 
         put(f"texts/{number}.html", f"<html><title>{row['id']}</title><p>{row['text']}</p></html>")
     put("folder/train.jsonl", as_jsonl(rows))
     with duckdb.connect() as con:
-        con.execute(f"COPY (SELECT * FROM read_json('{folder / 'rows.jsonl'}')) TO '{folder / 'rows.parquet'}' (FORMAT parquet, ROW_GROUP_SIZE 2048)")
+        con.execute(
+            f"COPY (SELECT * FROM read_json('{folder / 'rows.jsonl'}')) TO '{folder / 'rows.parquet'}' (FORMAT parquet, ROW_GROUP_SIZE 2048)"
+        )
     (folder / "rows.db").unlink(missing_ok=True)
     database = sqlite3.connect(folder / "rows.db")
     database.execute("CREATE TABLE rows (id TEXT, text TEXT, section TEXT, n INTEGER, day TEXT, customer TEXT)")
