@@ -135,11 +135,8 @@ class StepBinder:
             table=self.table_name,
             random=self.random,
             unknown=schema.unknown,
-            macros=(
-                *self.names.defs,
-                *self.names.prompts,
-                *(f"{alias}.{d}" for alias, inner in self.names.imports.items() for d in (*inner.defs, *inner.prompts)),
-            ),
+            macros=(*self.names.defs, *(f"{alias}.{d}" for alias, inner in self.names.imports.items() for d in inner.defs)),
+            templates=(*self.names.prompts, *(f"{alias}.{t}" for alias, inner in self.names.imports.items() for t in inner.prompts)),
             steps=frozenset(self.names.steps),
             **more,
         )

@@ -90,6 +90,8 @@ class Lowerer:
     """The columns of the source are not known: any name may be one."""
     macros: Collection[str] = ()
     """Names of the ``def`` items in sight, for suggestions."""
+    templates: Collection[str] = ()
+    """Names of templates in sight."""
     steps: Collection[str] = ()
     """Names of steps, to say what is wrong with ``step.column`` where columns stand alone."""
     used: set[str] = field(default_factory=set)
@@ -233,8 +235,9 @@ class Lowerer:
     def unknown_column(self, node: tree.Name) -> UnknownColumn:
         visible = tuple(c for c in self.columns if c not in HIDDEN)
         problem = UnknownColumn(span=node.span, wanted=node.id, candidates=visible)
-        if node.id in self.macros:
-            problem.put(message=f"`{node.id}` is a `def`, not a column", label=f"write `{node.id}(...)`")
+        if node.id in self.macros or node.id in self.templates:
+            what = "`def`" if node.id in self.macros else "template"
+            problem.put(message=f"`{node.id}` is a {what}, not a column", label=f"write `{node.id}(...)`")
             return problem
         problem.suggest(f"no column `{node.id}` in {self.table}", listing=f"{self.table} has")
         return problem
@@ -307,10 +310,10 @@ class Lowerer:
         if (prompt := prompt_of(node)) is not None:
             return self.prompt(node, prompt, local, free)
         if isinstance(node.func, tree.Field):
-            known = tuple(m for m in self.macros if "." in m)
+            known = tuple(m for m in (*self.macros, *self.templates) if "." in m)
             problem = UnknownFunction(span=node.func.span, wanted=node.func.span.text, candidates=known)
             problem.suggest(f"no function `{node.func.span.text}`")
-            problem.put(help=("a dotted function is a `def` of an import",))
+            problem.put(help=("a dotted function is a `def` or a template of an import",))
             raise self.fail(problem)
         name = node.func.id
         if name == "random" and not node.args:
@@ -353,7 +356,7 @@ class Lowerer:
         return join(join(called, span=node.func.span), "(", *self.commas(parts), ")", span=node.span)
 
     def unknown_function(self, node: tree.Name, known: tuple[str, ...] = ()) -> UnknownFunction:
-        problem = UnknownFunction(span=node.span, wanted=node.id, candidates=(*self.macros, *registry_names("function"), *known))
+        problem = UnknownFunction(span=node.span, wanted=node.id, candidates=(*self.macros, *self.templates, *registry_names("function"), *known))
         problem.suggest(f"no function `{node.id}`")
         return problem
 

@@ -19,6 +19,7 @@ from recipec.resolve.template_problems import (
     TemplateInclude,
     TemplateRole,
     TemplateSyntax,
+    TemplateVariable,
     UnusedParameter,
 )
 from recipec.resolve.types import TypeProblem, duckdb_type
@@ -29,6 +30,8 @@ from recipec.templates.places import Places
 from recipec.templates.scopes import Scopes
 
 MARKS = {"whitespace", "data", "comment", "comment_begin", "comment_end", "raw_begin", "raw_end"}
+UNREADABLE = frozenset({"self", "caller", "and", "or", "not", "in", "is", "if", "else", "true", "false", "none", "True", "False", "None"})
+"""Words that mean something else in a template than a variable."""
 
 
 @dataclass
@@ -133,10 +136,16 @@ class Checker:
             if p.name.id in out:
                 self.report(DuplicateName(span=p.name.span, message=f"`{item.name.id}` has two parameters `{p.name.id}`"))
                 return None
+            if not p.name.id.isidentifier() or p.name.id in UNREADABLE:
+                said = f"no template can read a parameter called `{p.name.id}`"
+                problem = TemplateVariable(span=p.name.span, wanted=p.name.id, message=said)
+                problem.put(help=("Jinja's own words, and what is no single word, cannot be variables: rename it",))
+                self.report(problem)
+                return None
             try:
                 out[p.name.id] = duckdb_type(p.type) if p.type is not None else None
-            except TypeProblem as problem:
-                self.report(problem.diagnostic)
+            except TypeProblem as unknown:
+                self.report(unknown.diagnostic)
                 return None
         return tuple(out.items())
 
