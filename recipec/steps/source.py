@@ -230,11 +230,15 @@ class Source(Kind):
         try:
             header = bind.program.reading.header(reader, files, settings.encoding)
         except DataError as error:
-            bind.report(Unreadable(span=call.span, message=error.message, help=(error.help,) if error.help else ()))
-            return None
+            # Files of one source may differ in columns that are not declared: those that all have are what counts.
+            common: dict[str, str] | None = getattr(error, "common", None)
+            if common is None or declared is None:
+                bind.report(Unreadable(span=call.span, message=error.message, help=(error.help,) if error.help else ()))
+                return None
+            header = common
         if declared is None:
             return Schema(tuple(Column(n, normal_type(t)) for n, t in header.items()))
-        named = getattr(reader.params, "header", True) and reader.name not in ("json", "jsonl")
+        named = not getattr(reader, "free_names", False)
         for name in declared.types:
             if header and named and name not in header:
                 problem = UnknownColumn(span=declared.spans[name], wanted=name, candidates=tuple(header))
@@ -243,6 +247,8 @@ class Source(Kind):
         return Schema(tuple(Column(n, bind.typing.written(t), declared.spans.get(n)) for n, t in declared.types.items()))
 
     def run(self, plan: SourcePlan, ctx: RunContext) -> Outcome:
+        import duckdb
+
         from recipec.engines.tests import run_tests
 
         con, raw, bad = ctx.con, f"{ctx.scratch}raw", f"{ctx.scratch}bad"
@@ -262,7 +268,12 @@ class Source(Kind):
         listed = ", ".join(quote(c) for c in plan.schema.names)
         key = source_key([quote(k) for k in plan.key]) if plan.key else position_key("_file", "_row")
         select = f"SELECT {key} AS _key, NULL::UUID AS _parent, {listed} FROM {quote(raw)}"
-        con.execute(f"CREATE TABLE {ctx.target} AS {select}")
+        try:
+            con.execute(f"CREATE TABLE {ctx.target} AS {select}")
+        except duckdb.IOException as error:
+            # Parquet is read in place, so a damaged page shows only now.
+            explain = getattr(plan.reader, "explain", None)
+            raise explain(con, plan.files, error) if explain is not None else error from None
         rows = int(ctx.one(f"SELECT count(*) FROM {ctx.target}")[0])
         bad_rows = int(ctx.one(f"SELECT count(*) FROM {quote(bad)}")[0])
         outcome = Outcome(rows_in=rows + bad_rows)
