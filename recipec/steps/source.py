@@ -231,11 +231,11 @@ class Source(Kind):
             header = bind.program.reading.header(reader, files, settings.encoding)
         except DataError as error:
             # Files of one source may differ in columns that are not declared: those that all have are what counts.
-            common: dict[str, str] | None = getattr(error, "common", None)
+            common: tuple[str, ...] | None = getattr(error, "common", None)
             if common is None or declared is None:
                 bind.report(Unreadable(span=call.span, message=error.message, help=(error.help,) if error.help else ()))
                 return None
-            header = common
+            header = dict.fromkeys(common, "")
         if declared is None:
             return Schema(tuple(Column(n, normal_type(t)) for n, t in header.items()))
         named = not getattr(reader, "free_names", False)
