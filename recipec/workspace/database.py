@@ -140,10 +140,14 @@ class Workspace:
         """The views of a step's kept rows: its own, and one for each part."""
         for part, schema in outputs.items():
             columns = ["_key", "_parent", *([ORDER] if schema.ordered else []), *schema.names]
-            conditions = (["_why IS NULL"] if filtered else []) + ([f"_part = '{part.replace(chr(39), chr(39) * 2)}'"] if divided and part else [])
+            conditions = (["_why IS NULL"] if filtered else []) + (
+                [f"_part = '{part.replace(chr(39), chr(39) * 2)}'"] if divided and part else []
+            )
             where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
             listed = ", ".join(map(quote, columns))
-            self.con.execute(f"CREATE OR REPLACE VIEW {self.view(run_key, part or None)} AS SELECT {listed} FROM {self.table(run_key)}{where}")
+            self.con.execute(
+                f"CREATE OR REPLACE VIEW {self.view(run_key, part or None)} AS SELECT {listed} FROM {self.table(run_key)}{where}"
+            )
 
     def drop(self, run_key: str) -> None:
         """Remove a built step: its views, its table and its rows of the journal."""
@@ -215,7 +219,11 @@ def open_workspace(
             ignore.write_text("*\n", encoding="utf-8")
         temporary = folder / "tmp"
         clear(temporary)
-        config: dict[str, Any] = {"temp_directory": str(temporary / "spill"), "preserve_insertion_order": "false", "autoinstall_known_extensions": "false"}
+        config: dict[str, Any] = {
+            "temp_directory": str(temporary / "spill"),
+            "preserve_insertion_order": "false",
+            "autoinstall_known_extensions": "false",
+        }
         if memory:
             config["memory_limit"] = database_memory(memory)
         if threads:
@@ -226,10 +234,17 @@ def open_workspace(
             text = str(error)
             if "lock" in text.lower():
                 raise WorkspaceBusy(f"another program has {path} open", "close it (a DuckDB shell, a notebook) and try again") from None
-            raise DataError(f"cannot open {path}: {text.splitlines()[0]}", "if it is damaged, remove it: everything in it can be built again") from None
+            raise DataError(
+                f"cannot open {path}: {text.splitlines()[0]}", "if it is damaged, remove it: everything in it can be built again"
+            ) from None
         except duckdb.Error as error:
-            raise DataError(f"cannot open {path}: {str(error).splitlines()[0]}", "check --memory and --threads; or remove the database: everything in it can be built again") from None
+            raise DataError(
+                f"cannot open {path}: {str(error).splitlines()[0]}",
+                "check --memory and --threads; or remove the database: everything in it can be built again",
+            ) from None
         try:
+            # What a moment is called must not depend on where the machine stands.
+            con.execute("SET TimeZone = 'UTC'")
             workspace = Workspace(folder, con)
             prepare(workspace)
             workspace.load()
@@ -250,14 +265,16 @@ def database_memory(memory: str) -> str:
     """
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?i?B)\s*", memory, re.I)
     if match is None:
-        return memory
+        raise DataError(f"`{memory}` is no amount of memory", "write 2GB, or 500MB")
     wanted = float(match[1]) * _UNITS[match[2].upper()]
     return f"{int(max(wanted / 2, wanted * 0.94 - 128e6)) // 1000}KB"
 
 
 def prepare(workspace: Workspace) -> None:
     con = workspace.con
-    exists = con.execute("SELECT count(*) FROM information_schema.tables WHERE table_schema = 'recipec' AND table_name = 'format'").fetchone()
+    exists = con.execute(
+        "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'recipec' AND table_name = 'format'"
+    ).fetchone()
     if exists and exists[0]:
         row = con.execute("SELECT version FROM recipec.format").fetchone()
         version = row[0] if row else None

@@ -17,20 +17,24 @@ class WorkspaceBusy(DataError):
 
 @contextmanager
 def locked(folder: Path, doing: str) -> Iterator[None]:
-    """Hold the workspace's lock; raise WorkspaceBusy when another process does.
+    """Hold the workspace's lock; raise WorkspaceBusy when another process does, and DataError where no folder can be.
 
     The lock is the operating system's (``flock``), so that a killed process leaves none behind; the file's text only
     says who holds it.
     """
     import fcntl
 
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise DataError(f"cannot keep results in {folder}: {error.strerror}", "name another folder: --workspace DIR") from None
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise WorkspaceBusy(f"the workspace {folder} is in use{holder(descriptor)}", "wait for it to end, or stop it; nothing is lost") from None
+            message = f"the workspace {folder} is in use{holder(descriptor)}"
+            raise WorkspaceBusy(message, "wait for it to end, or stop it; nothing is lost") from None
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, json.dumps({"pid": os.getpid(), "doing": doing}).encode(), 0)
         yield
