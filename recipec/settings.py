@@ -71,7 +71,7 @@ class FieldInfo:
         return self.default.copy() if isinstance(self.default, (list, dict, set)) else self.default
 
 
-def Field(default: Any = MISSING, **facts: Any) -> Any:  # noqa: N802 - it stands where pydantic's does
+def Field(default: Any = MISSING, **facts: Any) -> Any:
     """A field with bounds: ``Field(0, ge=0)``. Bounds: ``ge gt le lt min_length max_length``."""
     return FieldInfo(default, **facts)
 
@@ -120,7 +120,7 @@ def collect(cls: Model) -> dict[str, FieldInfo]:
     out: dict[str, FieldInfo] = {}
     for base in reversed(cls.__mro__):
         for name in vars(base).get("__annotations__", {}):
-            if name.startswith("_") or get_origin(hints[name]) is not None and "ClassVar" in str(get_origin(hints[name])):
+            if name.startswith("_") or (get_origin(hints[name]) is not None and "ClassVar" in str(get_origin(hints[name]))):
                 continue
             default = vars(base).get(name, MISSING)
             if isinstance(default, FieldInfo):

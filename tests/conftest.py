@@ -94,7 +94,14 @@ class Lab:
             return make_plan(program, workspace, only)
 
     def run(
-        self, text: str, *, threads: int = 2, memory: str | None = None, only: Sequence[str] | None = None, good: bool = True, **options: Any
+        self,
+        text: str,
+        *,
+        threads: int = 2,
+        memory: str | None = None,
+        only: Sequence[str] | None = None,
+        good: bool = True,
+        **options: Any,
     ) -> Ran:
         """Run a recipe; unless ``good`` is off, no step may fail."""
         program = self.sound(text, **options)

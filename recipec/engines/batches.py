@@ -185,7 +185,12 @@ class Kernels:
         for name in sorted(KERNELS.keys() - self.known):
             kernel = KERNELS[name]
             self.con.create_function(
-                kernel.sql_name, self.function(kernel), list(kernel.args), kernel.returns, type=PythonUDFType.ARROW, null_handling=FunctionNullHandling.SPECIAL
+                kernel.sql_name,
+                self.function(kernel),
+                list(kernel.args),
+                kernel.returns,
+                type=PythonUDFType.ARROW,
+                null_handling=FunctionNullHandling.SPECIAL,
             )
             self.known.add(name)
 

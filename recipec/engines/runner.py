@@ -17,7 +17,7 @@ from recipec.engines.tests import test_again
 from recipec.engines.until import round_to_skip
 from recipec.plan.fingerprint import file_digests, guards_key, run_key
 from recipec.plan.planner import Plan, Planned, program_id, stale
-from recipec.resolve.program import Program, ResolvedStep
+from recipec.resolve.program import ResolvedStep
 from recipec.workspace.database import Built, Name, Workspace
 
 INTERRUPTED = "Query interrupted"
@@ -184,9 +184,7 @@ class Runner:
         changed = before is None or before.output_id != built.output_id
         self.report(StepResult(step.name, step.kind.name, "run", planned.why, built, built.seconds, changed))
 
-    def record(
-        self, planned: Planned, key: str, files: dict[str, str], outcome: Outcome, notes: list[str], seconds: float
-    ) -> Built:
+    def record(self, planned: Planned, key: str, files: dict[str, str], outcome: Outcome, notes: list[str], seconds: float) -> Built:
         step = planned.step
         outputs = step.bound.outputs if step.kind.table else {}
         if outputs:
@@ -229,7 +227,9 @@ class Runner:
                 view = self.workspace.view(built.run_key, part or None)
                 shape = self.con.execute(f"DESCRIBE {view}").fetchall()
                 listed = ", ".join(quote(r[0]) for r in shape)
-                sums = self.con.execute(f"SELECT count(*), bit_xor(h), sum(h::HUGEINT) FROM (SELECT hash({listed}) AS h FROM {view})").fetchone()
+                sums = self.con.execute(
+                    f"SELECT count(*), bit_xor(h), sum(h::HUGEINT) FROM (SELECT hash({listed}) AS h FROM {view})"
+                ).fetchone()
                 facts.append(([r[:2] for r in shape], sums))
             if facts[0] != facts[1]:
                 return False
@@ -277,7 +277,8 @@ class Runner:
 
         try:
             rows = self.con.execute(
-                "SELECT table_name, table_type FROM information_schema.tables WHERE table_schema = 'main' AND starts_with(table_name, ?)", [scratch]
+                "SELECT table_name, table_type FROM information_schema.tables WHERE table_schema = 'main' AND starts_with(table_name, ?)",
+                [scratch],
             ).fetchall()
             for name, kind in rows:
                 self.con.execute(f"DROP {'VIEW' if kind == 'VIEW' else 'TABLE'} IF EXISTS {quote(name)}")
@@ -293,9 +294,13 @@ class Runner:
         try:
             yield
         except duckdb.OutOfMemoryException as error:
-            raise DataError(f"out of memory: {first_line(error)}", "give more with --memory, use fewer --threads, or put the workspace on a larger disk") from None
+            raise DataError(
+                f"out of memory: {first_line(error)}", "give more with --memory, use fewer --threads, or put the workspace on a larger disk"
+            ) from None
         except duckdb.ConversionException as error:
-            raise DataError(f"a value does not convert: {first_line(error)}", "use try_cast(x as ...), which gives null, or drop such rows before") from None
+            raise DataError(
+                f"a value does not convert: {first_line(error)}", "use try_cast(x as ...), which gives null, or drop such rows before"
+            ) from None
         except duckdb.IOException as error:
             raise DataError(first_line(error), "is the disk full, or a file gone? What is finished stays; run again") from None
         except duckdb.Error as error:
@@ -304,7 +309,9 @@ class Runner:
                 raise problem from None
             raise DataError(first_line(error)) from None
         except OSError as error:
-            raise DataError(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "), "what is finished stays; run again") from None
+            raise DataError(
+                f"{error.strerror or error}: {error.filename or ''}".rstrip(": "), "what is finished stays; run again"
+            ) from None
 
     # The run's own row
 
@@ -324,7 +331,9 @@ class Runner:
         self.workspace.publish(published(self.plan, self.workspace, self.outputs))
         if self.run_id is not None:
             status = "failed" if self.result.failed else "done" if complete else "interrupted"
-            self.con.execute("UPDATE recipec.runs SET finished = current_timestamp::TIMESTAMP, status = ? WHERE run = ?", [status, self.run_id])
+            self.con.execute(
+                "UPDATE recipec.runs SET finished = current_timestamp::TIMESTAMP, status = ? WHERE run = ?", [status, self.run_id]
+            )
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:
@@ -341,7 +350,9 @@ def interrupted(error: BaseException) -> bool:
     import duckdb
 
     return any(
-        isinstance(e, (KeyboardInterrupt, duckdb.InterruptException)) or str(e) == INTERRUPTED or (isinstance(e, duckdb.Error) and "KeyboardInterrupt" in str(e))
+        isinstance(e, (KeyboardInterrupt, duckdb.InterruptException))
+        or str(e) == INTERRUPTED
+        or (isinstance(e, duckdb.Error) and "KeyboardInterrupt" in str(e))
         for e in chain(error)
     )
 
@@ -390,7 +401,9 @@ def published(plan: Plan, workspace: Workspace, outputs: dict[str, Built]) -> di
         if reasons is not None:
             cases = " ".join(f"WHEN {i} THEN {literal(r)}" for i, r in enumerate(reasons))
             reason = f"CASE _why {cases} END" if cases else "NULL::VARCHAR"
-            dropped.append(f"SELECT {literal(step)} AS step, _key, {reason} AS reason, _because AS because FROM {table} WHERE _why IS NOT NULL")
+            dropped.append(
+                f"SELECT {literal(step)} AS step, _key, {reason} AS reason, _because AS because FROM {table} WHERE _why IS NOT NULL"
+            )
     empty = "SELECT NULL::VARCHAR AS step, NULL::UUID AS _key, {} WHERE false"
     views["recipec", "dropped"] = Name(" UNION ALL ".join(dropped) or empty.format("NULL::VARCHAR AS reason, NULL::VARCHAR AS because"))
     views["recipec", "lineage"] = Name(" UNION ALL ".join(lineage) or empty.format("NULL::UUID AS _parent"))

@@ -45,9 +45,7 @@ def _given(lists: Any) -> Words:
     return Words(block, rows.starts[:-1][filled], rows.starts[1:][filled], np.searchsorted(filled, bounds))
 
 
-def measured(
-    text: Column, tokens: Column | None, names: tuple[str, ...], measure: Callable[[Block, Words], Measures]
-) -> Measures:
+def measured(text: Column, tokens: Column | None, names: tuple[str, ...], measure: Callable[[Block, Words], Measures]) -> Measures:
     """``measure`` of every text's block, put together."""
     made = {name: np.full(len(text), np.nan) for name in names}
     for numbers, block, words in with_words(text, tokens):

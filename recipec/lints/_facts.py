@@ -144,7 +144,7 @@ class Reasoner:
         if texts is None or self.values.type(value) != "VARCHAR":
             return ANY
         known = self.fact(value, facts)
-        inside = bool(((texts if known.only is None else texts & known.only)) - known.never)
+        inside = bool((texts if known.only is None else texts & known.only) - known.never)
         outside = known.only is None or bool(known.only - texts - known.never)
         return (TRUE if inside else 0) | (FALSE if outside else 0) | (NULL if known.null else 0)
 

@@ -307,4 +307,3 @@ def nearly(op: tree.Op) -> bool:
 def setting(step: ResolvedStep, name: str) -> tree.Setting | None:
     """A setting as the step writes it."""
     return next((s for s in step.entry.node.body if isinstance(s, tree.Setting) and s.key.id == name), None)
-

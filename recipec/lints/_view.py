@@ -97,4 +97,3 @@ class View:
 
     def head(self, step: ResolvedStep) -> Span:
         return step.entry.node.head
-

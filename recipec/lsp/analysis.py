@@ -167,8 +167,6 @@ class Desk:
         yield from seen
 
 
-
-
 def shifted(old: str, new: str, start: int, end: int) -> tuple[int, int] | None:
     """Where a range of an old text is in the new one; None when the change touched it."""
     if old == new:

@@ -395,5 +395,3 @@ def paths(folder: Path, begun: str, suffix: str) -> Iterator[Offer]:
         if path.name.startswith(".") or not (path.is_dir() or path.name.endswith(suffix)):
             continue
         yield Offer(path.name, "folder" if path.is_dir() else "file")
-
-

@@ -205,7 +205,7 @@ def hover(desk: Desk, spot: Spot) -> tuple[str, Span] | None:
         case tree.Step(name=name), tree.Name() if node is name:
             found = next((n for n, e in reversed(program.entries.items()) if e.node is above), None)
             return (step_page(program, found), name.span) if found is not None else None
-        case (tree.Param() | tree.Def() | tree.Template() | tree.Import()), tree.Name():
+        case ((tree.Param() | tree.Def() | tree.Template() | tree.Import()), tree.Name()):
             return fenced(above.span.text if above is not None else ""), node.span
         case tree.Assign(column=column), tree.Name() if node is column and isinstance(item, tree.Step):
             step = next((n for n, e in reversed(program.entries.items()) if e.node is item), None)
@@ -291,5 +291,3 @@ def name_page(desk: Desk, program: LiveProgram, spot: Spot, path: list[tree.Node
     if type is not None:
         return f"column `{node.id}`: {shown(type) if type != '?' else 'not known yet'}", node.span
     return None
-
-

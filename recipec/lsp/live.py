@@ -86,9 +86,7 @@ class Memory:
     def forget_files(self) -> None:
         """Files may have changed in a way that their time does not tell: bind again what looks at any, and what failed."""
         for name, kept in self.steps.items():
-            self.steps[name] = [
-                k for k in kept if not k.files and not k.findings and k.node.reader is None and k.node.kind.id != "python"
-            ]
+            self.steps[name] = [k for k in kept if not k.files and not k.findings and k.node.reader is None and k.node.kind.id != "python"]
 
 
 class LiveProgram(Program):

@@ -319,5 +319,3 @@ def column_definition(desk: Desk, document: Document, offset: int) -> tuple[Sour
                 if isinstance(statement, tree.Assign) and statement.column.id == name:
                     span = statement.column.span
     return desk.place(document, span) if span is not None else None
-
-

@@ -78,5 +78,3 @@ def bound(program: LiveProgram, step: tree.Step, module: Module) -> Schema | Non
         program.findings = outer
         program.stack.pop()
     return None if made is None else made.bound.outputs.get("")
-
-

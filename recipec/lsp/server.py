@@ -348,10 +348,7 @@ async def rename(ls: Server, params: types.RenameParams) -> types.WorkspaceEdit 
     except names.CannotRename as problem:
         raise JsonRpcInvalidParams(str(problem)) from None
     return types.WorkspaceEdit(
-        {
-            ls.uri(path): [types.TextEdit(range_of(f.source, f.start, f.end), text) for f, text in changes]
-            for path, changes in edits.items()
-        }
+        {ls.uri(path): [types.TextEdit(range_of(f.source, f.start, f.end), text) for f, text in changes] for path, changes in edits.items()}
     )
 
 

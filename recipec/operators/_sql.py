@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from recipec.api import HIDDEN, ORDER, Schema, quote
 
 
-def projection(schema: Schema, changes: Mapping[str, str] | None = None, *, why: str = "_why", because: str = "_because", prefix: str = "") -> str:
+def projection(
+    schema: Schema, changes: Mapping[str, str] | None = None, *, why: str = "_why", because: str = "_because", prefix: str = ""
+) -> str:
     """The select list of a rewrite: hidden columns, those of ``schema``, and the reason for dropping.
 
     ``changes`` gives other SQL for some columns, hidden ones too.

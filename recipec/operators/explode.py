@@ -52,7 +52,11 @@ class Explode(Operator):
         column: ColumnName = self.params.list
         if not column.type.endswith("[]") and not schema.unknown:
             bind.report(
-                WrongType(span=column.span, message=f"`explode` needs a list; `{column.name}` is {shown(column.type)}", help=("split a text first: split_words(text)",))
+                WrongType(
+                    span=column.span,
+                    message=f"`explode` needs a list; `{column.name}` is {shown(column.type)}",
+                    help=("split a text first: split_words(text)",),
+                )
             )
         type = column.type.removesuffix("[]")
         query = explode(schema, column.name, column.sql, type, f"explode {column.name}")

@@ -45,7 +45,7 @@ class Lines(Operator):
         self.inside: list[Json] = []
         body = call.body or ()
         if not body:
-            bind.report(WrongForm(span=call.span, message="`lines` needs a block", help=("lines(text) { drop where line == \"\" }",)))
+            bind.report(WrongForm(span=call.span, message="`lines` needs a block", help=('lines(text) { drop where line == "" }',)))
         wrong = False
         for statement in body:
             other = isinstance(statement, tree.Assign) and statement.column.id != "line"

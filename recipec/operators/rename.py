@@ -61,9 +61,7 @@ class Rename(Operator):
                         )
                     )  # fmt: skip
             names[name] = target
-        columns = tuple(
-            Column(new[c.name].id, c.type, new[c.name].span) if c.name in new else c for c in schema.columns
-        )
+        columns = tuple(Column(new[c.name].id, c.type, new[c.name].span) if c.name in new else c for c in schema.columns)
         renamed = replace(schema, columns=columns)
         sources = {new[c.name].id: quote(c.name) for c in schema.columns if c.name in new}
         return Rewrite(f"SELECT {projection(renamed, sources)} FROM {{input}}", renamed)

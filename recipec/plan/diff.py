@@ -24,6 +24,7 @@ from recipec.workspace.database import Built, Workspace
 Level = Literal["none", "metadata", "model", "split", "labels", "rows"]
 LEVELS: tuple[Level, ...] = ("none", "metadata", "model", "split", "labels", "rows")
 
+
 @dataclass
 class RowChanges:
     """Rows by key. ``moved`` counts rows now in another part; ``columns`` how many rows changed in each column."""
@@ -219,7 +220,9 @@ def row_changes(workspace: Workspace, old: Built, new: Built, examples: int) -> 
         for row in found.fetchall():
             result.examples.append({"what": what, "row": {n: v for n, v in zip(names, row, strict=True) if n not in HIDDEN}})
     for column in list(result.columns)[:3]:
-        found = con.execute(f"SELECT a._key, a.{quote(column)}, b.{quote(column)} FROM {joined} WHERE {tests[column]} ORDER BY a._key LIMIT {examples}")
+        found = con.execute(
+            f"SELECT a._key, a.{quote(column)}, b.{quote(column)} FROM {joined} WHERE {tests[column]} ORDER BY a._key LIMIT {examples}"
+        )
         for key, was, now in found.fetchall():
             result.examples.append({"what": "changed", "key": str(key), "column": column, "old": was, "new": now})
     return result

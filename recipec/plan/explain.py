@@ -66,7 +66,9 @@ def explain(program: Program, workspace: Workspace, step: str, text: str) -> lis
         raise DataError(f"`{step}` is not built", f"recipec run --only {step}")
     keys = teller.find(step, text)
     if not keys:
-        raise DataError(f"no row `{text}` in `{step}` or the steps it reads", "a row is named by its source's key, by file:row, or by its _key")
+        raise DataError(
+            f"no row `{text}` in `{step}` or the steps it reads", "a row is named by its source's key, by file:row, or by its _key"
+        )
     return [teller.life(k) for k in keys]
 
 
@@ -107,7 +109,9 @@ class Teller:
                 continue
             table = self.workspace.table(built.run_key)
             if hexadecimal:
-                rows = self.con.execute(f"SELECT _key::VARCHAR FROM {table} WHERE starts_with(_key::VARCHAR, ?) LIMIT 20", [text.lower()]).fetchall()
+                rows = self.con.execute(
+                    f"SELECT _key::VARCHAR FROM {table} WHERE starts_with(_key::VARCHAR, ?) LIMIT 20", [text.lower()]
+                ).fetchall()
                 keys += [r[0] for r in rows]
             if resolved.kind.name == "source":
                 keys += self.in_source(resolved, table, text)
@@ -148,7 +152,10 @@ class Teller:
                     return ", ".join(str(v) for v in row)
             else:
                 for file in plan.files:
-                    if UUID(key).int >> 104 == UUID(position_uuid(file.name, 0)).int >> 104 and UUID(key).int & LOW == UUID(position_uuid(file.name, 0)).int & LOW:
+                    if (
+                        UUID(key).int >> 104 == UUID(position_uuid(file.name, 0)).int >> 104
+                        and UUID(key).int & LOW == UUID(position_uuid(file.name, 0)).int & LOW
+                    ):
                         return f"{file.name}:{(UUID(key).int >> 64) & 0xFFFFFFFFFF}"
         return key
 
@@ -164,7 +171,8 @@ class Teller:
                 r[0]
                 for _, built in self.tables
                 for r in self.con.execute(
-                    f"SELECT DISTINCT _parent::VARCHAR FROM {self.workspace.table(built.run_key)} WHERE _parent IS NOT NULL AND _key = ?::UUID", [family[0]]
+                    f"SELECT DISTINCT _parent::VARCHAR FROM {self.workspace.table(built.run_key)} WHERE _parent IS NOT NULL AND _key = ?::UUID",
+                    [family[0]],
                 ).fetchall()
             ]
             fresh = [p for p in parents if p not in family]

@@ -131,7 +131,9 @@ def read(path: Path) -> Facts:
             raise DataError(f"{path} is not a lock: `{name}` is no section", "write it anew: recipec lock")
         if name == "sources":
             for source, facts in value.items():
-                out[f"sources.{json.dumps(source, ensure_ascii=False) if '.' in source else source}"] = dict(facts) if isinstance(facts, dict) else {}
+                out[f"sources.{json.dumps(source, ensure_ascii=False) if '.' in source else source}"] = (
+                    dict(facts) if isinstance(facts, dict) else {}
+                )
         else:
             out[name] = value
     return out

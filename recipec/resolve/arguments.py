@@ -132,7 +132,11 @@ class Converter:
         if Word in kinds:
             return self.word(node)
         chosen = words(options)
-        if ColumnName in kinds and isinstance(node, tree.Name) and not (node.id in chosen and node.id not in (self.schema or Schema()).types):
+        if (
+            ColumnName in kinds
+            and isinstance(node, tree.Name)
+            and not (node.id in chosen and node.id not in (self.schema or Schema()).types)
+        ):
             return self.column(node)
         if Arrows in kinds and isinstance(node, tree.Arrow):
             return Arrows(((node.left, node.right),))
@@ -348,7 +352,9 @@ def make(
     missing = [f for f, info in model.model_fields.items() if info.is_required() and f not in given and f not in (extra or {})]
     for key in missing:
         pairs = Arrows in markers(model.model_fields[key].annotation)[0]
-        options = markers(model.model_fields[key].annotation)[1] or next((m for m in model.model_fields[key].metadata if isinstance(m, Choices)), None)
+        options = markers(model.model_fields[key].annotation)[1] or next(
+            (m for m in model.model_fields[key].metadata if isinstance(m, Choices)), None
+        )
         help = (f"{key}: {', '.join(options.names())}",) if options is not None else ()
         bind.report(MissingSetting(span=span, message=f"{what} needs {'pairs: old => new' if pairs else f'`{key}`'}", help=help))
     sound = ok and not missing

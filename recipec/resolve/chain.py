@@ -166,9 +166,7 @@ class ChainBuilder:
         tests = tuple(t for t in bound if t is not None)
         if self.failed or len(tests) < len(self.tests):
             return None
-        return Chain(
-            tuple(self.stages), self.schema, tuple(self.reasons), tests, tuple(self.meaning), self.traits, tuple(self.trail)
-        )
+        return Chain(tuple(self.stages), self.schema, tuple(self.reasons), tests, tuple(self.meaning), self.traits, tuple(self.trail))
 
     # A run of columns and filters
 
@@ -275,7 +273,12 @@ class ChainBuilder:
     def type_of(self, segment: Segment, lowered: list[Lowered], skip: set[int]) -> dict[str, str] | None:
         """Types of the segment's columns, or None after reporting what the binder refused, statement by statement."""
         if self.schema.unknown:
-            checked = [self.bind.check_functions(e, item.lowerer) for item in lowered for s, e in self.pending if s is item.statement and e is not None]
+            checked = [
+                self.bind.check_functions(e, item.lowerer)
+                for item in lowered
+                for s, e in self.pending
+                if s is item.statement and e is not None
+            ]
             return {c: "VARCHAR" for c in segment.columns} if all(checked) else None
         extra: list[tuple[str, Fragment]] = []
         for n, item in enumerate(lowered):
@@ -343,9 +346,7 @@ class ChainBuilder:
                 self.trail.append((f"column {statement.column.id}", statement.span))
         origins = {s.column.id: s.column.span for s, _ in self.pending if isinstance(s, tree.Assign)}
         old = {c.name: c for c in self.schema.columns}
-        columns = tuple(
-            Column(c, types[c], origins.get(c) or (old[c].origin if c in old else None)) for c in segment.columns
-        )
+        columns = tuple(Column(c, types[c], origins.get(c) or (old[c].origin if c in old else None)) for c in segment.columns)
         self.stages.append(Stage(segment.query("{input}").text))
         self.schema = replace(self.schema, columns=columns)
 

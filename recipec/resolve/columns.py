@@ -48,9 +48,7 @@ def name_problem(name: tree.Name, others: Iterable[str], span: Span | None = Non
     """What is wrong with giving a column this name beside ``others``; None when nothing is."""
     where = span or name.span
     if reserved(name.id):
-        return ReservedColumn(
-            span=where, message=f"`{name.id}` is a name that recipec keeps for itself", help=("choose another name",)
-        )
+        return ReservedColumn(span=where, message=f"`{name.id}` is a name that recipec keeps for itself", help=("choose another name",))
     if (other := twin(name.id, others)) is not None:
         return DuplicateName(
             span=where,

@@ -185,7 +185,9 @@ class Lowerer:
                     raise self.fail(WrongForm(span=span, message="an empty struct has no type"))
                 for place, (key, _) in enumerate(pairs):
                     if any(key.id == k.id for k, _ in pairs[:place]):
-                        raise self.fail(WrongArguments(span=key.span, message=f"a struct has one field `{key.id}`", help=("rename one of them",)))
+                        raise self.fail(
+                            WrongArguments(span=key.span, message=f"a struct has one field `{key.id}`", help=("rename one of them",))
+                        )
                 listed_pairs = [join(f"{literal(k.id)}: ", go(v)) for k, v in pairs]
                 return join("{", *self.commas(listed_pairs), "}", span=span)
 
@@ -356,7 +358,9 @@ class Lowerer:
         return join(join(called, span=node.func.span), "(", *self.commas(parts), ")", span=node.span)
 
     def unknown_function(self, node: tree.Name, known: tuple[str, ...] = ()) -> UnknownFunction:
-        problem = UnknownFunction(span=node.span, wanted=node.id, candidates=(*self.macros, *self.templates, *registry_names("function"), *known))
+        problem = UnknownFunction(
+            span=node.span, wanted=node.id, candidates=(*self.macros, *self.templates, *registry_names("function"), *known)
+        )
         problem.suggest(f"no function `{node.id}`")
         return problem
 
@@ -397,7 +401,9 @@ class Lowerer:
         for place, arg in enumerate(node.args):
             name = arg.name.id if arg.name else (wanted[place] if place < len(wanted) else None)
             if name is None:
-                raise self.fail(self.bad_arguments(own, arg.span, f"`{own.name}` takes at most {len(wanted)} argument{'s' * (len(wanted) != 1)}"))
+                raise self.fail(
+                    self.bad_arguments(own, arg.span, f"`{own.name}` takes at most {len(wanted)} argument{'s' * (len(wanted) != 1)}")
+                )
             if name not in wanted:
                 raise self.fail(self.bad_arguments(own, arg.span, f"`{own.name}` has no argument `{name}`"))
             if name in given:
@@ -414,6 +420,7 @@ class Lowerer:
 
     def constant(self, own: Function, parameter: Parameter, node: tree.Expr) -> Any:
         """A constant argument, checked against its annotation."""
+
         def no_names(_: tree.Name | tree.Field) -> Any:
             raise KeyError
 

@@ -200,7 +200,11 @@ class Loader:
             )
         elif path in (*above, here):
             chain = " -> ".join(p.name for p in (*above[above.index(path) if path in above else len(above) :], here, path))
-            problem = Cycle(span=item.path.span, message=f"files import each other in a circle: {chain}", help=("move what both need into a third file",))
+            problem = Cycle(
+                span=item.path.span,
+                message=f"files import each other in a circle: {chain}",
+                help=("move what both need into a third file",),
+            )
         elif len(above) >= DEEPEST_IMPORT or len(self.sources) >= MOST_FILES:
             problem = TooLarge(span=item.path.span, message=f"imports go more than {DEEPEST_IMPORT} deep or over {MOST_FILES} files")
         else:

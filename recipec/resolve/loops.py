@@ -57,7 +57,9 @@ def condition(program: Program, repeat: RepeatEntry) -> Until | None:
     def read(field: tree.Expr, gain: bool) -> tree.Expr:
         nonlocal known
         if not isinstance(field, tree.Field) or not isinstance(field.base, tree.Name):
-            findings.add(WrongForm(span=field.span, message="`until` reads a column of a step of the loop", help=("step.column: score.f1",)))
+            findings.add(
+                WrongForm(span=field.span, message="`until` reads a column of a step of the loop", help=("step.column: score.f1",))
+            )
             raise LoweringFailed
         step, column = field.base, field.name
         if step.id not in repeat.rounds[0]:

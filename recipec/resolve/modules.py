@@ -118,7 +118,16 @@ class RoundModule(Module):
     """The names of a file as one round of a ``repeat`` sees them."""
 
     def __init__(self, outer: Module, steps: dict[str, str], params: dict[str, Any]) -> None:
-        super().__init__(outer.source, outer.file, outer.prefix, {**outer.params, **params}, outer.param_nodes, outer.defs, outer.templates, outer.prompts)
+        super().__init__(
+            outer.source,
+            outer.file,
+            outer.prefix,
+            {**outer.params, **params},
+            outer.param_nodes,
+            outer.defs,
+            outer.templates,
+            outer.prompts,
+        )
         self.imports, self.steps, self.broken = outer.imports, steps, outer.broken
 
 

@@ -242,7 +242,10 @@ class Program:
         if isinstance(node, tree.Round) and rounds:
             findings.add(
                 UnknownStep(
-                    span=node.span, wanted=first.id, message=f"`{first.id}` has no round {node.number}", help=(f"its rounds are 1 to {len(rounds)}",)
+                    span=node.span,
+                    wanted=first.id,
+                    message=f"`{first.id}` has no round {node.number}",
+                    help=(f"its rounds are 1 to {len(rounds)}",),
                 )
             )
             return
@@ -255,7 +258,11 @@ class Program:
             findings.add(UnknownStep(span=first.span, wanted=first.id, message=f"`{first.id}` is an import, not a step", help=help))
             return
         problem = UnknownStep(span=first.span, wanted=first.id, candidates=tuple([*scope.steps, *scope.imports]))
-        kinds = {**dict.fromkeys(scope.params, "parameter"), **dict.fromkeys(scope.defs, "`def`"), **dict.fromkeys(scope.templates, "template")}
+        kinds = {
+            **dict.fromkeys(scope.params, "parameter"),
+            **dict.fromkeys(scope.defs, "`def`"),
+            **dict.fromkeys(scope.templates, "template"),
+        }
         if first.id in kinds:
             problem.put(message=f"`{first.id}` is a {kinds[first.id]}, not a step")
         else:

@@ -70,7 +70,9 @@ def complaints(
             near = re.search(r'at or near "(\w+)"', told["error_message"])
             word = near[1] if near is not None and near[1].lower() in {i.lower() for i in inputs} else None
             help = f'`{word}` is a word of SQL: as the name of a table it stands in quotes, "{word}"' if word else ""
-            return [Complaint("form", told["error_message"], help, None if place is None else code_points(query, int(place)), len(word or " "))]
+            return [
+                Complaint("form", told["error_message"], help, None if place is None else code_points(query, int(place)), len(word or " "))
+            ]
         return [Complaint("form", "this is not a SELECT", "a `sql` step is one SELECT over its inputs; it changes nothing else")]
     statements = told["statements"]
     if len(statements) != 1:
@@ -103,13 +105,17 @@ class Inspector:
             yield self.complain(n, "chance", f"`{name}` takes the rows in no certain order", f"{help}: {name}(x order by y)", len(name))
         elif not ordered and (name in MOMENTS or (name in SUMS and self.of_floats(n, name))):
             message = f"`{name}` adds fractions in no certain order: its last digits would change from run to run"
-            help = "exp(avg(ln(x) order by x))" if name.startswith("geom") else f"{name}(x order by x), or decimals: cast(x as decimal(18, 6))"
+            help = (
+                "exp(avg(ln(x) order by x))" if name.startswith("geom") else f"{name}(x order by x), or decimals: cast(x as decimal(18, 6))"
+            )
             yield self.complain(n, "chance", message, help, len(name))
 
     def of_floats(self, n: dict[str, Any], name: str) -> bool:
         """Whether the argument of a sum is a float: then an aggregate of whole numbers in its place is refused for it."""
         at, raw = n.get("query_location"), self.query.encode("utf-8", "surrogatepass")
-        written = next((w for w in (name.encode(), f'"{name}"'.encode()) if isinstance(at, int) and raw[at : at + len(w)].lower() == w), None)
+        written = next(
+            (w for w in (name.encode(), f'"{name}"'.encode()) if isinstance(at, int) and raw[at : at + len(w)].lower() == w), None
+        )
         if at is None or written is None:
             return False
         probe = (raw[:at] + b"bit_xor" + raw[at + len(written) :]).decode("utf-8", "surrogatepass")
@@ -118,12 +124,18 @@ class Inspector:
     def one(self, n: dict[str, Any], local: set[str]) -> Iterator[Complaint]:
         kind, name = n.get("type"), (n.get("function_name") or "").lower()
         if n.get("sample"):
-            yield self.complain(n, "chance", "a sample of SQL's own is another at every run", "`clean ... { sample(10%) }` takes the same rows always")
+            yield self.complain(
+                n, "chance", "a sample of SQL's own is another at every run", "`clean ... { sample(10%) }` takes the same rows always"
+            )
         if kind == "BASE_TABLE":
             path = [p for p in (n.get("catalog_name"), n.get("schema_name"), n.get("table_name")) if p]
             wanted = ".".join(path).lower()
             if wanted not in self.inputs and not (len(path) == 1 and wanted in local):
-                what = "a file is read by a `source`" if re.search(r"[/.]\w+$", path[-1]) and len(path) == 1 else f"the query sees: {self.shown}"
+                what = (
+                    "a file is read by a `source`"
+                    if re.search(r"[/.]\w+$", path[-1]) and len(path) == 1
+                    else f"the query sees: {self.shown}"
+                )
                 yield self.complain(n, "table", f"no table `{'.'.join(path)}` among the inputs", what, len(path[-1]))
         elif kind == "SHOW_REF":
             yield self.complain(n, "form", "this is not a SELECT")
@@ -134,18 +146,24 @@ class Inspector:
         elif n.get("class") == "FUNCTION":
             reason = "a fresh value at every call" if name == "random" else volatile.reason(name, len(n.get("children") or []))
             if reason is not None:
-                help = "samples are taken by `clean ... { sample(10%) }`" if name == "random" else "give it from outside: a column of an input"
+                help = (
+                    "samples are taken by `clean ... { sample(10%) }`" if name == "random" else "give it from outside: a column of an input"
+                )
                 yield self.complain(n, "chance", f"`{name}` gives {reason}", help, len(name))
             else:
                 yield from self.aggregate(n, name, bool((n.get("order_bys") or {}).get("orders")))
         elif n.get("class") == "WINDOW" and n.get("type") == "WINDOW_AGGREGATE":
             yield from self.aggregate(n, name, bool(n.get("orders") or n.get("arg_orders")))
         elif n.get("class") == "WINDOW" and name in ORDERED_WINDOWS and not n.get("orders"):
-            yield self.complain(n, "chance", f"`{name}` without `order by` takes the rows in no certain order", "over (order by ...)", len(name))
+            yield self.complain(
+                n, "chance", f"`{name}` without `order by` takes the rows in no certain order", "over (order by ...)", len(name)
+            )
         elif n.get("class") == "COLUMN_REF" and len(n["column_names"]) == 1:
             word = n["column_names"][0].lower()
             if (word in KEYWORDS or word in SESSION) and word not in self.columns:
-                yield self.complain(n, "chance", f"`{word}` gives {volatile.REASONS[word]}", "give it from outside: a column of an input", len(word))
+                yield self.complain(
+                    n, "chance", f"`{word}` gives {volatile.REASONS[word]}", "give it from outside: a column of an input", len(word)
+                )
         if kind in ("SELECT_NODE", "SET_OPERATION_NODE"):
             kinds = [m["type"] for m in n.get("modifiers", [])]
             if any(k.startswith("LIMIT") for k in kinds) and "ORDER_MODIFIER" not in kinds:

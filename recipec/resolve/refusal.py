@@ -40,7 +40,9 @@ def explain_refusal(problem: Refused, whole: Fragment, offset: int, lowerer: Low
         return looks_at_many(called)
     if message.startswith("Window functions"):
         return WrongType(
-            span=span, message=f"{described(span)} looks at other rows; here each row stands alone", help=("window functions stand in `sql` steps",)
+            span=span,
+            message=f"{described(span)} looks at other rows; here each row stands alone",
+            help=("window functions stand in `sql` steps",),
         )
     if subtype == "COLUMN_NOT_FOUND" and name:
         unknown = UnknownColumn(span=span, wanted=name, candidates=tuple(lowerer.columns))
@@ -114,7 +116,11 @@ def bad_regex(message: str, node: tree.Node, typing: Typing) -> BadRegex | None:
     if guilty is None:
         return None
     look = any(mark in message for mark in ("perl operator", "escape sequence"))
-    help = ("RE2 has no look-around and no back-references",) if look else ("a sign that means itself is written with a backslash: \\( \\[ \\*",)
+    help = (
+        ("RE2 has no look-around and no back-references",)
+        if look
+        else ("a sign that means itself is written with a backslash: \\( \\[ \\*",)
+    )
     return BadRegex(span=guilty.span, message=f"bad regular expression: {message}", help=help)
 
 

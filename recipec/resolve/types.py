@@ -54,9 +54,9 @@ def duckdb_type(node: tree.Expr) -> str:
             return duckdb_type(item) + "[]"
         case tree.StructExpr(items=items) if items:
             return "STRUCT(" + ", ".join(f"{quote(k.id)} {duckdb_type(v)}" for k, v in items) + ")"
-        case tree.Call(func=tree.Name(id="decimal"), args=(tree.Arg(value=tree.Number(value=int(p))), tree.Arg(value=tree.Number(value=int(s))))) if (
-            0 < p <= 38 and 0 <= s <= p
-        ):
+        case tree.Call(
+            func=tree.Name(id="decimal"), args=(tree.Arg(value=tree.Number(value=int(p))), tree.Arg(value=tree.Number(value=int(s))))
+        ) if 0 < p <= 38 and 0 <= s <= p:
             return f"DECIMAL({p},{s})"
         case tree.Call(func=tree.Name(id="map"), args=(k, v)):
             return f"MAP({duckdb_type(k.value)}, {duckdb_type(v.value)})"

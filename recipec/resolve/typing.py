@@ -47,7 +47,9 @@ class Typing:
         if self._con is None:
             import duckdb
 
-            self._con = duckdb.connect(":memory:", config={"errors_as_json": "true", "threads": "1", "autoinstall_known_extensions": "false"})
+            self._con = duckdb.connect(
+                ":memory:", config={"errors_as_json": "true", "threads": "1", "autoinstall_known_extensions": "false"}
+            )
             if self.sealed:
                 self._lock(self._con)
         return self._con
@@ -86,7 +88,9 @@ class Typing:
             kernel = KERNELS[name]
             letters = [f"a{i}" for i in range(len(kernel.args))]
             used = " OR ".join(f"{a} IS NULL" for a in letters)
-            self.con.execute(f"CREATE TEMP MACRO {kernel.sql_name}({', '.join(letters)}) AS CASE WHEN {used} THEN NULL::{kernel.returns} END")
+            self.con.execute(
+                f"CREATE TEMP MACRO {kernel.sql_name}({', '.join(letters)}) AS CASE WHEN {used} THEN NULL::{kernel.returns} END"
+            )
             self._kernels.add(name)
         try:
             relation = self.con.sql(query)

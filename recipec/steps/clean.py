@@ -84,4 +84,3 @@ class Clean(Kind):
         outcome.rows_in = ctx.rows(ctx.step.inputs[0])
         run_tests(ctx, plan.chain.tests, f"(SELECT * FROM {ctx.target} WHERE _why IS NULL)", outcome)
         return outcome
-

@@ -102,11 +102,19 @@ class Export(Kind):
         single = next((Path(settings.to).name for s in suffixes if s and settings.to.endswith(s)), None)
         if single is not None and len(parts) > 1:
             bind.report(
-                BadValue(span=span["to"], message=f"`{settings.to}` is one file, and {len(parts)} tables go into it", help=("name a folder",))
+                BadValue(
+                    span=span["to"], message=f"`{settings.to}` is one file, and {len(parts)} tables go into it", help=("name a folder",)
+                )
             )
             ok = False
         if single is not None and settings.shards > 1:
-            bind.report(BadValue(span=span["to"], message=f"`{settings.to}` is one file, and `shards` asks for {settings.shards}", help=("name a folder",)))
+            bind.report(
+                BadValue(
+                    span=span["to"],
+                    message=f"`{settings.to}` is one file, and `shards` asks for {settings.shards}",
+                    help=("name a folder",),
+                )
+            )
             ok = False
         if not settings.to.strip() or Path(settings.to).name in ("", ".."):
             bind.report(BadValue(span=span["to"], message="`to` must name a folder or file of its own", help=('to: "build/out"',)))
@@ -150,7 +158,15 @@ class Export(Kind):
         if made.card:
             # The card says these, so they decide the bytes.
             header = bind.program.header
-            meaning["card"] = [bind.program.recipe, header.version, header.description, header.license, header.language, header.authors, header.tags]
+            meaning["card"] = [
+                bind.program.recipe,
+                header.version,
+                header.description,
+                header.license,
+                header.language,
+                header.authors,
+                header.tags,
+            ]
         return bind.bound(outputs={}, meaning=meaning, plan=plan, edges_extra=tuple(r for _, r in parts), traits=Traits(scope="global"))
 
     @staticmethod
@@ -190,7 +206,9 @@ class Export(Kind):
                 stat = path.stat()
             except OSError:
                 return f"`{plan.shown}` is gone" if not plan.target.exists() else f"`{file['path']}` is gone"
-            if stat.st_size != file["size"] or (stat.st_mtime_ns != file["mtime_ns"] and file_digest(SourceFile(path, "")) != file["digest"]):
+            if stat.st_size != file["size"] or (
+                stat.st_mtime_ns != file["mtime_ns"] and file_digest(SourceFile(path, "")) != file["digest"]
+            ):
                 return f"`{file['path']}` was changed"
         return None
 
@@ -239,7 +257,9 @@ class Export(Kind):
         from recipec.plan.fingerprint import file_digest
 
         found = sorted(p for p in folder.rglob("*") if p.is_file())
-        return [{"path": p.relative_to(folder).as_posix(), "size": p.stat().st_size, "digest": file_digest(SourceFile(p, ""))} for p in found]
+        return [
+            {"path": p.relative_to(folder).as_posix(), "size": p.stat().st_size, "digest": file_digest(SourceFile(p, ""))} for p in found
+        ]
 
     @staticmethod
     def check_place(plan: ExportPlan, ctx: RunContext) -> None:

@@ -110,7 +110,11 @@ class Mix(Kind):
             return None
 
         def each(value: Any, default: Any) -> tuple[Any, ...]:
-            return tuple(value.get(n, default) for n in names) if isinstance(value, dict) else (value if value is not None else default,) * len(names)
+            return (
+                tuple(value.get(n, default) for n in names)
+                if isinstance(value, dict)
+                else (value if value is not None else default,) * len(names)
+            )
 
         plain = not settings.weights and settings.total is None and settings.epochs is None and settings.cap is None
         weights = None if plain else tuple(settings.weights.get(n, 1.0) for n in names)
@@ -193,7 +197,11 @@ class Mix(Kind):
         selects = []
         for place, (name, ref) in enumerate(zip(plan.names, ctx.step.inputs, strict=True)):
             cells = [
-                literal(name) + "::VARCHAR" if c.name == plan.origin else f"t.{quote(c.name)}::{c.type}" if c.name in ref.schema.types else f"NULL::{c.type}"
+                literal(name) + "::VARCHAR"
+                if c.name == plan.origin
+                else f"t.{quote(c.name)}::{c.type}"
+                if c.name in ref.schema.types
+                else f"NULL::{c.type}"
                 for c in plan.schema.columns
             ]
             listed = ", ".join(f"{cell} AS {quote(c.name)}" for cell, c in zip(cells, plan.schema.columns, strict=True))
@@ -202,13 +210,25 @@ class Mix(Kind):
             parts = []
             for place, name, relation, listed in selects:
                 # Tables that share ancestors may share keys; the later ones then get keys of their own.
-                key = f"CASE WHEN _key IN ({' UNION ALL '.join(f'SELECT _key FROM {r}' for r in relations[:place])}) THEN {derived_key('_key', 'mix ' + name, '0')} ELSE _key END" if overlap and place else "_key"
+                key = (
+                    f"CASE WHEN _key IN ({' UNION ALL '.join(f'SELECT _key FROM {r}' for r in relations[:place])}) THEN {derived_key('_key', 'mix ' + name, '0')} ELSE _key END"
+                    if overlap and place
+                    else "_key"
+                )
                 parts.append(f"SELECT {key} AS _key, _parent, {listed} FROM {relation} AS t")
             ctx.con.execute(f"CREATE TABLE {ctx.target} AS {' UNION ALL '.join(parts)}")
         else:
-            sizes = [int(ctx.one(f"SELECT coalesce(sum(greatest({quote(plan.unit)}, 0)), 0) FROM {r}" if plan.unit else f"SELECT count(*) FROM {r}")[0]) for r in relations]
+            sizes = [
+                int(
+                    ctx.one(
+                        f"SELECT coalesce(sum(greatest({quote(plan.unit)}, 0)), 0) FROM {r}" if plan.unit else f"SELECT count(*) FROM {r}"
+                    )[0]
+                )
+                for r in relations
+            ]
             draws = plan_mixture(
-                [Ingredient(n, s, w, e, c) for n, s, w, e, c in zip(plan.names, sizes, plan.weights, plan.epochs, plan.caps, strict=True)], plan.total
+                [Ingredient(n, s, w, e, c) for n, s, w, e, c in zip(plan.names, sizes, plan.weights, plan.epochs, plan.caps, strict=True)],
+                plan.total,
             )
             query = mixture(
                 draws, relations, seed=plan.seed, salt=plan.salt, derive=lambda key, tag, index: derived_key(key, f"mix {tag}", index),
@@ -229,6 +249,10 @@ class Mix(Kind):
             short = [d for d in draws if abs(d.share - d.wanted) > 0.005]
             units = sum(d.units for d in draws)
             if plan.total is not None and units < plan.total:
-                outcome.notes.append(f"the inputs have {units:,} {plan.unit or 'rows'} to give, not {plan.total:,}: raise `epochs` or `cap`")
-            outcome.notes.extend(f"`{d.name}` gives {d.share:.1%} of the mixture, not {d.wanted:.1%}: it has no more" for d in short if d.share < d.wanted)
+                outcome.notes.append(
+                    f"the inputs have {units:,} {plan.unit or 'rows'} to give, not {plan.total:,}: raise `epochs` or `cap`"
+                )
+            outcome.notes.extend(
+                f"`{d.name}` gives {d.share:.1%} of the mixture, not {d.wanted:.1%}: it has no more" for d in short if d.share < d.wanted
+            )
         return outcome

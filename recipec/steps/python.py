@@ -83,16 +83,24 @@ class Python(Kind):
         written = next(s.value for s in bind.statements(tree.Setting) if s.key.id == "call")
         match = re.fullmatch(r"([\w.]+):(\w+)", settings.call)
         if match is None:
-            bind.report(BadValue(span=written.span, message="`call` is written \"module:function\"", help=('call: "scores:add_score"',)))
+            bind.report(BadValue(span=written.span, message='`call` is written "module:function"', help=('call: "scores:add_score"',)))
             return None
         if not settings.columns.types:
             span = next(s.value.span for s in bind.statements(tree.Setting) if s.key.id == "columns")
-            bind.report(BadValue(span=span, message="`columns` must name a column at least", help=("columns: { text: text, score: float }",)))
+            bind.report(
+                BadValue(span=span, message="`columns` must name a column at least", help=("columns: { text: text, score: float }",))
+            )
             return None
         name = match[1].replace(".", "/") + ".py"
         file = bind.names.source.folder / name
         if not file.is_file() and not bind.program.offline:
-            bind.report(MissingFile(span=written.span, message=f"no file `{name}` beside the recipe", help=("the module is a file in the recipe's own folder",)))
+            bind.report(
+                MissingFile(
+                    span=written.span,
+                    message=f"no file `{name}` beside the recipe",
+                    help=("the module is a file in the recipe's own folder",),
+                )
+            )
             return None
         schema = Schema(tuple(Column(n, bind.typing.written(t), settings.columns.spans.get(n)) for n, t in settings.columns.types.items()))
         return bind.bound(
@@ -181,7 +189,9 @@ def same_types(plan: PythonPlan, batch: pa.RecordBatch, schema: pa.Schema) -> pa
     try:
         return batch.cast(schema)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError, ValueError) as error:
-        raise DataError(f"{plan.function}: the types of its answers differ from batch to batch: {error}", "give every batch the same types") from None
+        raise DataError(
+            f"{plan.function}: the types of its answers differ from batch to batch: {error}", "give every batch the same types"
+        ) from None
 
 
 def load(plan: PythonPlan) -> Any:
@@ -220,7 +230,9 @@ def checked(plan: PythonPlan, function: Any, batch: Any) -> Iterator[Any]:
         with redirect_stdout(sys.stderr):
             answer = function(batch)
     except (Exception, SystemExit) as error:  # the user's own code may raise anything
-        raise DataError(f"{plan.function} failed: {type(error).__name__}: {error}", f"in {plan.file.name}{line_of(error, plan.file)}") from error
+        raise DataError(
+            f"{plan.function} failed: {type(error).__name__}: {error}", f"in {plan.file.name}{line_of(error, plan.file)}"
+        ) from error
     if isinstance(answer, pa.Table):
         answer = answer.combine_chunks().to_batches()
         if len(answer) > 1:
@@ -237,7 +249,9 @@ def checked(plan: PythonPlan, function: Any, batch: Any) -> Iterator[Any]:
         keys = answer.column("_key")
         strangers = set(keys.to_pylist()) - set(batch.column("_key").to_pylist())
         if strangers:
-            raise DataError(f"{plan.function} returned a `_key` that it was not given", "return the keys of the rows that the answers are for")
+            raise DataError(
+                f"{plan.function} returned a `_key` that it was not given", "return the keys of the rows that the answers are for"
+            )
     elif answer.num_rows == batch.num_rows:
         keys = batch.column("_key")
     else:

@@ -79,7 +79,9 @@ class SourcePlan:
         bad = outcome.dropped[DOES_NOT_PARSE]
         if bad <= self.max_bad * rows:
             return None
-        found = ctx.con.execute("SELECT file, row, reason, text[:200] AS text FROM recipec.bad WHERE run_key = ? ORDER BY file, row LIMIT 5", [run_key])
+        found = ctx.con.execute(
+            "SELECT file, row, reason, text[:200] AS text FROM recipec.bad WHERE run_key = ? ORDER BY file, row LIMIT 5", [run_key]
+        )
         names = [d[0] for d in found.description]
         return StepFailed(
             f"{bad:,} of {rows:,} rows do not parse ({bad / rows:.1%}), more than `max_bad: {self.max_bad * 100:.4g}%` allows",
@@ -171,7 +173,9 @@ class Source(Kind):
         if not key:
             meaning["files"] = [f.name for f in files]
         plan = SourcePlan(made, files, schema, declared, key, settings.repeated, settings.max_bad, settings.encoding, tests)
-        return bind.bound(outputs={"": schema}, meaning=meaning, plan=plan, files=files, tests=tests.tests, guards={"settings.max_bad": settings.max_bad})
+        return bind.bound(
+            outputs={"": schema}, meaning=meaning, plan=plan, files=files, tests=tests.tests, guards={"settings.max_bad": settings.max_bad}
+        )
 
     @staticmethod
     def make_reader(bind: StepBinder, call: tree.Call) -> Reader | None:
@@ -203,7 +207,9 @@ class Source(Kind):
                 matches = sorted(p for p in glob_within(folder, pattern) if p.is_file())
                 if not matches:
                     bind.report(
-                        MissingFile(span=span, message=f"no file matches `{pattern}`", help=("paths are relative to the recipe's own folder",))
+                        MissingFile(
+                            span=span, message=f"no file matches `{pattern}`", help=("paths are relative to the recipe's own folder",)
+                        )
                     )
                     ok = False
                 for match in matches:
@@ -219,9 +225,7 @@ class Source(Kind):
         return tuple(found[n] for n in sorted(found)) if ok else None
 
     @staticmethod
-    def schema(
-        bind: StepBinder, reader: Reader, files: tuple[SourceFile, ...], settings: SourceSettings, call: tree.Call
-    ) -> Schema | None:
+    def schema(bind: StepBinder, reader: Reader, files: tuple[SourceFile, ...], settings: SourceSettings, call: tree.Call) -> Schema | None:
         declared = settings.columns
         if bind.program.offline:
             if declared is None:
@@ -299,7 +303,10 @@ class Source(Kind):
         shown = ", ".join(plan.key)
         nulls = int(ctx.one(f"SELECT count(*) FROM {ctx.target} WHERE _key IS NULL")[0])
         if nulls:
-            raise StepFailed(f"the key ({shown}) is null in {nulls:,} rows", "choose a key that every row has, or none: rows are then known by their place")
+            raise StepFailed(
+                f"the key ({shown}) is null in {nulls:,} rows",
+                "choose a key that every row has, or none: rows are then known by their place",
+            )
         distinct = int(ctx.one(f"SELECT count(DISTINCT _key) FROM {ctx.target}")[0])
         if distinct == rows:
             return 0
@@ -311,11 +318,15 @@ class Source(Kind):
             shown_values = ", ".join(f"{literal(c)}: {quote(c)}" for c in plan.schema.names)
             names = literal(", ".join(f.name for f in plan.files[:3]))
             reason = literal(f"key repeated ({shown})")
-            ctx.con.execute(f"INSERT INTO recipec.bad SELECT {literal(ctx.run_key)}, {names}, NULL, {reason}, {{{shown_values}}}::VARCHAR {gone}")
+            ctx.con.execute(
+                f"INSERT INTO recipec.bad SELECT {literal(ctx.run_key)}, {names}, NULL, {reason}, {{{shown_values}}}::VARCHAR {gone}"
+            )
             ctx.con.execute(f"DELETE {gone}")
             return rows - distinct
         listed = ", ".join(quote(k) for k in plan.key)
-        query = f"SELECT {listed}, count(*) AS rows FROM {ctx.target} GROUP BY ALL HAVING count(*) > 1 ORDER BY count(*) DESC, {listed} LIMIT 5"
+        query = (
+            f"SELECT {listed}, count(*) AS rows FROM {ctx.target} GROUP BY ALL HAVING count(*) > 1 ORDER BY count(*) DESC, {listed} LIMIT 5"
+        )
         result = ctx.con.execute(query)
         names = [d[0] for d in result.description]
         raise StepFailed(

@@ -103,7 +103,9 @@ class Split(Kind):
             return None
         if settings.folds is not None:
             if parts:
-                bind.report(WrongArguments(span=shares[0].span, message="`folds` makes the parts itself", help=("leave out the named parts",)))
+                bind.report(
+                    WrongArguments(span=shares[0].span, message="`folds` makes the parts itself", help=("leave out the named parts",))
+                )
                 return None
             if not 2 <= settings.folds <= 1000:
                 span = next(s.value.span for s in bind.statements(tree.Setting) if s.key.id == "folds")
@@ -111,13 +113,17 @@ class Split(Kind):
                 return None
             parts = tuple((f"fold_{i}", 1 / settings.folds, None) for i in range(1, settings.folds + 1))
         if not parts:
-            bind.report(MissingSetting(span=bind.node.head, message="`split` needs parts", help=("train: 80%  validation: 10%  test: 10%",)))
+            bind.report(
+                MissingSetting(span=bind.node.head, message="`split` needs parts", help=("train: 80%  validation: 10%  test: 10%",))
+            )
             return None
         if not self.compatible(bind, settings, parts) or problem is not None:
             return None
         schema = Schema(bind.schema.columns, bind.schema.ordered, bind.schema.unknown)
         salt = bind.salt("split")
-        meaning: dict[str, Json] = {f"part {n}": share if share is not None else count if count is not None else "rest" for n, share, count in parts}
+        meaning: dict[str, Json] = {
+            f"part {n}": share if share is not None else count if count is not None else "rest" for n, share, count in parts
+        }
         meaning["parts"] = [p[0] for p in parts]
         shown_fields: dict[str, str] = {}
         for name in ("stratify", "group", "time", "assign", "seed"):
@@ -213,10 +219,18 @@ class Split(Kind):
         if settings.assign == "hash":
             counted = [n for n, share, count in parts if count is not None]
             if counted:
-                bind.report(BadValue(span=span(counted[0]), message="`assign: hash` looks at one row at a time: a part cannot have a number of rows", help=("give it a share",)))
+                bind.report(
+                    BadValue(
+                        span=span(counted[0]),
+                        message="`assign: hash` looks at one row at a time: a part cannot have a number of rows",
+                        help=("give it a share",),
+                    )
+                )
                 ok = False
             if settings.time is not None:
-                bind.report(BadValue(span=span("time"), message="`assign: hash` looks at one row at a time: it cannot put rows in order of time"))
+                bind.report(
+                    BadValue(span=span("time"), message="`assign: hash` looks at one row at a time: it cannot put rows in order of time")
+                )
                 ok = False
             if isinstance(settings.group, Inner):
                 bind.report(
@@ -233,11 +247,19 @@ class Split(Kind):
         if settings.time is not None:
             t = settings.time.type
             if not (is_number(t) or t.startswith(("DATE", "TIME")) or bind.schema.unknown):
-                bind.report(WrongType(span=span("time"), message=f"`time` needs a date, a timestamp or a number; this is {shown(t)}", help=("cast it: cast(date as timestamp)",)))
+                bind.report(
+                    WrongType(
+                        span=span("time"),
+                        message=f"`time` needs a date, a timestamp or a number; this is {shown(t)}",
+                        help=("cast it: cast(date as timestamp)",),
+                    )
+                )
                 ok = False
         near = settings.group.params if isinstance(settings.group, Inner) else None
         if near is not None and near.text.type != "VARCHAR" and not bind.schema.unknown:
-            bind.report(WrongType(span=near.text.span, message=f"near-duplicates are found in text; `{near.text.name}` is {shown(near.text.type)}"))
+            bind.report(
+                WrongType(span=near.text.span, message=f"near-duplicates are found in text; `{near.text.name}` is {shown(near.text.type)}")
+            )
             ok = False
         return ok
 
@@ -274,7 +296,10 @@ class Split(Kind):
         )  # fmt: skip
         schema = ctx.step.bound.outputs[""]
         hidden = ["_key", "_parent", *(["_order"] if schema.ordered else [])]
-        kept = [f"CASE WHEN p.part IS NOT NULL THEN s.{quote(c)} END AS {quote(c)}" if report.left_out else f"s.{quote(c)}" for c in schema.names]
+        kept = [
+            f"CASE WHEN p.part IS NOT NULL THEN s.{quote(c)} END AS {quote(c)}" if report.left_out else f"s.{quote(c)}"
+            for c in schema.names
+        ]
         columns = ", ".join([*(f"s.{h}" for h in hidden), *kept])
         ctx.con.execute(
             f"CREATE TABLE {ctx.target} AS SELECT {columns}, p.part AS _part, CASE WHEN p.part IS NULL THEN 0::SMALLINT END AS _why, "

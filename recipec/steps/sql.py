@@ -71,7 +71,9 @@ class Sql(Kind):
             types = None if self.complain(bind, text_node, query) else self.types(bind, text_node, query)
         if types is None:
             return None
-        schema = Schema(tuple(Column(n, t) for n, t in types.items() if n not in HIDDEN), unknown=any(i.schema.unknown for i in bind.inputs))
+        schema = Schema(
+            tuple(Column(n, t) for n, t in types.items() if n not in HIDDEN), unknown=any(i.schema.unknown for i in bind.inputs)
+        )
         for name in types:
             if (other := twin(name, types)) is not None and name < other:
                 message = f"the result has the columns `{name}` and `{other}`, which a table cannot tell apart"

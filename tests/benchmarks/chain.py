@@ -20,7 +20,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[2]
 DATA = REPOSITORY / ".." / "shared" / "data" / "packages" / "packages.parquet"
 
-RECIPE = r'''
+RECIPE = r"""
 recipe "chain" { seed: 7 }
 source big = parquet("big.parquet") {}
 clean tidy from big {
@@ -32,7 +32,7 @@ clean tidy from big {
   size = length(description) + length(summary)
   drop where size > 3000 as "long"
 }
-'''
+"""
 
 # What a person writes: one statement with the filters in WHERE. DuckDB moves those below the projection and so computes
 # `description` twice for each row.
@@ -61,7 +61,9 @@ def make_data(folder: Path, rows: int) -> None:
     con = duckdb.connect()
     if DATA.is_file():
         times = -(-rows // 63_440)
-        texts = f"SELECT package || '-' || r AS id, section, summary, description FROM read_parquet('{DATA}'), range({times}) t(r) LIMIT {rows}"
+        texts = (
+            f"SELECT package || '-' || r AS id, section, summary, description FROM read_parquet('{DATA}'), range({times}) t(r) LIMIT {rows}"
+        )
     else:
         words = "list_aggregate(list_transform(range(40 + i % 60), lambda k: chr((97 + (i * 31 + k * k * 7) % 26)::INTEGER) || 'word'), 'string_agg', '  ')"
         texts = f"SELECT 'id' || i AS id, 'section' || (i % 50) AS section, 'Summary ' || i AS summary, {words} AS description FROM range({rows}) t(i)"

@@ -24,7 +24,13 @@ FLOOR = "import duckdb, pydantic; from pydantic import BaseModel; duckdb.connect
 
 def recipe(steps: int = 41) -> str:
     """500 lines: a source and a chain of ``clean`` steps."""
-    lines = ['recipe "long" { version: "1.0.0"  seed: 7 }', "param least: int = 5", "def short(t) = length(t) < least", "", 'source rows = csv("rows.csv") {']
+    lines = [
+        'recipe "long" { version: "1.0.0"  seed: 7 }',
+        "param least: int = 5",
+        "def short(t) = length(t) < least",
+        "",
+        'source rows = csv("rows.csv") {',
+    ]
     lines += ["  key: id", "  columns: { id: text, section: text, description: text, summary: text }", "}"]
     before = "rows"
     for i in range(steps):
@@ -57,7 +63,9 @@ def main() -> None:
     runs = int(sys.argv[1]) if len(sys.argv) > 1 else 9
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "rows.csv").write_text("id,section,description,summary\n" + "".join(f"{i},games,text number {i} of all,short\n" for i in range(100)))
+        (folder / "rows.csv").write_text(
+            "id,section,description,summary\n" + "".join(f"{i},games,text number {i} of all,short\n" for i in range(100))
+        )
         text = recipe()
         (folder / "long.recipe").write_text(text)
         (folder / "small.recipe").write_text("\n".join(text.splitlines()[:32]) + "\n")

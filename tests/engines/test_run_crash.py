@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-CHILD = '''
+CHILD = """
 import os, signal, sys
 sys.path.insert(0, {root!r})
 from pathlib import Path
@@ -43,7 +43,7 @@ with open_workspace(folder / ".recipec", doing="run", threads=2) as workspace:
 sys.setprofile(None)
 assert not result.failed, [s.error.message for s in result.failed]
 print(calls)
-'''
+"""
 RECIPE = '''
 recipe "crash" { seed: 5 }
 source a = csv("a.csv") { key: id }
@@ -76,11 +76,20 @@ def finish(process: subprocess.Popen[str]) -> str:
 def state(lab: Any, folder: Path) -> dict[str, Any]:
     """Everything that a user can see: tables, books, files."""
     here = type(lab)(folder)
-    tables = {n: here.rows(f'select * from {n} order by all') for n in ("a", "tidy", "parts.train", "parts.test", "counted", "recipec.dropped", "recipec.lineage")}
+    tables = {
+        n: here.rows(f"select * from {n} order by all")
+        for n in ("a", "tidy", "parts.train", "parts.test", "counted", "recipec.dropped", "recipec.lineage")
+    }
     steps = here.rows("select step, rows_in, rows_out, dropped from recipec.steps order by all")
     current = here.rows("select step, run_key from recipec.current order by all")
-    stray = here.rows("select count(*) from information_schema.tables where table_schema = 'main' and table_name not in ('a', 'tidy', 'parts', 'counted')")
-    files = {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file() and ".recipec/" not in p.as_posix()}
+    stray = here.rows(
+        "select count(*) from information_schema.tables where table_schema = 'main' and table_name not in ('a', 'tidy', 'parts', 'counted')"
+    )
+    files = {
+        p.relative_to(folder).as_posix(): p.read_bytes()
+        for p in sorted(folder.rglob("*"))
+        if p.is_file() and ".recipec/" not in p.as_posix()
+    }
     assert not [p for p in folder.rglob("*") if ".recipec-" in p.name]
     return {**tables, "steps": steps, "current": current, "stray": stray, "files": files}
 

@@ -55,7 +55,7 @@ export sheet from scored { to: "out/scored.csv"  format: csv() }
 def make(folder: Path, seed: int) -> None:
     """The data, its rows shuffled by ``seed``."""
     rng = random.Random(1)
-    words = "alpha beta gamma delta 中文 字 épée 😀 omega sigma tau rho".split()
+    words = ["alpha", "beta", "gamma", "delta", "中文", "字", "épée", "😀", "omega", "sigma", "tau", "rho"]
     rows = []
     for i in range(900):
         text = " ".join(rng.choice(words) for _ in range(rng.randint(1, 9)))
@@ -71,7 +71,9 @@ def make(folder: Path, seed: int) -> None:
     import json
 
     names = ("id", "kind", "customer", "text", "at", "price")
-    (folder / "b.jsonl").write_text("".join(json.dumps(dict(zip(names, r, strict=True)), ensure_ascii=False) + "\n" for r in b), encoding="utf-8")
+    (folder / "b.jsonl").write_text(
+        "".join(json.dumps(dict(zip(names, r, strict=True)), ensure_ascii=False) + "\n" for r in b), encoding="utf-8"
+    )
     (folder / "scores.py").write_text(SCORES, encoding="utf-8")
 
 
@@ -127,7 +129,9 @@ def test_tables_large_enough_for_threads_to_share(tmp_path: Path, lab: Any) -> N
         here = type(lab)(tmp_path / str(threads))
         here.folder.mkdir()
         ran = here.run(BIG, threads=threads)
-        sums = ran.rows("select count(*), sum(hash(k)::hugeint) from k union all select count(*), sum(hash(n)::hugeint) from n union all select count(*), sum(hash(g)::hugeint) from g")
+        sums = ran.rows(
+            "select count(*), sum(hash(k)::hugeint) from k union all select count(*), sum(hash(n)::hugeint) from n union all select count(*), sum(hash(g)::hugeint) from g"
+        )
         outcomes.append((sums, files(here.folder)))
     assert outcomes[0] == outcomes[1]
 

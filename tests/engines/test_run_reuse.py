@@ -72,7 +72,9 @@ def test_renaming_a_step_runs_nothing(lab: Any) -> None:
     ran = lab.run(renamed)
     assert {k for k, v in ran.statuses.items() if v != "reused"} <= {"counted", "sound"}, "a query names its tables"
     assert ran.rows("select count(*) from neat")[0][0] > 0
-    assert lab.rows("select count(*) from information_schema.tables where table_schema = 'main' and table_name in ('tidy', 'rows')") == [(0,)]
+    assert lab.rows("select count(*) from information_schema.tables where table_schema = 'main' and table_name in ('tidy', 'rows')") == [
+        (0,)
+    ]
     assert lab.rows("select count(*) from information_schema.schemata where schema_name = 'final'") == [(0,)]
 
 
@@ -107,7 +109,7 @@ def test_a_column_that_nobody_reads_still_counts(lab: Any) -> None:
 def test_the_plan_names_the_field_with_old_and_new(lab: Any) -> None:
     lab.run(RECIPE)
     why = {
-        'sample(90%)': ("sample(80%)", "tidy", "sample: sample(90%) -> sample(80%)"),
+        "sample(90%)": ("sample(80%)", "tidy", "sample: sample(90%) -> sample(80%)"),
         "train: 80%": ("train: 70%", "final", "part train: 0.8 -> 0.7"),
         "stratify: c": ("stratify: s", "final", "stratify: c -> s"),
         "keep where c < 2": ("keep where c < 3", "small", "keep where: c < 2 -> c < 3"),
@@ -177,7 +179,9 @@ def test_two_recipes_in_one_folder(lab: Any) -> None:
 
 
 def test_a_changed_test_is_tried_again_on_the_same_rows(lab: Any) -> None:
-    recipe = 'sql t """select i as id from range(5) r(i)""" { key: id }\nclean k from t { x = id  expect x < N }\nclean below from k { y = 1 }'
+    recipe = (
+        'sql t """select i as id from range(5) r(i)""" { key: id }\nclean k from t { x = id  expect x < N }\nclean below from k { y = 1 }'
+    )
     lab.run(recipe.replace("N", "10"))
     ran = lab.run(recipe.replace("N", "3"), good=False)
     assert ran.statuses == {"t": "reused", "k": "failed", "below": "skipped"}

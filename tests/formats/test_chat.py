@@ -197,7 +197,7 @@ def test_openai_keeps_what_it_knows_and_only_where_it_is(export):
         turn("tool", "r", **empty | {"tool_call_id": "c1"}),
         turn("assistant", "a", **empty),
     ]
-    sql = f"SELECT *, unnest(['[{{\"type\": \"function\"}}]', NULL]) AS tools FROM ({chats(row, type=wide)})"
+    sql = f'SELECT *, unnest([\'[{{"type": "function"}}]\', NULL]) AS tools FROM ({chats(row, type=wide)})'
     out = export.make("openai", sql, tools="tools")
     want = [
         turn("user", "q"),

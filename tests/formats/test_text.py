@@ -176,7 +176,7 @@ def test_csv_for_spreadsheets(export):
     out = export.make("csv", sql, spreadsheet_safe=True, bom=True)
     raw = (out / "train.csv").read_bytes()
     assert raw.startswith(b"\xef\xbb\xbfa,n\n")
-    assert raw.decode("utf-8-sig").split("\n")[1:-1] == ["'=1+1,-5", "'\uff1d1,6", "safe,7", "\"'@cmd, x\",8"]
+    assert raw.decode("utf-8-sig").split("\n")[1:-1] == ["'=1+1,-5", "'\uff1d1,6", "safe,7", '"\'@cmd, x",8']
 
 
 def test_csv_has_the_same_bytes_with_any_number_of_threads(export, digest):

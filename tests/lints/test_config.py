@@ -88,7 +88,7 @@ def test_configuration_hides_no_error(check: Check, tmp_path: Path) -> None:
     ("config", "words"),
     [
         ('[tool.recipec]\nselect = ["unused-stp"]', "no rule `unused-stp`; did you mean `unused-step`?"),
-        ('[tool.recipec]\nselct = []', "[tool.recipec] has no `selct`; did you mean `select`?"),
+        ("[tool.recipec]\nselct = []", "[tool.recipec] has no `selct`; did you mean `select`?"),
         ('[tool.recipec]\nselect = "unused-step"', "`select` must be a list of rules"),
         ('[tool.recipec]\nseverity = { unused-step = "fatal" }', "`severity` says error, warning or note of rules"),
         ("[tool]\nrecipec = 3", "`tool.recipec` must be a table"),
@@ -103,9 +103,9 @@ def test_wrong_configuration(check: Check, config: str, words: str) -> None:
 
 
 def test_an_unused_silence_is_mended(check: Check, tmp_path: Path) -> None:
-    silent = RECIPE.replace(
-        "clean other", "# allow: unused-step because we look\nclean other"
-    ).replace("< 0 }", "< 3 }  # allow: rule-never-fires because no")
+    silent = RECIPE.replace("clean other", "# allow: unused-step because we look\nclean other").replace(
+        "< 0 }", "< 3 }  # allow: rule-never-fires because no"
+    )
     (tmp_path / "a.recipe").write_text(silent)
     status, lines, _ = check(None)
     assert (status, len(lines)) == (1, 1)

@@ -32,9 +32,9 @@ class Client:
         threading.Thread(target=self.listen, daemon=True).start()
         capabilities = {"general": general, "workspace": {"workspaceFolders": True}}
         folders = [{"uri": root.as_uri(), "name": "work"}]
-        self.abilities = self.ask(
-            "initialize", processId=None, rootUri=root.as_uri(), capabilities=capabilities, workspaceFolders=folders
-        )["capabilities"]
+        self.abilities = self.ask("initialize", processId=None, rootUri=root.as_uri(), capabilities=capabilities, workspaceFolders=folders)[
+            "capabilities"
+        ]
         self.tell("initialized")
 
     # The wire

@@ -93,7 +93,7 @@ def test_a_text_with_a_quote_in_it_does_not_hide_what_follows(lab: Any) -> None:
 
 
 def test_a_column_made_of_null_has_the_type_that_the_check_gave_it(lab: Any) -> None:
-    ran = lab.run(f"{TABLE}clean k from t {{ x = null  l2 = [] }}\nclean m from k {{ y = coalesce(x, \"a\")  z = length(x) }}")
+    ran = lab.run(f'{TABLE}clean k from t {{ x = null  l2 = [] }}\nclean m from k {{ y = coalesce(x, "a")  z = length(x) }}')
     assert ran.rows("select distinct x, y, z from m") == [(None, "a", None)]
 
 
@@ -118,12 +118,14 @@ def test_null_is_neither_kept_nor_dropped(lab: Any) -> None:
 
 def test_a_filter_protects_what_follows_it(lab: Any) -> None:
     assert values(lab, 'drop where try_cast(s as int) is null as "no number"  x = cast(s as int) * 2') == [40]
-    assert values(lab, 'keep where s matches r/^\\d+$/  drop where cast(s as int) > 100  x = cast(s as int)') == [20]
-    assert values(lab, 'drop where n == 0 or s is null  x = n  dedupe(s)  drop where try_cast(s as int) is null  x = cast(s as int)') == [20]
+    assert values(lab, "keep where s matches r/^\\d+$/  drop where cast(s as int) > 100  x = cast(s as int)") == [20]
+    assert values(lab, "drop where n == 0 or s is null  x = n  dedupe(s)  drop where try_cast(s as int) is null  x = cast(s as int)") == [
+        20
+    ]
 
 
 def test_a_filter_protects_kernels_and_values_used_twice(lab: Any) -> None:
-    assert values(lab, 'drop where s is null  w = words(s)  keep where w > 0 and w < 9  drop where w == 2  x = w + words(s)') == [2, 2]
+    assert values(lab, "drop where s is null  w = words(s)  keep where w > 0 and w < 9  drop where w == 2  x = w + words(s)") == [2, 2]
 
 
 def test_what_does_not_convert_says_so(lab: Any) -> None:
@@ -197,7 +199,7 @@ def test_parameters_have_their_declared_types(lab: Any) -> None:
       param nothing: text = null
     """.replace("param from", "param since")
     assert values(lab, 'x = date_part("year", since) + share / 2 + p.a', extra=params) == [2029.5] * 4
-    assert values(lab, 'x = coalesce(nothing, p.b) || length(tags)', extra=params) == ["c0"] * 4
+    assert values(lab, "x = coalesce(nothing, p.b) || length(tags)", extra=params) == ["c0"] * 4
 
 
 def test_long_chains(lab: Any) -> None:

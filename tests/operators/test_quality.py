@@ -185,4 +185,3 @@ def test_real_descriptions_as_datatrove_decides(lab: Any) -> None:
     )
     kept = [lab.rows(f"SELECT count(*) FROM {name}")[0][0] for name in "abcd"]
     assert kept == [3330, 1898, 3150, 3877]
-

@@ -186,15 +186,38 @@ def test_dedupe_across_tables(lab: Any) -> None:
 
 
 def test_columns_with_the_names_that_operators_use_inside(lab: Any) -> None:
-    names = ["_i", "_list", "_same", "_kept", "_n", "_c", "_from", "_copy", "_input", "_text", "_cluster", "_rank", "_units", "i", "d", "m", "t", "h", "part", "g"]
+    names = [
+        "_i",
+        "_list",
+        "_same",
+        "_kept",
+        "_n",
+        "_c",
+        "_from",
+        "_copy",
+        "_input",
+        "_text",
+        "_cluster",
+        "_rank",
+        "_units",
+        "i",
+        "d",
+        "m",
+        "t",
+        "h",
+        "part",
+        "g",
+    ]
     columns = ", ".join(f"{i} as {n}" for i, n in enumerate(names))
-    ran = lab.run(f'''
-      sql t """select 1 as id, 'a b' as s, [1, 2] as l, {columns} union all select 2, 'c', [3], {', '.join('0' for _ in names)}""" {{ key: id }}
+    ran = lab.run(
+        f'''
+      sql t """select 1 as id, 'a b' as s, [1, 2] as l, {columns} union all select 2, 'c', [3], {", ".join("0" for _ in names)}""" {{ key: id }}
       clean k from t {{ x = _i + 1  dedupe(s)  explode(l)  sort(_same)  sample(100%)  chunk(s, words: 5)  dedupe(s, l, near: 90%)  limit(9) }}
       split parts from k {{ a: 1  b: rest  stratify: _cluster  group: _key }}
       mix both from parts.a, parts.b {{ weights: {{ "parts.a": 1  "parts.b": 1 }}  by: l }}
       expect fine from both {{ expect rows(both) > 0  expect drift(both._n, both._c) >= 0 }}
-    '''.replace("dedupe(s, l, near: 90%)", "dedupe(s, l)"))
+    '''.replace("dedupe(s, l, near: 90%)", "dedupe(s, l)")
+    )
     assert ran.rows("select count(*) from k") == [(3,)]
 
 

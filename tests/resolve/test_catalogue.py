@@ -13,7 +13,18 @@ HARMLESS = {
     "error": "it stops the run, and gives nothing",
     "random": "it is a function of the seed and the row's key here",
 }
-PRIVILEGES = ("has_", "pg_has_", "pg_is_", "pg_my_", "inet_", "obj_description", "col_description", "shobj_description", "pg_get_", "pg_size_")
+PRIVILEGES = (
+    "has_",
+    "pg_has_",
+    "pg_is_",
+    "pg_my_",
+    "inet_",
+    "obj_description",
+    "col_description",
+    "shobj_description",
+    "pg_get_",
+    "pg_size_",
+)
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +38,9 @@ def functions() -> dict[str, set[tuple[str, str | None, str | None]]]:
 
 
 def test_every_function_that_is_none_of_the_row_is_refused(functions: dict[str, set[tuple[str, str | None, str | None]]]) -> None:
-    shaky = {n for n, facts in functions.items() if any(k == "scalar" and s in ("VOLATILE", "CONSISTENT_WITHIN_QUERY") for k, s, _ in facts)}
+    shaky = {
+        n for n, facts in functions.items() if any(k == "scalar" and s in ("VOLATILE", "CONSISTENT_WITHIN_QUERY") for k, s, _ in facts)
+    }
     assert shaky - REASONS.keys() - HARMLESS.keys() == set()
 
 

@@ -22,7 +22,26 @@ SNIPPETS = [
 TEXTS = [(str(p), p.read_text(encoding="utf-8")) for p in RECIPES] + SNIPPETS
 PIECES = re.compile(r'"""|"(?:[^"\\\n]|\\.)*"|`[^`\n]*`|r/[^/\n]*/|[\w.]+|\s+|[^\w\s]')
 WORDS = sorted({w for _, text in TEXTS for w in PIECES.findall(text) if not w.isspace()})
-ODD = ["\x00", "\ud800", "\u200b", "。", "😀", "𝒳", "9" * 400, "`" * 3, '"' * 3, "{" * 60, "(" * 150, "a." * 90 + "b", "0x", "1e999", "\\", "$$", "--", "/*"]
+ODD = [
+    "\x00",
+    "\ud800",
+    "\u200b",
+    "。",
+    "😀",
+    "𝒳",
+    "9" * 400,
+    "`" * 3,
+    '"' * 3,
+    "{" * 60,
+    "(" * 150,
+    "a." * 90 + "b",
+    "0x",
+    "1e999",
+    "\\",
+    "$$",
+    "--",
+    "/*",
+]
 
 
 @st.composite
@@ -67,13 +86,40 @@ def test_damaged_recipes(case: tuple[str, str], offline: bool) -> None:
 
 EXPRESSIONS = st.recursive(
     st.sampled_from(
-        ["id", "s", "l", "r", "nope", "1", "-2.5", '"a"', "null", "true", "80%", "r/a(b/", "r/[a-z]+/i", "t", "t.id", "_key", "`s`", "[]", "n", '"{input}"', '"中\\"文"']
+        [
+            "id",
+            "s",
+            "l",
+            "r",
+            "nope",
+            "1",
+            "-2.5",
+            '"a"',
+            "null",
+            "true",
+            "80%",
+            "r/a(b/",
+            "r/[a-z]+/i",
+            "t",
+            "t.id",
+            "_key",
+            "`s`",
+            "[]",
+            "n",
+            '"{input}"',
+            '"中\\"文"',
+        ]
     ),
     lambda inner: st.one_of(
-        st.tuples(inner, st.sampled_from("+ - * / // % ** || == != < in like matches and or".split()), inner).map(lambda x: f"({x[0]} {x[1]} {x[2]})"),
-        st.tuples(st.sampled_from(["words", "length", "upper", "not_there", "count", "f", "g", "cast", "random", "coalesce", "if", "regexp_extract"]), st.lists(inner, max_size=3)).map(
-            lambda x: f"{x[0]}({', '.join(x[1])})"
+        st.tuples(inner, st.sampled_from(["+", "-", "*", "/", "//", "%", "**", "||", "==", "!=", "<", "in", "like", "matches", "and", "or"]), inner).map(
+            lambda x: f"({x[0]} {x[1]} {x[2]})"
         ),
+        st.tuples(
+            st.sampled_from(
+                ["words", "length", "upper", "not_there", "count", "f", "g", "cast", "random", "coalesce", "if", "regexp_extract"]
+            ),
+            st.lists(inner, max_size=3),
+        ).map(lambda x: f"{x[0]}({', '.join(x[1])})"),
         inner.map(lambda x: f"{x}.a"),
         inner.map(lambda x: f"{x}[1]"),
         inner.map(lambda x: f"{x} |> trim"),
@@ -93,7 +139,18 @@ STATEMENTS = st.one_of(
     EXPRESSIONS.map(lambda e: f'drop where {e} as "why"'),
     EXPRESSIONS.map(lambda e: f"expect {e}"),
     EXPRESSIONS.map(lambda e: f"sort({e})"),
-    st.sampled_from(["dedupe(s)", "explode(l)", "rename(s => x)", "select(id, s)", "sample(50%)", "limit(3)", "chunk(s, words: 2)", "dedupe(s, near: 80%)"]),
+    st.sampled_from(
+        [
+            "dedupe(s)",
+            "explode(l)",
+            "rename(s => x)",
+            "select(id, s)",
+            "sample(50%)",
+            "limit(3)",
+            "chunk(s, words: 2)",
+            "dedupe(s, near: 80%)",
+        ]
+    ),
 )
 
 

@@ -73,4 +73,10 @@ def test_models_are_frozen_and_say_their_fields() -> None:
         sample.count = 5  # type: ignore[misc]
     assert sample == Sample(count=4)
     assert sample != Sample(count=5)
-    assert strict_model(Sample).model_json_schema()["properties"]["count"] == {"default": 3, "maximum": 10, "minimum": 0, "title": "Count", "type": "integer"}
+    assert strict_model(Sample).model_json_schema()["properties"]["count"] == {
+        "default": 3,
+        "maximum": 10,
+        "minimum": 0,
+        "title": "Count",
+        "type": "integer",
+    }

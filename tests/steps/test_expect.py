@@ -30,7 +30,7 @@ def tests() -> dict[str, tuple[bool, str]]:
         "duplicates(a.s) == 0": (True, ""),
         "share(a.c == 1) == 25%": (True, ""),
         "share(a.s is null) < 10%": (False, "share(a.s is null) = 0.2"),
-        "share(a.s like \"s%\" and a.c > 0) > 0": (True, ""),
+        'share(a.s like "s%" and a.c > 0) > 0': (True, ""),
         "balance(a.c) == 1": (True, ""),
         "drift(a.c, a.c) == 0": (True, ""),
         "drift(a.c, b.c) == 75%": (True, ""),
@@ -91,7 +91,15 @@ def test_a_failed_test_lets_the_rest_go_on(lab: Any) -> None:
       clean below from checked { x = 1 }
       clean other from a { x = 1 }
     """, good=False)  # fmt: skip
-    assert ran.statuses == {"a": "run", "b": "run", "parts": "run", "bad": "failed", "checked": "failed", "below": "skipped", "other": "run"}
+    assert ran.statuses == {
+        "a": "run",
+        "b": "run",
+        "parts": "run",
+        "bad": "failed",
+        "checked": "failed",
+        "below": "skipped",
+        "other": "run",
+    }
     assert ran["below"].why == "`checked` did not finish"
     assert [r[0] for r in ran.rows("select status from recipec.runs")] == ["failed"]
     assert ran.rows("select count(*) from other") == [(20,)]

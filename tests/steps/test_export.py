@@ -30,7 +30,15 @@ def test_a_split_a_table_and_a_single_file(lab: Any) -> None:
       export zipped from t {{ to: "out/zipped.jsonl.gz"  format: jsonl() }}
     """)
     found = tree(lab.folder / "out")
-    assert set(found) >= {"folder/train.jsonl", "folder/test.jsonl", "one/all.jsonl", "two/test.csv", "two/t.csv", "keyed/train.jsonl", "zipped.jsonl.gz"}
+    assert set(found) >= {
+        "folder/train.jsonl",
+        "folder/test.jsonl",
+        "one/all.jsonl",
+        "two/test.csv",
+        "two/t.csv",
+        "keyed/train.jsonl",
+        "zipped.jsonl.gz",
+    }
     keys = [r[0] for r in ran.rows("select id from t order by _key")]
     assert [r["id"] for r in lines(lab.folder / "out/one/all.jsonl")] == keys
     assert list(lines(lab.folder / "out/one/all.jsonl")[0]) == ["s", "id"]
@@ -105,7 +113,13 @@ def test_places_that_are_taken(lab: Any) -> None:
 def test_sources_are_never_replaced(lab: Any) -> None:
     lab.write("data/train.csv", "id\n1\n2\n")
     recipe = 'source a = csv("data/train.csv") { key: id }\nsplit s from a { train: 50%  test: rest }\n'
-    ran = lab.run(recipe + 'export out from s { to: "data"  format: csv() }\nexport one from a { to: "data/train.csv"  format: csv() }'.replace("export one", "#"), good=False)
+    ran = lab.run(
+        recipe
+        + 'export out from s { to: "data"  format: csv() }\nexport one from a { to: "data/train.csv"  format: csv() }'.replace(
+            "export one", "#"
+        ),
+        good=False,
+    )
     assert ran.error("out") == "`data` holds `data/train.csv`, which `a` reads"
     ran = lab.run(recipe + 'export one from a { to: "data/train.csv"  format: csv() }', good=False)
     assert "which `a` reads" in ran.error("one")
@@ -113,7 +127,10 @@ def test_sources_are_never_replaced(lab: Any) -> None:
 
 
 def test_two_exports_to_one_place(lab: Any) -> None:
-    found = lab.check(ROWS + 'export a from t { to: "out"  format: jsonl() }\nexport b from t { to: "out/b.jsonl"  format: jsonl() }\nexport c from t { to: "./out"  format: csv()  columns: [id] }')
+    found = lab.check(
+        ROWS
+        + 'export a from t { to: "out"  format: jsonl() }\nexport b from t { to: "out/b.jsonl"  format: jsonl() }\nexport c from t { to: "./out"  format: csv()  columns: [id] }'
+    )
     assert [(d.name, d.span.place, d.message) for d in found] == [
         ("bad-value", (4, 23), "`a` writes there too: each would remove the other's files"),
         ("bad-value", (5, 23), "`a` writes there too: each would remove the other's files"),
@@ -121,7 +138,7 @@ def test_two_exports_to_one_place(lab: Any) -> None:
 
 
 def test_a_format_that_refuses_rows_leaves_what_was_there(lab: Any) -> None:
-    good = 'sql t """select 1 as id, [{\'role\': \'user\', \'content\': \'a\'}, {\'role\': \'assistant\', \'content\': \'b\'}] as messages""" { key: id }\nexport out from t { to: "out"  format: messages() }'
+    good = "sql t \"\"\"select 1 as id, [{'role': 'user', 'content': 'a'}, {'role': 'assistant', 'content': 'b'}] as messages\"\"\" { key: id }\nexport out from t { to: \"out\"  format: messages() }"
     lab.run(good)
     before = tree(lab.folder / "out")
     ran = lab.run(good.replace("'user'", "'nobody'"), good=False)
@@ -155,7 +172,11 @@ def test_an_export_read_back_is_the_table(lab: Any, name: str) -> None:
     ran = lab.run(recipe)
     wanted = ran.rows("select id, s, f, b from t order by id")
     path = str(lab.folder / f"t.{name}")
-    reader = {"parquet": f"read_parquet('{path}')", "jsonl": f"read_json('{path}')", "csv": f"read_csv('{path}', header = true, types = {{'s': 'VARCHAR'}})"}[name]
+    reader = {
+        "parquet": f"read_parquet('{path}')",
+        "jsonl": f"read_json('{path}')",
+        "csv": f"read_csv('{path}', header = true, types = {{'s': 'VARCHAR'}})",
+    }[name]
     back = duckdb.sql(f"select id, s, f, b from {reader} order by id").fetchall()
     if name == "csv":
         wanted = [(i, s or None, f, b) for i, s, f, b in wanted]

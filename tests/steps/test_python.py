@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 ROWS = 'sql t """select i as id, case when i = 3 then null else \'中\' || i end as s from range(10) r(i)""" { key: id }\n'
-MODULE = '''
+MODULE = """
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -50,7 +50,7 @@ def empty(batch):
     return batch.slice(0, 0).append_column("score", pa.array([], pa.float64()))
 
 answer = 42
-'''
+"""
 
 
 def run(lab: Any, function: str, more: str = "", good: bool = True) -> Any:
@@ -137,12 +137,17 @@ def test_a_changed_module_runs_again_and_a_package_is_found(lab: Any) -> None:
 
 def test_an_empty_input(lab: Any) -> None:
     lab.write("scores.py", MODULE)
-    ran = lab.run(f'{ROWS}clean none from t {{ keep where false }}\npython k from none {{ call: "scores:score"  columns: {{ id: int, score: float }} }}')
+    ran = lab.run(
+        f'{ROWS}clean none from t {{ keep where false }}\npython k from none {{ call: "scores:score"  columns: {{ id: int, score: float }} }}'
+    )
     assert ran.rows("select count(*) from k") == [(0,)]
 
 
 def test_a_batch_in_the_middle_that_fails(lab: Any) -> None:
-    lab.write("scores.py", "def f(batch):\n    if 5 in batch['id'].to_pylist():\n        raise KeyError('five')\n    return batch\n\ndef g(batch):\n    return batch if 5 not in batch['id'].to_pylist() else 'five'\n")
+    lab.write(
+        "scores.py",
+        "def f(batch):\n    if 5 in batch['id'].to_pylist():\n        raise KeyError('five')\n    return batch\n\ndef g(batch):\n    return batch if 5 not in batch['id'].to_pylist() else 'five'\n",
+    )
     for function, message in (("f", "f failed: KeyError: 'five'"), ("g", "g returned str")):
         ran = lab.run(f'{ROWS}python k from t {{ call: "scores:{function}"  columns: {{ id: int }}  batch: 2 }}', good=False)
         assert ran.error("k") == message

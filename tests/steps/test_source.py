@@ -39,7 +39,10 @@ def test_shuffled_rows_of_a_keyed_file_are_the_same_table(lab: Any) -> None:
 def test_keys_that_repeat_or_are_null(lab: Any) -> None:
     lab.write("a.csv", "id,name\n1,b\n1,a\n2,c\n2,c\n3,d\n")
     lab.write("n.csv", "id,name\n1,b\n,a\n")
-    ran = lab.run('source a = csv("a.csv") { key: id }\nsource n = csv("n.csv") { key: id }\nsource d = csv("a.csv") { key: id  repeated: drop }', good=False)
+    ran = lab.run(
+        'source a = csv("a.csv") { key: id }\nsource n = csv("n.csv") { key: id }\nsource d = csv("a.csv") { key: id  repeated: drop }',
+        good=False,
+    )
     assert ran.error("a") == "the key (id) is not unique: 2 rows repeat a key that another row has"
     assert ran["a"].error.rows == [{"id": 1, "rows": 2}, {"id": 2, "rows": 2}]
     assert ran.error("n") == "the key (id) is null in 1 rows"
@@ -75,7 +78,9 @@ def test_too_many_bad_rows_fail_the_step(lab: Any) -> None:
 
 def test_its_tests_run_on_the_rows_read(lab: Any) -> None:
     lab.write("a.csv", CSV.replace("x", "30"))
-    ran = lab.run('source a = csv("a.csv") { key: id  expect unique(name)  expect not_null(n) as "numbers"  expect count() == 4 }', good=False)
+    ran = lab.run(
+        'source a = csv("a.csv") { key: id  expect unique(name)  expect not_null(n) as "numbers"  expect count() == 4 }', good=False
+    )
     assert ran.error("a") == "expect numbers: 1 row breaks it"
 
 
@@ -93,7 +98,7 @@ def test_what_makes_it_read_again(lab: Any) -> None:
     assert plan["k"].why == "input `a` changes"
     assert lab.run(moved).rows("select x from k") == [(3,)]
     assert lab.plan(moved.replace("key: id", "key: id  columns: { id: int, n: text }"))["a"].why.startswith("columns: ")
-    assert lab.run(moved.replace("key: id", "key: id  description: \"the rows\"")).statuses == {"a": "reused", "k": "reused"}
+    assert lab.run(moved.replace("key: id", 'key: id  description: "the rows"')).statuses == {"a": "reused", "k": "reused"}
 
 
 def test_an_empty_file(lab: Any) -> None:

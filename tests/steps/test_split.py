@@ -44,14 +44,16 @@ def test_stratified_to_within_a_row(lab: Any) -> None:
     for strata, name in (("class", "a"), ("class, customer % 2", "b")):
         rows = ran.rows(f"""
           select total * 0.7 - coalesce(got, 0) from (select {strata}, count(*) as total from u group by all) w
-          left join (select {strata}, count(*) as got from {name}.train group by all) g on {' and '.join(f'w.{i} is not distinct from g.{i}' for i in ('class', '"(customer % 2)"')[: strata.count(',') + 1])}
+          left join (select {strata}, count(*) as got from {name}.train group by all) g on {" and ".join(f"w.{i} is not distinct from g.{i}" for i in ("class", '"(customer % 2)"')[: strata.count(",") + 1])}
         """)
         assert all(abs(r[0]) < 1 for r in rows), rows
         assert sizes(ran, name) == {"train": 700, "test": 300}
 
 
 def test_groups_stay_together(lab: Any) -> None:
-    ran = lab.run(f"{ROWS}split a from t {{ train: 80%  test: rest  group: customer }}\nsplit h from t {{ train: 80%  test: rest  group: customer  assign: hash }}")
+    ran = lab.run(
+        f"{ROWS}split a from t {{ train: 80%  test: rest  group: customer }}\nsplit h from t {{ train: 80%  test: rest  group: customer  assign: hash }}"
+    )
     for name in ("a", "h"):
         assert ran.rows(f"select count(*) from {name}.train a join {name}.test b using (customer)") == [(0,)]
     assert sizes(ran, "a") == {"train": 800, "test": 200}
@@ -88,10 +90,18 @@ def test_folds(lab: Any) -> None:
 def test_hash_moves_no_row_when_rows_are_added(lab: Any) -> None:
     recipe = "split a from t { train: 70%  validation: 15%  test: rest  assign: hash }"
     ran = lab.run(ROWS + recipe)
-    before = dict(ran.rows("select id, part from (select id, 'train' as part from a.train union all select id, 'v' from a.validation union all select id, 't' from a.test)"))
+    before = dict(
+        ran.rows(
+            "select id, part from (select id, 'train' as part from a.train union all select id, 'v' from a.validation union all select id, 't' from a.test)"
+        )
+    )
     assert 640 < sizes(ran, "a")["train"] < 760
     more = lab.run(ROWS.replace("range(1000)", "range(1500)") + recipe)
-    after = dict(more.rows("select id, part from (select id, 'train' as part from a.train union all select id, 'v' from a.validation union all select id, 't' from a.test)"))
+    after = dict(
+        more.rows(
+            "select id, part from (select id, 'train' as part from a.train union all select id, 'v' from a.validation union all select id, 't' from a.test)"
+        )
+    )
     assert len(after) == 1500
     assert all(after[i] == part for i, part in before.items())
 
