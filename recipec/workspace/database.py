@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     import duckdb
 
 FORMAT = 2
+HEADERS = 3 * 4096
+"""Bytes that DuckDB writes before anything else: a smaller file holds nothing and cannot be opened."""
 
 _BOOKS = """
 CREATE SCHEMA IF NOT EXISTS store;
@@ -219,6 +221,9 @@ def open_workspace(
             ignore.write_text("*\n", encoding="utf-8")
         temporary = folder / "tmp"
         clear(temporary)
+        if path.exists() and path.stat().st_size < HEADERS:
+            # A run was killed while it made the file.
+            path.unlink()
         config: dict[str, Any] = {
             "temp_directory": str(temporary / "spill"),
             "preserve_insertion_order": "false",

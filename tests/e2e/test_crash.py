@@ -285,6 +285,13 @@ def test_a_damaged_database_is_named(small: Lab, recipec: Any, damage: str) -> N
     assert recipec(small.folder, "run", "small.recipe").returncode == 0
 
 
+@pytest.mark.parametrize("size", [0, 5000])
+def test_killed_while_the_database_was_made(small: Lab, recipec: Any, size: int) -> None:
+    small.workspace.mkdir()
+    (small.workspace / "work.duckdb").write_bytes(b"x" * size)
+    assert recipec(small.folder, "run", "small.recipe").returncode == 0
+
+
 def test_a_target_that_cannot_be_written(small: Lab, recipec: Any) -> None:
     small.write("small.recipe", SMALL.replace("build/out", "rows.csv/out"))
     done = recipec(small.folder, "run", "small.recipe")
