@@ -148,7 +148,8 @@ class Traits:
     """What a step, operator or function does, as far as lints, the planner and the engines need to know.
 
     ``scope``: ``row`` needs one row at a time, ``key`` the rows that share a key, ``global`` the whole table.
-    ``changes_rows``: adds or removes rows. ``changes_columns``: renames, retypes or leaves out columns. ``copies_rows``: makes several rows from one (their family must stay together).
+    ``changes_rows``: adds or removes rows. ``changes_columns``: renames, retypes or leaves out columns. ``copies_rows``:
+    makes several rows from one (their family must stay together).
     ``removes_duplicates``, ``fits_on_data`` (learns a number from the rows), ``reads_label``, ``random``, ``divides``
     (makes parts), ``trains``, ``external`` (sends rows outside this machine).
     """
@@ -540,7 +541,7 @@ C = TypeVar("C", bound=type)
 def _marker(group: Any) -> Callable[[str], Callable[[C], C]]:
     def named(name: str) -> Callable[[C], C]:
         def mark(cls: C) -> C:
-            cls.name = name
+            cls.name = name  # type: ignore[attr-defined]
             return announce(group, name, cls)
 
         return mark

@@ -36,9 +36,9 @@ class Constraint:
             case "lt":
                 return bool(value < self.value)
             case "min_length":
-                return len(value) >= self.value
+                return bool(len(value) >= self.value)
             case _:
-                return len(value) <= self.value
+                return bool(len(value) <= self.value)
 
 
 class FieldInfo:
@@ -123,10 +123,7 @@ def collect(cls: Model) -> dict[str, FieldInfo]:
             if name.startswith("_") or (get_origin(hints[name]) is not None and "ClassVar" in str(get_origin(hints[name]))):
                 continue
             default = vars(base).get(name, MISSING)
-            if isinstance(default, FieldInfo):
-                info = default
-            else:
-                info = FieldInfo(default)
+            info = default if isinstance(default, FieldInfo) else FieldInfo(default)
             annotation = hints[name]
             if get_origin(annotation) is Annotated:
                 annotation, *extra = get_args(annotation)
@@ -284,7 +281,7 @@ def strict_model(cls: type[Settings]) -> Any:
             for item in extra:
                 annotation = Annotated[annotation, item]
             fields[name] = (annotation, pydantic.Field(**facts))
-        validators = {n: pydantic.model_validator(mode="after")(m) for n, m in cls.validators.items()}
+        validators: dict[str, Any] = {n: pydantic.model_validator(mode="after")(m) for n, m in cls.validators.items()}
         config = pydantic.ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
         _strict[cls] = pydantic.create_model(cls.__name__, __config__=config, __validators__=validators, **fields)
     return _strict[cls]

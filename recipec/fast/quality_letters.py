@@ -271,10 +271,9 @@ class Block:
         powers, _ = _powers()
         for low in range(0, size, _SPAN):
             part = self.values[low : low + _SPAN]
-            if part.dtype == np.uint8:
-                terms = _ascii_values().take(part)
-            else:
-                terms = scatter((part.astype(np.uint64) + np.uint64(1)) * np.uint64(_B))
+            terms = (
+                _ascii_values().take(part) if part.dtype == np.uint8 else scatter((part.astype(np.uint64) + np.uint64(1)) * np.uint64(_B))
+            )
             terms *= powers[: len(part)]
             if low:
                 terms *= np.uint64(pow(_B, low, 1 << 64))

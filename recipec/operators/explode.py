@@ -22,7 +22,8 @@ def explode(schema: Schema, column: str, elements: str, type: str, tag: str, emp
     """
     made = schema.with_column(Column(column, type))
     alive = "(_why IS NULL AND len(__list) > 0)"
-    inner = f"SELECT *, unnest(CASE WHEN {alive} THEN range(1, len(__list) + 1) ELSE [NULL::BIGINT] END) AS __i FROM (SELECT *, {elements} AS __list FROM {{input}})"
+    numbers = f"unnest(CASE WHEN {alive} THEN range(1, len(__list) + 1) ELSE [NULL::BIGINT] END) AS __i"
+    inner = f"SELECT *, {numbers} FROM (SELECT *, {elements} AS __list FROM {{input}})"
     changes = {
         "_key": f"CASE WHEN __i IS NULL THEN _key ELSE {derived_key('_key', tag, '__i')} END",
         "_parent": "CASE WHEN __i IS NULL THEN _parent ELSE _key END",

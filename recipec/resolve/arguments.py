@@ -377,10 +377,10 @@ def make(
             at.setdefault(place, tuple(error["loc"][1:]))
         for place, said in told.items():
             # A value of several types is refused once for each; the first says it well enough.
-            message, help = said[0]
+            message, mend = said[0]
             node_span = within(given[place][0], at.get(place, ())).span if place in given else span
             shown = f"`{place}` {message}" if place else f"{what}: {message}"
-            bind.report(BadValue(span=node_span, message=shown, help=(help,) if help else ()))
+            bind.report(BadValue(span=node_span, message=shown, help=(mend,) if mend else ()))
         return None
 
 

@@ -155,11 +155,11 @@ class Lowerer:
             case tree.Binary():
                 return self.binary(node, go, local)
             case tree.Between(value=value, low=low, high=high, negated=negated):
-                parts = [go(value), go(low), go(high)]
+                middle, least, most = go(value), go(low), go(high)
                 if not local:
-                    for bound, fragment in ((low, parts[1]), (high, parts[2])):
-                        self.compared(value, bound, (parts[0], fragment), bound.span)
-                return join("(", parts[0], " NOT" * negated + " BETWEEN ", parts[1], " AND ", parts[2], ")", span=span)
+                    for bound, fragment in ((low, least), (high, most)):
+                        self.compared(value, bound, (middle, fragment), bound.span)
+                return join("(", middle, " NOT" * negated + " BETWEEN ", least, " AND ", most, ")", span=span)
             case tree.IsNull(value=value, negated=negated):
                 return join("(", go(value), " IS NOT NULL)" if negated else " IS NULL)", span=span)
             case tree.Case(subject=subject, branches=branches, default=default):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from recipec.api import Schema, quote
 from recipec.diagnostics import Findings
@@ -93,7 +93,7 @@ def condition(program: Program, repeat: RepeatEntry) -> Until | None:
             case tree.Field(base=tree.Name(id=base)) if base not in repeat.module.imports:
                 return read(n, False)
             case _:
-                return cast(tree.Expr, tree.replaced(n, take))
+                return tree.replaced(n, take)
 
     def lowerer(values: Mapping[str, str], found: Findings) -> Lowerer:
         return Lowerer(values, found, "the loop", lambda: "NULL", macros=tuple(repeat.module.defs))

@@ -268,8 +268,10 @@ class Program:
         else:
             problem.suggest(f"no step or import `{first.id}`" if rest else f"no step `{first.id}`", listing="steps")
             if any(first.id in r.rounds[0] for r in self.repeats if r.module.prefix == scope.prefix and r.rounds):
-                help = "inside `repeat`, a name used before its step is the round before's, and in the first round that of a step outside"
-                problem.put(help=(*problem.help, help))
+                scope_rule = (
+                    "inside `repeat`, a name used before its step is the round before's, and in the first round that of a step outside"
+                )
+                problem.put(help=(*problem.help, scope_rule))
         findings.add(problem)
 
     @staticmethod

@@ -158,8 +158,8 @@ def no_match(problem: Refused, span: Span, node: tree.Node) -> WrongType:
                 span=span, message=f"`{op}` compares texts; here are {' and '.join(given[:2])}", help=("cast it: cast(x as text)",)
             )
         case tree.Binary(op=op):
-            help = ("join texts with ||",) if op == "+" and "text" in given else ("cast one side: cast(x as int)",)
-            return WrongType(span=named.span, message=f"`{op}` does not take {' and '.join(given)}", help=help)
+            mend = "join texts with ||" if op == "+" and "text" in given else "cast one side: cast(x as int)"
+            return WrongType(span=named.span, message=f"`{op}` does not take {' and '.join(given)}", help=(mend,))
         case tree.Unary(op=op):
             return WrongType(span=span, message=f"`{op}` does not take {' and '.join(given)}", help=("cast it: cast(x as int)",))
     name = named.func.span.text if isinstance(named, tree.Call) else problem.details.get("name", "") or span.text

@@ -75,7 +75,7 @@ class Typing:
             self._tables[schema] = name
         return self._tables[schema]
 
-    @cache
+    @cache  # noqa: B019 - one instance a process
     def written(self, type: str) -> str:
         """A type as DuckDB writes it: of a struct's fields it puts in quotes only those that are words of SQL."""
         return type if '"' not in type else self.types(f"SELECT NULL::{type} AS t")["t"]
@@ -120,7 +120,7 @@ class Typing:
             return problem
         return refused(error)
 
-    @cache
+    @cache  # noqa: B019 - one instance a process
     def functions(self, kind: str) -> frozenset[str]:
         """Names of DuckDB's functions of a kind: ``scalar``, ``aggregate``, ``macro``. Asked for only when something is wrong."""
         rows = self.con.execute("SELECT DISTINCT function_name FROM duckdb_functions() WHERE function_type = ?", [kind]).fetchall()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn, cast
+from typing import TYPE_CHECKING, NoReturn
 
 from recipec.api import Bound, Kind, Outcome, Schema, Settings, TableRef, Traits, literal, quote, step
 from recipec.resolve.aggregates import AGGREGATES, aggregate
@@ -206,7 +206,7 @@ class TableCondition:
             raise LoweringFailed
         if isinstance(node, tree.Field) and self.is_table(node):
             self.fail(node.span, "this needs a function over a table", "rows(final.train), mean(final.train.length)")
-        return cast(tree.Expr, tree.replaced(node, self.take_measures))
+        return tree.replaced(node, self.take_measures)
 
     def fail(self, span: Span, message: str, *help: str) -> NoReturn:
         self.bind.report(WrongForm(span=span, message=message, help=help))
@@ -282,7 +282,7 @@ class TableCondition:
                     raise LoweringFailed
                 refs.append(ref.table)
                 return tree.Name(ref.column, True, span=n.span)
-            return cast(tree.Expr, tree.replaced(n, strip))
+            return tree.replaced(n, strip)
 
         plain = strip(node)
         if not refs or any(r != refs[0] for r in refs):

@@ -173,12 +173,12 @@ class Export(Kind):
     def overlapping(bind: StepBinder, target: Path) -> str | None:
         """Another export of the recipe that writes to the same place, or to one inside or around it."""
         here = target.resolve()
-        for step in bind.program.steps:
-            plan = step.bound.plan
+        for made in bind.program.steps:
+            plan = made.bound.plan
             if isinstance(plan, ExportPlan):
                 there = plan.target.resolve()
                 if here == there or here in there.parents or there in here.parents:
-                    return step.name
+                    return made.name
         return None
 
     @staticmethod
@@ -266,11 +266,11 @@ class Export(Kind):
         """Refuse to replace what this export did not write."""
         target = plan.target
         here = target.resolve()
-        for step in ctx.program.steps:
-            for file in step.bound.files:
+        for made in ctx.program.steps:
+            for file in made.bound.files:
                 path = file.path.resolve()
                 if path == here or here in path.parents:
-                    raise DataError(f"`{plan.shown}` holds `{file.name}`, which `{step.name}` reads", "export to another place")
+                    raise DataError(f"`{plan.shown}` holds `{file.name}`, which `{made.name}` reads", "export to another place")
         if plan.single is not None:
             if target.is_dir():
                 raise DataError(f"`{plan.shown}` is a folder", "name another file")

@@ -210,11 +210,10 @@ class Mix(Kind):
             parts = []
             for place, name, relation, listed in selects:
                 # Tables that share ancestors may share keys; the later ones then get keys of their own.
-                key = (
-                    f"CASE WHEN _key IN ({' UNION ALL '.join(f'SELECT _key FROM {r}' for r in relations[:place])}) THEN {derived_key('_key', 'mix ' + name, '0')} ELSE _key END"
-                    if overlap and place
-                    else "_key"
-                )
+                key = "_key"
+                if overlap and place:
+                    earlier = " UNION ALL ".join(f"SELECT _key FROM {r}" for r in relations[:place])
+                    key = f"CASE WHEN _key IN ({earlier}) THEN {derived_key('_key', 'mix ' + name, '0')} ELSE _key END"
                 parts.append(f"SELECT {key} AS _key, _parent, {listed} FROM {relation} AS t")
             ctx.con.execute(f"CREATE TABLE {ctx.target} AS {' UNION ALL '.join(parts)}")
         else:

@@ -33,6 +33,8 @@ from recipec.settings import Field
 from recipec.syntax import tree
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from recipec.engines.context import RunContext
 
 

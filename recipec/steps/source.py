@@ -316,10 +316,10 @@ class Source(Kind):
             twice = f"SELECT _key FROM {ctx.target} GROUP BY _key HAVING count(*) > 1"
             gone = f"FROM {ctx.target} WHERE _key IN ({twice}) AND rowid NOT IN ({kept})"
             shown_values = ", ".join(f"{literal(c)}: {quote(c)}" for c in plan.schema.names)
-            names = literal(", ".join(f.name for f in plan.files[:3]))
+            files = literal(", ".join(f.name for f in plan.files[:3]))
             reason = literal(f"key repeated ({shown})")
             ctx.con.execute(
-                f"INSERT INTO recipec.bad SELECT {literal(ctx.run_key)}, {names}, NULL, {reason}, {{{shown_values}}}::VARCHAR {gone}"
+                f"INSERT INTO recipec.bad SELECT {literal(ctx.run_key)}, {files}, NULL, {reason}, {{{shown_values}}}::VARCHAR {gone}"
             )
             ctx.con.execute(f"DELETE {gone}")
             return rows - distinct

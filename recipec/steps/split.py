@@ -213,7 +213,8 @@ class Split(Kind):
     @staticmethod
     def compatible(bind: StepBinder, settings: SplitSettings, parts: Any) -> bool:
         def span(name: str) -> Span:
-            return next(s.span for s in bind.statements(tree.Setting) if s.key.id == name)
+            found: Span = next(s.span for s in bind.statements(tree.Setting) if s.key.id == name)
+            return found
 
         ok = True
         if settings.assign == "hash":

@@ -438,7 +438,7 @@ def replaced(node: N, change: Callable[[Any], Any]) -> N:
 
     old = {f.name: getattr(node, f.name) for f in fields(node)}
     new = {k: inside(v) for k, v in old.items()}
-    changes = {k: v for k, v in new.items() if v is not old[k]}
+    changes: dict[str, Any] = {k: v for k, v in new.items() if v is not old[k]}
     return replace(node, **changes) if changes else node
 
 

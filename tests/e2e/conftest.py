@@ -16,7 +16,44 @@ import pytest
 if TYPE_CHECKING:
     from tests.conftest import Lab, Ran
 
-WORDS = ["the", "of", "and", "to", "with", "game", "player", "sound", "wave", "library", "server", "client", "fast", "small", "new", "data", "editor", "text", "image", "network", "protocol", "kernel", "driver", "tool", "daemon", "shell", "python", "compiler", "module", "puzzle", "arcade", "player", "audio", "music", "web", "page"]
+WORDS = [
+    "the",
+    "of",
+    "and",
+    "to",
+    "with",
+    "game",
+    "player",
+    "sound",
+    "wave",
+    "library",
+    "server",
+    "client",
+    "fast",
+    "small",
+    "new",
+    "data",
+    "editor",
+    "text",
+    "image",
+    "network",
+    "protocol",
+    "kernel",
+    "driver",
+    "tool",
+    "daemon",
+    "shell",
+    "python",
+    "compiler",
+    "module",
+    "puzzle",
+    "arcade",
+    "player",
+    "audio",
+    "music",
+    "web",
+    "page",
+]
 CHINESE = "这个程序用来播放音乐文件并支持多种格式的网络服务器客户端"
 
 Contents = dict[str, Any]

@@ -141,7 +141,7 @@ def test_dedupe_exact(lab: Any) -> None:
       clean sorted from t {{ sort(id, descending: true)  dedupe(s) }}
       clean dropped_first from t {{ drop where id == 2 as "gone"  dedupe(s) }}
     """)
-    first = [r[0] for r in ran.rows("select id from t where s = 'a' order by _key limit 1")][0]
+    first = next(r[0] for r in ran.rows("select id from t where s = 'a' order by _key limit 1"))
     assert set(ids(ran)) == {1, 3, 5, first}
     assert ran.dropped("k") == {"duplicate": 1}
     (because,) = ran.rows("select because from recipec.dropped where step = 'k'")

@@ -111,9 +111,11 @@ EXPRESSIONS = st.recursive(
         ]
     ),
     lambda inner: st.one_of(
-        st.tuples(inner, st.sampled_from(["+", "-", "*", "/", "//", "%", "**", "||", "==", "!=", "<", "in", "like", "matches", "and", "or"]), inner).map(
-            lambda x: f"({x[0]} {x[1]} {x[2]})"
-        ),
+        st.tuples(
+            inner,
+            st.sampled_from(["+", "-", "*", "/", "//", "%", "**", "||", "==", "!=", "<", "in", "like", "matches", "and", "or"]),
+            inner,
+        ).map(lambda x: f"({x[0]} {x[1]} {x[2]})"),
         st.tuples(
             st.sampled_from(
                 ["words", "length", "upper", "not_there", "count", "f", "g", "cast", "random", "coalesce", "if", "regexp_extract"]
