@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recipec.cli._errors import CannotRun
@@ -39,6 +40,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     add_workspace(parser)
     parser.add_argument("--locked", action="store_true", help="only if everything is as the lock has it: see recipec lock")
     parser.add_argument("--memory", type=memory, metavar="SIZE", help="memory for the run: 4GB; beyond it, work goes to disk")
+    parser.add_argument("--spill", type=Path, metavar="DIR", help="where such work goes (default: in the workspace)")
     parser.add_argument("--threads", type=number(1, 4096), metavar="N", help="the database's threads (default: one a core)")
     parser.add_argument("--format", type=choice("text", "json"), default="text", metavar="FORMAT", help="text or json")
 
@@ -67,7 +69,7 @@ def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
     folder = workspace_folder(args, program.root.source.path)
     # With --format json standard output is for the data alone.
     screen = err if args.format == "json" else out
-    with open_workspace(folder, doing="run", memory=args.memory, threads=args.threads) as workspace:
+    with open_workspace(folder, doing="run", memory=args.memory, threads=args.threads, spill=args.spill) as workspace:
         if args.locked and (found := drifts(program, workspace)):
             report(found, str(lock_path(program.root.source.path)), err)
             return 1

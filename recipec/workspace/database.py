@@ -202,12 +202,12 @@ class Workspace:
 
 @contextmanager
 def open_workspace(
-    folder: Path, *, doing: str, memory: str | None = None, threads: int | None = None, create: bool = True
+    folder: Path, *, doing: str, memory: str | None = None, threads: int | None = None, spill: Path | None = None, create: bool = True
 ) -> Iterator[Workspace]:
     """Open a recipe's workspace for one process; raises DataError (WorkspaceBusy when another process has it).
 
     ``memory`` ("2GB") is for this process: DuckDB gets what is left of it after Python, the libraries and DuckDB's own
-    overhead (see :func:`database_memory`); beyond that, work spills to ``tmp/`` inside the workspace. Worker processes of
+    overhead (see :func:`database_memory`); beyond that, work spills to ``spill``, a folder (``tmp/`` inside the workspace). Worker processes of
     slow functions come on top, about 150 MB for each thread.
     """
     import duckdb
@@ -225,7 +225,7 @@ def open_workspace(
             # A run was killed while it made the file.
             path.unlink()
         config: dict[str, Any] = {
-            "temp_directory": str(temporary / "spill"),
+            "temp_directory": str(spill or temporary / "spill"),
             "preserve_insertion_order": "false",
             "autoinstall_known_extensions": "false",
         }

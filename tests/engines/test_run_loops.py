@@ -79,6 +79,6 @@ def test_more_rounds_run_only_the_new_ones(lab: Any) -> None:
 
 def test_a_loop_of_an_import(lab: Any) -> None:
     lab.write("lib/loop.recipe", RECIPE.replace("UNTIL", "until best.score >= 3"))
-    ran = lab.run('import "lib/loop.recipe" as l\nclean k from l.after { y = x }\nclean r from l.pool@1 { y = score }')
+    ran = lab.run('import "lib/loop.recipe" as l\nclean k from l.after { y = x }\nclean r from l.first { y = x }')
     assert ran.rows("select distinct y from k") == [(3,)]
     assert ran.rows("select distinct y from r") == [(1,)]

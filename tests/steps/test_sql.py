@@ -101,3 +101,24 @@ def test_layout_and_comments_are_not_what_a_query_means(a: str, b: str) -> None:
 )
 def test_what_stands_in_quotes_is(a: str, b: str) -> None:
     assert canonical(a) != canonical(b)
+
+
+def test_a_query_calls_its_inputs_as_its_own_file_does(lab: Any) -> None:
+    """In an import, in a loop, and where the query has tables of its own under such names."""
+    lab.write("lib/c.recipe", f'''{ROWS}
+      split final from t {{ train: 50%  test: rest }}
+      sql half from final.train, t """select f.id from final.train as f join t using (id)""" {{ key: id }}
+    ''')  # fmt: skip
+    ran = lab.run(f'''
+      import "lib/c.recipe" as c
+      {ROWS}
+      split final from t {{ train: 20%  test: rest }}
+      sql k from final.train, c.half, c.final.train """
+        with t as (select id from final . "train"), other as (select count(*) as n from c.half)
+        select 'train' as part, count(*) as n from t union all select 'half', n from other
+        union all select 'deep', count(train.id) from c.final.train
+      """ {{ key: part }}
+      sql own from t """with t as (select * from t where id < 3) select id from t""" {{ key: id }}
+    ''')
+    assert ran.rows("select part, n from k order by part") == [("deep", 5), ("half", 5), ("train", 2)]
+    assert ran.rows("select count(*) from own") == [(3,)]
