@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from hashlib import md5
 from typing import Any
@@ -61,7 +60,7 @@ def explain(program: Program, workspace: Workspace, step: str, text: str) -> lis
     ``text`` is a source's key (several columns joined by commas), ``file:row`` or a bare row number for a source without a
     key, or a ``_key`` or the start of one. Raises DataError when no row answers to it.
     """
-    teller = Teller(program, workspace)
+    teller = Teller(program, workspace, step)
     if step not in teller.built:
         raise DataError(f"`{step}` is not built", f"recipec run --only {step}")
     keys = teller.find(step, text)
@@ -73,18 +72,19 @@ def explain(program: Program, workspace: Workspace, step: str, text: str) -> lis
 
 
 class Teller:
-    def __init__(self, program: Program, workspace: Workspace) -> None:
+    def __init__(self, program: Program, workspace: Workspace, asked: str) -> None:
         self.program, self.workspace, self.con = program, workspace, workspace.con
         current = workspace.current(program_id(program))
         self.built: dict[str, Built] = {
             s.name: workspace.built[current[s.name]] for s in program.steps if s.name in current and current[s.name] in workspace.built
         }
 
-    @property
-    def tables(self) -> Iterator[tuple[ResolvedStep, Built]]:
-        for step in self.program.steps:
-            if step.name in self.built and self.built[step.name].parts:
-                yield step, self.built[step.name]
+        # Rows of sources that have nothing to do with each other may share a key.
+        kin = {s.name for s in program.steps if asked in self.above(s.name)} | set(self.above(asked))
+        every = [(s, self.built[s.name]) for s in program.steps if s.name in self.built and self.built[s.name].parts]
+        self.tables = [(s, b) for s, b in every if s.name in kin]
+        sources = [(s, b) for s, b in every if s.kind.name == "source"]
+        self.sources = sorted(sources, key=lambda pair: pair[0].name not in kin)
 
     def above(self, name: str) -> list[str]:
         """The step and everything it reads."""
@@ -141,9 +141,7 @@ class Teller:
 
     def label(self, key: str) -> str:
         """How people know a row: by its source's key or place; its ``_key`` where no source knows it."""
-        for step, built in self.tables:
-            if step.kind.name != "source":
-                continue
+        for step, built in self.sources:
             plan = step.bound.plan
             if plan.key:
                 listed = ", ".join(f"{quote(k)}::VARCHAR" for k in plan.key)
