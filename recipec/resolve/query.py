@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from recipec.api import quote
 from recipec.resolve import volatile
 
 if TYPE_CHECKING:
@@ -52,6 +53,41 @@ class Complaint:
     length: int = 1
 
 
+@dataclass(frozen=True)
+class Dotted:
+    """Where a query reads a table of a dotted name (``final.train``): ``[start, end)`` in code points. ``aliased`` when the
+    query calls it otherwise there."""
+
+    name: str
+    start: int
+    end: int
+    aliased: bool
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What was found in a query."""
+
+    complaints: tuple[Complaint, ...] = ()
+    dotted: tuple[Dotted, ...] = ()
+
+
+def composed(query: str, dotted: Collection[Dotted], tables: Mapping[str, str], select: str = "*") -> str:
+    """A query over real tables: ``tables`` gives, for each name that it uses, SQL to read from. They are put before it as common
+    table expressions, so that no view has to be made, and what the query itself calls by such a name stays its own."""
+    text: list[str] = []
+    at = 0
+    for d in sorted(dotted, key=lambda d: d.start):
+        last = d.name.rpartition(".")[2]
+        text += [query[at : d.start], quote(d.name), "" if d.aliased else f" AS {quote(last)}"]
+        at = d.end
+    text.append(query[at:])
+    # Not materialised: a filter of the query's must reach the table.
+    before = ", ".join(f"{quote(name)} AS NOT MATERIALIZED (SELECT * FROM {table})" for name, table in tables.items())
+    # The query stands on lines of its own, because it may end in a comment.
+    return f"{f'WITH {before} ' if before else ''}SELECT {select} FROM (\n{''.join(text)}\n)"
+
+
 def code_points(text: str, position: int) -> int:
     """DuckDB counts bytes of UTF-8."""
     return len(text.encode("utf-8", "surrogatepass")[:position].decode("utf-8", "ignore"))
@@ -59,9 +95,13 @@ def code_points(text: str, position: int) -> int:
 
 def complaints(
     con: duckdb.DuckDBPyConnection, query: str, inputs: Collection[str], columns: Collection[str], refused: Callable[[str], str | None]
-) -> list[Complaint]:
-    """What keeps a query from being a step; empty when nothing does. ``inputs`` are names of tables as the query writes
-    them, ``columns`` all their columns. ``refused`` says how the binder refuses a query, None when it does not."""
+) -> Looked:
+    """What keeps a query from being a step, and where it reads tables of dotted names. ``inputs`` are names of tables as the
+    query writes them, ``columns`` all their columns. ``refused`` says how the binder refuses a query, None when it does not."""
+
+    def only(*found: Complaint) -> Looked:
+        return Looked(found)
+
     row = con.execute("SELECT json_serialize_sql(?)", [query]).fetchone()
     told: dict[str, Any] = json.loads(row[0]) if row else {}
     if told.get("error"):
@@ -70,21 +110,22 @@ def complaints(
             near = re.search(r'at or near "(\w+)"', told["error_message"])
             word = near[1] if near is not None and near[1].lower() in {i.lower() for i in inputs} else None
             help = f'`{word}` is a word of SQL: as the name of a table it stands in quotes, "{word}"' if word else ""
-            return [
-                Complaint("form", told["error_message"], help, None if place is None else code_points(query, int(place)), len(word or " "))
-            ]
-        return [Complaint("form", "this is not a SELECT", "a `sql` step is one SELECT over its inputs; it changes nothing else")]
+            at = None if place is None else code_points(query, int(place))
+            return only(Complaint("form", told["error_message"], help, at, len(word or " ")))
+        return only(Complaint("form", "this is not a SELECT", "a `sql` step is one SELECT over its inputs; it changes nothing else"))
     statements = told["statements"]
     if len(statements) != 1:
-        return [Complaint("form", "one SELECT is wanted here, not several statements" if statements else "there is no query here")]
-    inspector = Inspector(query, {i.lower() for i in inputs}, {c.lower() for c in columns}, refused)
-    return list(inspector.look(statements[0]["node"]))
+        return only(Complaint("form", "one SELECT is wanted here, not several statements" if statements else "there is no query here"))
+    inspector = Inspector(query, {i.lower(): i for i in inputs}, {c.lower() for c in columns}, refused)
+    found = tuple(inspector.look(statements[0]["node"]))
+    return Looked(found, tuple(inspector.dotted))
 
 
 class Inspector:
-    def __init__(self, query: str, inputs: set[str], columns: set[str], refused: Callable[[str], str | None]) -> None:
+    def __init__(self, query: str, inputs: dict[str, str], columns: set[str], refused: Callable[[str], str | None]) -> None:
         self.query, self.inputs, self.columns, self.refused = query, inputs, columns, refused
-        self.shown = ", ".join(f"`{i}`" for i in sorted(inputs)) or "no table (name inputs: from a, b)"
+        self.dotted: list[Dotted] = []
+        self.shown = ", ".join(f"`{i}`" for i in sorted(inputs.values())) or "no table (name inputs: from a, b)"
 
     def look(self, tree: Any) -> Iterator[Complaint]:
         nodes = list(walk(tree))
@@ -109,6 +150,17 @@ class Inspector:
                 "exp(avg(ln(x) order by x))" if name.startswith("geom") else f"{name}(x order by x), or decimals: cast(x as decimal(18, 6))"
             )
             yield self.complain(n, "chance", message, help, len(name))
+
+    def at_dots(self, n: dict[str, Any], name: str, parts: int) -> Iterator[Complaint]:
+        """Note where a table of a dotted name is read."""
+        at = n.get("query_location")
+        start = code_points(self.query, at) if isinstance(at, int) and at < 2**62 else None
+        pattern = re.compile(rf"{_NAME}(?:\s*\.\s*{_NAME}){{{parts - 1}}}")
+        written = pattern.match(self.query, start) if start is not None else None
+        if start is None or written is None:
+            yield self.complain(n, "form", f"`{name}` stands where it cannot be found again", f"write it plainly: from {name}")
+        else:
+            self.dotted.append(Dotted(name, start, written.end(), bool(n.get("alias"))))
 
     def of_floats(self, n: dict[str, Any], name: str) -> bool:
         """Whether the argument of a sum is a float: then an aggregate of whole numbers in its place is refused for it."""
@@ -137,6 +189,8 @@ class Inspector:
                     else f"the query sees: {self.shown}"
                 )
                 yield self.complain(n, "table", f"no table `{'.'.join(path)}` among the inputs", what, len(path[-1]))
+            elif len(path) > 1:
+                yield from self.at_dots(n, self.inputs[wanted], len(path))
         elif kind == "SHOW_REF":
             yield self.complain(n, "form", "this is not a SELECT")
         elif kind == "TABLE_FUNCTION":
@@ -175,6 +229,9 @@ class Inspector:
         at = node.get("query_location")
         known = isinstance(at, int) and at < len(self.query.encode("utf-8", "surrogatepass"))
         return Complaint(kind, message, help, code_points(self.query, at) if known and at is not None else None, length)
+
+
+_NAME = r'(?:"(?:[^"]|"")*"|[^\W\d]\w*)'
 
 
 def walk(node: Any) -> Iterator[dict[str, Any]]:

@@ -14,7 +14,7 @@ from recipec.resolve.binder import StepBinder
 from recipec.resolve.chain import ChainBuilder, Test
 from recipec.resolve.columns import reserved, twin
 from recipec.resolve.problems import BadSQL, NotReproducible, ReservedColumn, UnknownColumn, UnknownFunction
-from recipec.resolve.query import canonical, complaints
+from recipec.resolve.query import Dotted, canonical, complaints, composed
 from recipec.resolve.refusal import readable
 from recipec.resolve.types import shown
 from recipec.resolve.typing import Refused
@@ -32,17 +32,21 @@ class SqlSettings(Settings):
 
 @dataclass(frozen=True)
 class SqlPlan:
+    """``names`` are those of the inputs as the query writes them; ``dotted`` is where it reads those with dots."""
+
     query: str
     names: tuple[str, ...]
+    dotted: tuple[Dotted, ...]
     key: tuple[str, ...]
     keyed: bool
+    parents: bool
     schema: Schema
     tests: tuple[Test, ...]
 
 
 @step("sql")
 class Sql(Kind):
-    """A SELECT of DuckDB over the inputs, which are tables under their own names.
+    """A SELECT of DuckDB over the inputs, which are tables under the names that the step gives them.
 
     ```recipe
     sql joined from packages, votes \"\"\"
@@ -67,9 +71,11 @@ class Sql(Kind):
         text_node = bind.node.text
         assert text_node is not None
         query = text_node.value.strip().rstrip(";").strip()
-        with self.tables(bind):
-            types = None if self.complain(bind, text_node, query) else self.types(bind, text_node, query)
-        if types is None:
+        names = tuple(written(n) for n in bind.node.inputs)
+        with self.tables(bind, names):
+            dotted = self.look(bind, text_node, query, names)
+            types = None if dotted is None else self.types(bind, text_node, query, names, dotted)
+        if types is None or dotted is None:
             return None
         schema = Schema(
             tuple(Column(n, t) for n, t in types.items() if n not in HIDDEN), unknown=any(i.schema.unknown for i in bind.inputs)
@@ -96,27 +102,28 @@ class Sql(Kind):
             return None
         key = tuple(k.name for k in settings.key)
         keyed = "_key" in types and not key
-        names = tuple(str(i) for i in bind.inputs)
         return bind.bound(
             outputs={"": schema},
             meaning={"query": canonical(query), "settings.key": list(key), "columns": dict(schema.types), "names": list(names)},
             shown={"query": " ".join(query.split())},
-            plan=SqlPlan(query, names, key, keyed, schema, tests.tests),
+            plan=SqlPlan(query, names, dotted, key, keyed, keyed and PARENT in types, schema, tests.tests),
             traits=Traits(scope="global", changes_rows=True),
             tests=tests.tests,
         )
 
     @contextmanager
-    def tables(self, bind: StepBinder) -> Iterator[None]:
+    def tables(self, bind: StepBinder, names: tuple[str, ...]) -> Iterator[None]:
         """Empty tables that have the inputs' names, for as long as the query is looked at."""
         con = bind.typing.con
         made: list[str] = []
         try:
-            for ref in bind.inputs:
-                schema, _, name = str(ref).rpartition(".")
+            for ref, name in zip(bind.inputs, names, strict=True):
+                schema, _, local = name.rpartition(".")
+                if "." in schema:
+                    continue
                 if schema:
                     con.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}")
-                place = f"{quote(schema)}.{quote(name)}" if schema else quote(name)
+                place = f"{quote(schema)}.{quote(local)}" if schema else quote(local)
                 con.execute(f"CREATE OR REPLACE VIEW {place} AS SELECT * FROM {bind.typing.table(ref.schema)}")
                 made.append(place)
             yield
@@ -124,8 +131,8 @@ class Sql(Kind):
             for place in made:
                 con.execute(f"DROP VIEW IF EXISTS {place}")
 
-    def complain(self, bind: StepBinder, node: tree.String, query: str) -> bool:
-        """Report what keeps the query from being a step; whether there was anything."""
+    def look(self, bind: StepBinder, node: tree.String, query: str, names: tuple[str, ...]) -> tuple[Dotted, ...] | None:
+        """Where the query reads tables of dotted names; None after reporting what keeps it from being a step."""
 
         def refused(probe: str) -> str | None:
             try:
@@ -135,20 +142,27 @@ class Sql(Kind):
             return None
 
         columns = {c for i in bind.inputs for c in i.schema.names}
-        found = complaints(bind.typing.con, query, [str(i) for i in bind.inputs], columns, refused)
-        for c in found:
+        found = complaints(bind.typing.con, query, names, columns, refused)
+        for c in found.complaints:
             span = node.span if c.position is None else self.place(node, query, c.position, c.length)
             kind = NotReproducible if c.kind == "chance" else BadSQL
             bind.report(kind(span=span, message=c.message, help=(c.help,) if c.help else ()))
-        return bool(found)
+        return None if found.complaints else found.dotted
 
-    def types(self, bind: StepBinder, node: tree.String, query: str) -> dict[str, str] | None:
+    def types(
+        self, bind: StepBinder, node: tree.String, query: str, names: tuple[str, ...], dotted: tuple[Dotted, ...]
+    ) -> dict[str, str] | None:
         """The result's columns; None after reporting, and no column where those of an input are not known."""
         if any(i.schema.unknown for i in bind.inputs):
             return {}
+        # A name of three parts cannot be given to a table of the typing database.
+        deep = any(n.count(".") > 1 for n in names)
+        tables = {n: bind.typing.table(i.schema) for n, i in zip(names, bind.inputs, strict=True)}
         try:
-            return bind.typing.types(query)
+            return bind.typing.types(composed(query, dotted, tables) if deep else query)
         except Refused as problem:
+            if deep:
+                problem.position = None
             bind.report(self.refusal(bind, node, query, problem))
             return None
 
@@ -193,14 +207,13 @@ class Sql(Kind):
 
     @classmethod
     def sql(cls, plan: SqlPlan, table: str, inputs: Sequence[str]) -> list[str]:
-        return [f"CREATE TABLE {quote(table)} AS {plan.query}"]
+        tables = dict(zip(plan.names, inputs, strict=True))
+        same = all(".".join(map(quote, name.split("."))) == source for name, source in tables.items())
+        return [f"CREATE TABLE {quote(table)} AS {plan.query if same else composed(plan.query, plan.dotted, tables)}"]
 
     def run(self, plan: SqlPlan, ctx: RunContext) -> Outcome:
         from recipec.engines.tests import run_tests
 
-        # The inputs under the names that the query uses.
-        for ref in ctx.step.inputs:
-            ctx.show(ref)
         # The casts matter for a column that is null everywhere, which DuckDB gives a type of its own.
         listed = ", ".join(f"{quote(c.name)}::{c.type} AS {quote(c.name)}" for c in plan.schema.columns)
         if plan.keyed:
@@ -209,10 +222,10 @@ class Sql(Kind):
             # A row without a declared key is known by its values; a null is a value here, told apart from every text.
             columns = [quote(k) for k in (plan.key or plan.schema.names)]
             key = source_key(columns if plan.key else [f"CASE WHEN {c} IS NULL THEN chr(30) ELSE ({c})::VARCHAR END" for c in columns])
-        # On a line of its own, because a query may end in a comment.
-        source = f"({plan.query}\n)"
-        parent = "_parent" if plan.keyed and self.has_parent(ctx, source) else "NULL::UUID"
-        ctx.con.execute(f"CREATE TABLE {ctx.target} AS SELECT {key} AS _key, {parent} AS _parent, {listed} FROM {source}")
+        parent = "_parent" if plan.parents else "NULL::UUID"
+        tables = {n: ctx.relation(r) for n, r in zip(plan.names, ctx.step.inputs, strict=True)}
+        query = composed(plan.query, plan.dotted, tables, f"{key} AS _key, {parent} AS _parent, {listed}")
+        ctx.con.execute(f"CREATE TABLE {ctx.target} AS {query}")
         rows, nulls, distinct = ctx.one(f"SELECT count(*), count(*) - count(_key), count(DISTINCT _key) FROM {ctx.target}")
         shown = ", ".join(plan.key) if plan.key else "_key" if plan.keyed else "all columns"
         if nulls:
@@ -226,9 +239,14 @@ class Sql(Kind):
         run_tests(ctx, plan.tests, ctx.target, outcome)
         return outcome
 
-    @staticmethod
-    def has_parent(ctx: RunContext, source: str) -> bool:
-        return any(r[0] == "_parent" for r in ctx.con.execute(f"DESCRIBE SELECT * FROM {source}").fetchall())
+
+def written(node: tree.Expr) -> str:
+    """The name of an input as the step writes it: its query calls it so, whatever file and round the step is of."""
+    if isinstance(node, tree.Field):
+        return f"{written(node.base)}.{node.name.id}"
+    if isinstance(node, tree.Round):
+        return f"{node.base.id}@{node.number}"
+    return node.id if isinstance(node, tree.Name) else node.span.text
 
 
 def replace_schema(bind: StepBinder, schema: Schema) -> StepBinder:

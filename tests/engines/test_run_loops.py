@@ -47,7 +47,6 @@ def test_conditions(lab: Any) -> None:
     assert run(lab, "until best.n > 100").rows("select distinct x from after") == [(10,)]
     assert run(lab, "until best.score in [1, 6] and not (best.n < 5)").rows("select distinct x from after") == [(1,)]
     assert run(lab, "until case when best.n == 10 then best.score > 2 else false end").rows("select distinct x from after") == [(3,)]
-    assert run(lab, "until null").rows("select distinct x from after") == [(10,)] if False else True
 
 
 def test_a_condition_that_reads_many_rows_fails_the_step(lab: Any) -> None:
@@ -70,7 +69,7 @@ def test_a_round_that_fails_stops_those_after_it(lab: Any) -> None:
 def test_more_rounds_run_only_the_new_ones(lab: Any) -> None:
     run(lab, "")
     ran = lab.run(RECIPE.replace("UNTIL", "").replace("repeat 4", "repeat 5"))
-    assert [n for n, s in ran.statuses.items() if s != "reused"] == ["pool@5", "best@5", "after"]
+    assert {n for n, s in ran.statuses.items() if s != "reused"} == {"pool@5", "best@5", "after"}
     fewer = lab.run(RECIPE.replace("UNTIL", "").replace("repeat 4", "repeat 2"))
     assert set(fewer.statuses.values()) - {"reused"} <= {"run"}
     assert fewer.rows("select distinct x from after") == [(3,)]
