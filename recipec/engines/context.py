@@ -34,9 +34,6 @@ class RunContext:
     history: Callable[[str], Mapping[str, Any]] = field(default=lambda _: {})
     """Facts of an earlier step by its name: rows_in, rows_out, dropped, sources (for dataset cards)."""
 
-    show: Callable[[TableRef], None] = field(default=lambda _: None)
-    """Makes an input's view under the input's own name."""
-
     exports: Callable[[str], list[dict[str, Any]]] = field(default=lambda _: [])
     lasting: set[str] = field(default_factory=set)
     """Tables of the schema ``store`` beside its own that the step's operators read or added to (see RunTools.lasting)."""

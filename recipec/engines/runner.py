@@ -150,7 +150,6 @@ class Runner:
             progress=self.watcher.progress,
             note=notes.append,
             history=self.history,
-            show=self.show,
             exports=lambda to: [f for b in self.workspace.built.values() if b.extra.get("to") == to for f in b.extra["files"]],
         )
         with self.translated(step):
@@ -239,12 +238,6 @@ class Runner:
 
     def relation(self, ref: TableRef) -> str:
         return self.workspace.view(self.outputs[ref.step].run_key, ref.part)
-
-    def show(self, ref: TableRef) -> None:
-        """Make an input's view under the name that people know it by, for a query that uses it."""
-        schema, _, local = str(ref).rpartition(".")
-        built = self.outputs[ref.step]
-        self.workspace.show((schema or "main", local), Name(f"SELECT * FROM {self.relation(ref)}", self.recipe, ref.step, built.run_key))
 
     def keep(self, step: ResolvedStep, built: Built) -> None:
         self.outputs[step.name] = built

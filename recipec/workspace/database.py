@@ -169,12 +169,6 @@ class Workspace:
         rows = self.con.execute("SELECT schema_name, view_name, query, recipe, step, run_key FROM recipec.names").fetchall()
         return {(s, v): Name(*rest) for s, v, *rest in rows}
 
-    def show(self, place: tuple[str, str], name: Name) -> None:
-        """Make one view, within the transaction of a step. Its query is not noted, so that publishing sets it right whatever
-        becomes of the run."""
-        self.make_view(place, name.query)
-        self.con.execute("INSERT OR REPLACE INTO recipec.names VALUES (?, ?, '', ?, ?, ?)", [*place, name.recipe, name.step, name.run_key])
-
     def make_view(self, place: tuple[str, str], query: str) -> None:
         schema, view = map(quote, place)
         self.con.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
