@@ -89,11 +89,13 @@ def answer(pipe: Any) -> None:
     table = pa.ipc.open_stream(pipe.recv_bytes()).read_all()
     try:
         result = load(target)(*given, *(c.combine_chunks() for c in table.columns))
+        if len(result) != table.num_rows:
+            raise DataError(f"{target} gave {len(result):,} answers for {table.num_rows:,} rows")
     except DataError as error:
         pipe.send(False)
         pipe.send_bytes("\n".join(filter(None, (error.message, error.help))).encode())
         return
-    except (ValueError, TypeError, ImportError, ArithmeticError, LookupError, MemoryError, RuntimeError) as error:
+    except Exception as error:  # a plug-in's code may raise anything, and the worker must live on
         pipe.send(False)
         pipe.send_bytes(f"{target}: {type(error).__name__}: {error}".encode())
         return
@@ -161,6 +163,9 @@ class Pool:
                 else:
                     self.all.remove(worker)
                     worker.stop()
+                    # Another thread may be waiting for it.
+                    self.all.append(other := Worker())
+                    self.free.put(other)
         return answers[0] if len(answers) == 1 else pa.concat_arrays(answers)
 
     def stop(self) -> None:

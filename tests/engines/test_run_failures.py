@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,30 +15,44 @@ from recipec.plan.planner import make_plan
 ROWS = 'sql t """select i as id, case when i = 7 then null else \'v\' || i end as s from range(5000) r(i)""" { key: id }\n'
 
 
-def broken(column: Any) -> Any:
+MODULE = """
+import os
+import pyarrow as pa
+
+def broken(column):
     raise ValueError("no luck")
 
+def missing(column):
+    open("/there/is/no/such/file")
 
-def dead(column: Any) -> Any:
-    import os
+def odd(column):
+    return column.nothing_of_that_name
 
+def dead(column):
     os._exit(3)
 
-
-def short(column: Any) -> Any:
+def short(column):
     return column[:1]
+
+def fine(column):
+    return pa.array([None if x is None else x.upper() for x in column.to_pylist()])
+"""
 
 
 @pytest.fixture
-def kernel(request: pytest.FixtureRequest) -> Any:
-    """A function of the language whose kernel is one of those above."""
+def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., str]]:
+    """Makes a function of the language whose kernel is one of those above; gives its name."""
     from recipec import registry
 
+    folder = tmp_path / "kernels"
+    folder.mkdir()
+    (folder / "kernels_of_a_test.py").write_text(MODULE, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(folder))
     made: list[str] = []
 
     def make(target: str, *, processes: bool) -> str:
-        name = f"test_{target}_{processes}"
-        kernel = Kernel(name, f"{__name__}:{target}", ("VARCHAR",), "VARCHAR", processes=processes)
+        name = f"test_{target}_{processes}".lower()
+        kernel = Kernel(name, f"kernels_of_a_test:{target}", ("VARCHAR",), "VARCHAR", processes=processes)
 
         def body(text: Any) -> str:
             return kernel(text)
@@ -66,15 +82,27 @@ def test_numbers_too_large(lab: Any) -> None:
 
 
 @pytest.mark.parametrize("processes", [False, True])
-def test_a_kernel_that_fails(lab: Any, kernel: Any, processes: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    name = kernel("broken", processes=processes)
-    if processes:
-        pytest.importorskip(__name__.partition(".")[0])
+@pytest.mark.parametrize(("target", "words"), [("broken", "no luck"), ("missing", "No such file"), ("odd", "nothing_of_that_name")])
+def test_a_kernel_that_fails(lab: Any, kernel: Callable[..., str], processes: bool, target: str, words: str) -> None:
+    name = kernel(target, processes=processes)
     ran = lab.run(f"{ROWS}clean k from t {{ x = {name}(s) }}\nclean z from t {{ x = 1 }}", good=False)
     assert ran["k"].status == "failed"
-    assert "no luck" in ran.error("k") or "ModuleNotFoundError" in ran.error("k")
+    assert words in ran.error("k")
     assert "\n" not in ran.error("k")
     assert ran["z"].status == "run"
+
+
+def test_a_worker_that_dies_is_replaced(lab: Any, kernel: Callable[..., str]) -> None:
+    dead, fine, short = (kernel(n, processes=True) for n in ("dead", "fine", "short"))
+    ran = lab.run(f"""{ROWS}
+      clean k from t {{ x = {dead}(s) }}
+      clean m from t {{ x = {short}(s) }}
+      clean z from t {{ x = {fine}(s) }}
+    """, good=False)  # fmt: skip
+    assert ran.error("k") == "a worker process died"
+    assert "gave 1 answers for" in ran.error("m")
+    assert ran["z"].status == "run"
+    assert ran.rows("select count(*), count(x), max(x) from z") == [(5000, 4999, "V999")]
 
 
 def test_a_disk_that_is_full(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
