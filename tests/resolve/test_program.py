@@ -17,7 +17,10 @@ def chain_sql(lab: Any, statements: str) -> str:
 
 
 def test_a_value_read_often_is_computed_once(lab: Any) -> None:
-    text = chain_sql(lab, 'drop where words(s) < 2 as "a"  drop where words(s) > 9 as "b"  n = words(s)  m = words(s) * words(s)  keep where words(s) != 5')
+    text = chain_sql(
+        lab,
+        'drop where words(s) < 2 as "a"  drop where words(s) > 9 as "b"  n = words(s)  m = words(s) * words(s)  keep where words(s) != 5',
+    )
     once = chain_sql(lab, "n = words(s)")
     per_use = once.count("__word")
     assert per_use >= 1
@@ -33,7 +36,9 @@ def test_functions_inside_a_case_are_not_computed_ahead(lab: Any) -> None:
 
 
 def test_a_chain_of_columns_and_filters_is_one_select(lab: Any) -> None:
-    step = lab.sound(f"{ROWS}clean k from t {{ x = id + 1  drop where x > 3  y = x * 2  keep where y > 0  rename(y => z)  select(z)  sort(z)  limit(2) }}").resolved["k"]
+    step = lab.sound(
+        f"{ROWS}clean k from t {{ x = id + 1  drop where x > 3  y = x * 2  keep where y > 0  rename(y => z)  select(z)  sort(z)  limit(2) }}"
+    ).resolved["k"]
     assert all(s.prepare is None for s in step.bound.plan.chain.stages)
 
 
@@ -71,7 +76,10 @@ def test_set_reaches_into_imports(lab: Any) -> None:
 def test_paths_are_relative_to_the_file_they_stand_in(lab: Any) -> None:
     lab.write("lib/data.csv", "id\n1\n2\n")
     lab.write("lib/f.py", "def f(batch):\n    return batch\n")
-    lab.write("lib/p.recipe", 'source a = csv("data.csv") { key: id }\npython b from a { call: "f:f"  columns: { id: int } }\nexport out from b { to: "out.jsonl"  format: jsonl() }')
+    lab.write(
+        "lib/p.recipe",
+        'source a = csv("data.csv") { key: id }\npython b from a { call: "f:f"  columns: { id: int } }\nexport out from b { to: "out.jsonl"  format: jsonl() }',
+    )
     ran = lab.run('import "lib/p.recipe" as p\nclean k from p.b { x = 1 }')
     assert ran.rows("select count(*) from k") == [(2,)]
 
@@ -89,5 +97,9 @@ def test_a_thousand_steps_and_rounds(lab: Any) -> None:
 
 @pytest.mark.parametrize("eol", ["\n", "\r\n"])
 def test_line_ends(lab: Any, eol: str) -> None:
-    found = lab.check(f'{ROWS}sql k from t """{eol}  select id,{eol}         nope{eol}  from t{eol}"""{eol}clean m from t {{{eol}  keep where gone == 1{eol}}}'.replace("\n", eol).replace("\r\r", "\r"))
+    found = lab.check(
+        f'{ROWS}sql k from t """{eol}  select id,{eol}         nope{eol}  from t{eol}"""{eol}clean m from t {{{eol}  keep where gone == 1{eol}}}'.replace(
+            "\n", eol
+        ).replace("\r\r", "\r")
+    )
     assert [(d.name, d.span.text, d.span.place[0]) for d in found] == [("unknown-column", "nope", 4), ("unknown-column", "gone", 8)]
