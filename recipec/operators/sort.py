@@ -36,5 +36,6 @@ class Sort(Operator):
         direction = "DESC" if self.params.descending else "ASC"
         keys = [f"({e.sql}) {direction} NULLS LAST" for e in self.params.rest]
         made = replace(schema, ordered=True)
-        place = f"row_number() OVER (ORDER BY {', '.join([*keys, order_by(schema)])})"
+        # Places are counted among the rows still there, so that a filter before changes no number but by what it drops.
+        place = f"row_number() OVER (PARTITION BY _why IS NULL ORDER BY {', '.join([*keys, order_by(schema)])})"
         return Rewrite(f"SELECT {projection(made, {'_order': place})} FROM {{input}}", made)
