@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from functools import cache
 from typing import TYPE_CHECKING
 
 from recipec.api import HIDDEN, KERNELS, KEY, ORDER, PARENT, Schema, quote
@@ -41,6 +40,7 @@ class Typing:
         self._con: duckdb.DuckDBPyConnection | None = None
         self._tables: dict[Schema, str] = {}
         self._kernels: set[str] = set()
+        self._functions: dict[str, frozenset[str]] = {}
 
     @property
     def con(self) -> duckdb.DuckDBPyConnection:
@@ -120,11 +120,12 @@ class Typing:
             return problem
         return refused(error)
 
-    @cache  # noqa: B019 - one instance a process
     def functions(self, kind: str) -> frozenset[str]:
         """Names of DuckDB's functions of a kind: ``scalar``, ``aggregate``, ``macro``. Asked for only when something is wrong."""
-        rows = self.con.execute("SELECT DISTINCT function_name FROM duckdb_functions() WHERE function_type = ?", [kind]).fetchall()
-        return frozenset(r[0] for r in rows)
+        if kind not in self._functions:
+            rows = self.con.execute("SELECT DISTINCT function_name FROM duckdb_functions() WHERE function_type = ?", [kind]).fetchall()
+            self._functions[kind] = frozenset(r[0] for r in rows)
+        return self._functions[kind]
 
 
 def normal_type(name: str) -> str:

@@ -103,3 +103,18 @@ def test_line_ends(lab: Any, eol: str) -> None:
         ).replace("\r\r", "\r")
     )
     assert [(d.name, d.span.text, d.span.place[0]) for d in found] == [("unknown-column", "nope", 4), ("unknown-column", "gone", 8)]
+
+
+def test_a_checked_recipe_leaves_nothing_behind(lab: Any) -> None:
+    """An editor checks at every key: no check may keep its typing database alive."""
+    import gc
+    import weakref
+
+    seen = []
+    for _ in range(3):
+        program = lab.program(f"{ROWS}clean k from t {{ x = lenght(s)  y = nope + 1  keep where s }}")
+        assert program.findings.errors
+        seen.append(weakref.ref(program.typing))
+        del program
+    gc.collect()
+    assert [r() for r in seen] == [None, None, None]
