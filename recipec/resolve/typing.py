@@ -41,6 +41,7 @@ class Typing:
         self._tables: dict[Schema, str] = {}
         self._kernels: set[str] = set()
         self._functions: dict[str, frozenset[str]] = {}
+        self._written: dict[str, str] = {}
 
     @property
     def con(self) -> duckdb.DuckDBPyConnection:
@@ -75,10 +76,11 @@ class Typing:
             self._tables[schema] = name
         return self._tables[schema]
 
-    @cache  # noqa: B019 - one instance a process
     def written(self, type: str) -> str:
         """A type as DuckDB writes it: of a struct's fields it puts in quotes only those that are words of SQL."""
-        return type if '"' not in type else self.types(f"SELECT NULL::{type} AS t")["t"]
+        if '"' in type and type not in self._written:
+            self._written[type] = self.types(f"SELECT NULL::{type} AS t")["t"]
+        return self._written.get(type, type)
 
     def types(self, query: str) -> dict[str, str]:
         """Column names and types of a query. Raises Refused."""
