@@ -10,7 +10,7 @@ from recipec.resolve.problems import BadValue, DuplicateName, ReservedColumn
 from recipec.source import Span
 from recipec.syntax import tree
 
-_HOLE = re.compile(r"\{(?:input|scratch|why|table)")
+_HOLE = re.compile(r"\{(?:(?:input|scratch)\}|why\[|table[ }])")
 """What stands for something in the SQL of an operator."""
 
 KEPT = frozenset({"_key", "_parent", "_order", "_why", "_because", "_file", "_row", "_part"})
@@ -30,8 +30,10 @@ def schema_problem(name: tree.Name) -> Diagnostic | None:
 
 
 def reserved(name: str) -> bool:
-    """Whether a name belongs to recipec: its own columns, and everything that begins with two underscores."""
-    return name.lower() in KEPT or name.startswith("__") or _HOLE.search(name) is not None
+    """Whether a name belongs to recipec: its own columns, and what begins, but does not end, with two underscores
+    (``__index_level_0__`` is what pandas calls a column)."""
+    inner = name.startswith("__") and not (name.endswith("__") and len(name) > 4)
+    return name.lower() in KEPT or inner or _HOLE.search(name) is not None
 
 
 def twin(name: str, others: Iterable[str]) -> str | None:
