@@ -9,6 +9,13 @@ decorator      what it marks            where
 ``@format``    subclass of Format       ``recipec/formats/<name>.py``
 ``@step``      subclass of Kind         ``recipec/steps/<name>.py``
 ``@lint``      subclass of Lint         ``recipec/lints/<name>.py``
+``@provider``  subclass of Provider     ``recipec/models/<name>.py``: ``model m = openai(...)``
+``@vote``      subclass of Vote         ``recipec/votes/<name>.py``: ``vote llm(...)`` in a label step
+``@combiner``  subclass of Combiner     ``recipec/combiners/<name>.py``: ``combine: dawid_skene()``
+``@augmenter`` subclass of Augmenter    ``recipec/augmenters/<name>.py``: ``typos(text)`` in an augment step
+``@selector``  subclass of Selector     ``recipec/selectors/<name>.py``: ``by: entropy(m)`` in a select step
+``@task``      subclass of Task         ``recipec/training/<name>.py``: ``task: classify(text => label)``
+``@metric``    subclass of Metric       ``recipec/metrics/<name>.py``: ``metrics: [f1]``
 =============  =======================  =========================================================================
 
 Names are written ``@operator("dedupe")`` at the start of a line: the registry reads them there.
@@ -554,3 +561,10 @@ operator = _marker("operator")
 reader = _marker("reader")
 format = _marker("format")
 lint = _marker("lint")
+provider = _marker("provider")
+vote = _marker("vote")
+combiner = _marker("combiner")
+augmenter = _marker("augmenter")
+selector = _marker("selector")
+task = _marker("task")
+metric = _marker("metric")

@@ -1,4 +1,4 @@
-"""How steps, operators, functions, readers, formats and lints are found.
+"""How step kinds, operators, functions, readers, formats, lints, providers of models, votes and the like are found.
 
 Each group is a package of this project. A class or function in one of its files announces itself by a decorator that
 stands at the start of a line, ``@operator("dedupe")``; the index is made by reading those lines, so that looking up one
@@ -14,7 +14,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-Group = Literal["step", "operator", "function", "reader", "format", "lint"]
+Group = Literal[
+    "step", "operator", "function", "reader", "format", "lint", "provider", "vote", "combiner", "augmenter", "selector", "task", "metric"
+]
 
 PACKAGES: dict[str, str] = {
     "step": "recipec.steps",
@@ -23,9 +25,16 @@ PACKAGES: dict[str, str] = {
     "reader": "recipec.readers",
     "format": "recipec.formats",
     "lint": "recipec.lints",
+    "provider": "recipec.models",
+    "vote": "recipec.votes",
+    "combiner": "recipec.combiners",
+    "augmenter": "recipec.augmenters",
+    "selector": "recipec.selectors",
+    "task": "recipec.training",
+    "metric": "recipec.metrics",
 }
 
-_ANNOUNCED = re.compile(r'^@(step|operator|function|reader|format|lint)\(\s*"([^"]+)"', re.M)
+_ANNOUNCED = re.compile(rf'^@({"|".join(PACKAGES)})\(\s*"([^"]+)"', re.M)
 _found: dict[tuple[str, str], Any] = {}
 T = TypeVar("T")
 

@@ -32,11 +32,18 @@ STAGES: dict[str, set[str]] = {
 """The stages, each importing only from those before it. What plugs into them (steps, operators, readers, formats, functions, lints) may
 import any of them, and each other within its own folder; ``report``, ``editors``, ``cli`` and ``lsp`` stand last, and nothing imports them."""
 
-PLUGS = {"steps", "operators", "functions", "readers", "formats", "lints", "templates", "models", "training"}
+PLUGS = {
+    "steps", "operators", "functions", "readers", "formats", "lints", "templates", "models", "training", "votes", "combiners", "augmenters",
+    "selectors", "metrics", "labels",
+}  # fmt: skip
 LAST = {"cli", "report", "lsp", "editors"}
 FINE = {
     # A step kind runs by way of the engine; what an operator writes is SQL over an input's hidden columns.
     ("operators", "functions"), ("steps", "operators"), ("steps", "functions"), ("steps", "readers"), ("steps", "formats"), ("steps", "templates"),
+    # What a step of labels, models or training is made of.
+    *(("steps", part) for part in ("models", "votes", "combiners", "augmenters", "selectors", "training", "metrics", "labels")),
+    ("votes", "models"), ("votes", "labels"), ("combiners", "labels"), ("augmenters", "models"), ("selectors", "models"), ("selectors", "metrics"),
+    ("training", "models"), ("metrics", "models"), ("operators", "models"),
 }  # fmt: skip
 
 

@@ -1,0 +1,1 @@
+"""What makes copies in an augment step, one file each."""

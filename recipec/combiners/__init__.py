@@ -1,0 +1,1 @@
+"""How the votes of a row become one label, one file each."""

@@ -1,0 +1,1 @@
+"""The algorithms under a label step: vote patterns, label models, agreement."""

@@ -1,0 +1,1 @@
+"""What an evaluate step measures, one file a family."""

@@ -1,0 +1,1 @@
+"""What chooses rows in a select step, one file each."""

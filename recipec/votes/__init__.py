@@ -1,0 +1,1 @@
+"""What votes in a label step, one file each."""
