@@ -24,14 +24,32 @@ Types of columns are DuckDB's own names, as ``typeof`` prints them: ``VARCHAR``,
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
+from recipec.given import HIDDEN as HIDDEN
+from recipec.given import KEY as KEY
+from recipec.given import ORDER as ORDER
+from recipec.given import PARENT as PARENT
+from recipec.given import Arrows as Arrows
+from recipec.given import Column as Column
+from recipec.given import ColumnName as ColumnName
+from recipec.given import ColumnRef as ColumnRef
+from recipec.given import Expression as Expression
+from recipec.given import Json as Json
+from recipec.given import ModelFacts as ModelFacts
+from recipec.given import ModelRef as ModelRef
+from recipec.given import PromptCall as PromptCall
+from recipec.given import Schema as Schema
+from recipec.given import Secret as Secret
+from recipec.given import TableRef as TableRef
+from recipec.given import TypeMap as TypeMap
+from recipec.given import Word as Word
+from recipec.given import literal as literal
+from recipec.given import quote as quote
 from recipec.language import KERNELS as KERNELS
 from recipec.language import REQUIRED as REQUIRED
 from recipec.language import SQL as SQL
@@ -50,7 +68,6 @@ from recipec.settings import Field as Field
 from recipec.settings import Settings as Settings
 from recipec.settings import model_validator as model_validator
 from recipec.settings import named as named
-from recipec.source import Span
 from recipec.syntax import tree
 
 if TYPE_CHECKING:
@@ -59,92 +76,6 @@ if TYPE_CHECKING:
     from recipec.resolve.binder import StepBinder
 
 T = TypeVar("T")
-Json = Any
-
-# Schemas --------------------------------------------------------------------------------------------------------------
-
-KEY, PARENT, ORDER = "_key", "_parent", "_order"
-HIDDEN = (KEY, PARENT, ORDER)
-"""Columns that recipec keeps itself: the row's identity, its parent's, and (after ``sort``) its place."""
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column and its DuckDB type. ``origin`` is where the recipe made it, when it did."""
-
-    name: str
-    type: str
-    origin: Span | None = field(default=None, compare=False, repr=False)
-
-
-@dataclass(frozen=True)
-class Schema:
-    """The columns a table shows to the recipe, in order; ``_key`` and ``_parent`` are always there and not listed.
-
-    ``ordered`` says that the rows have an order of their own (column ``_order``), made by ``sort``.
-    ``unknown`` says that the columns could not be found out (a source that cannot be read now): anything may be there.
-    """
-
-    columns: tuple[Column, ...] = ()
-    ordered: bool = False
-    unknown: bool = False
-
-    @cached_property
-    def names(self) -> tuple[str, ...]:
-        return tuple(c.name for c in self.columns)
-
-    @cached_property
-    def types(self) -> dict[str, str]:
-        return {c.name: c.type for c in self.columns}
-
-    def with_column(self, column: Column) -> Schema:
-        """Replaced in place where the name is there already, else added at the end."""
-        if column.name in self.types:
-            return replace(self, columns=tuple(column if c.name == column.name else c for c in self.columns))
-        return replace(self, columns=(*self.columns, column))
-
-    def only(self, names: Sequence[str]) -> Schema:
-        """The named columns, in the order named."""
-        by_name = {c.name: c for c in self.columns}
-        return replace(self, columns=tuple(by_name[n] for n in names))
-
-
-# SQL text -------------------------------------------------------------------------------------------------------------
-
-
-def quote(name: str) -> str:
-    """A name as SQL writes it, whatever is in it."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-# DuckDB's strings cannot carry NUL in their text form. And a recipe's text must not pass for a hole of a rewrite's query,
-# such as ``{input}``: prompts are full of these.
-_APART = re.compile(r"(\0|\{(?=(?:input|scratch)\}|why\[|table[ }]))")
-
-
-def literal(value: object) -> str:
-    """A Python value as an SQL literal: None, bool, int, float, str, and lists and dicts of them."""
-    match value:
-        case None:
-            return "NULL"
-        case bool():
-            return "true" if value else "false"
-        case int():
-            return str(value)
-        case float():
-            return f"{value!r}::DOUBLE" if value == value and abs(value) != float("inf") else f"'{value!r}'::DOUBLE"
-        case str():
-            pieces = [p for p in _APART.split(value) if p]
-            parts = [f"chr({ord(p)})" if p in "\0{" else "'" + p.replace("'", "''") + "'" for p in pieces] or ["''"]
-            return parts[0] if len(parts) == 1 else f"({' || '.join(parts)})"
-        case list() | tuple():
-            return "[" + ", ".join(literal(v) for v in value) + "]"
-        case dict():
-            return "{" + ", ".join(f"{literal(str(k))}: {literal(v)}" for k, v in value.items()) + "}"
-        case _:
-            raise TypeError(f"no SQL literal for {type(value).__name__}")
-
-
 # Traits ---------------------------------------------------------------------------------------------------------------
 
 Scope = Literal["row", "key", "global"]
@@ -172,92 +103,6 @@ class Traits:
     divides: bool = False
     trains: bool = False
     external: bool = False
-
-
-# Settings and arguments -----------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Expression:
-    """An expression of the recipe, lowered: ``sql`` reads the columns in scope by their names; ``type`` is DuckDB's."""
-
-    node: tree.Expr = field(compare=False, repr=False)
-    sql: str
-    type: str
-    meaning: str
-    """Canonical text: equal when two expressions mean the same, whatever their layout, macros or parameters."""
-    columns: frozenset[str] = frozenset()
-    aggregate: bool = False
-
-
-@dataclass(frozen=True)
-class ColumnName:
-    name: str
-    type: str
-    span: Span = field(compare=False, repr=False)
-
-    @property
-    def sql(self) -> str:
-        return quote(self.name)
-
-
-class Word(str):
-    """A text that may be written as a bare name: ``columns: [tokens, tags]``."""
-
-
-@dataclass(frozen=True)
-class TableRef:
-    """``step`` is the resolved step's name (``tidy``, ``common.tidy``, ``clf@2``), ``part`` a split's part or None."""
-
-    step: str
-    part: str | None = None
-    schema: Schema = field(default=Schema(), compare=False, repr=False)
-    span: Span | None = field(default=None, compare=False, repr=False)
-
-    def __str__(self) -> str:
-        return self.step if self.part is None else f"{self.step}.{self.part}"
-
-    @property
-    def sql(self) -> str:
-        """What stands for the table in a rewrite's query, until a run puts its name there."""
-        return "{table " + str(self) + "}"
-
-
-@dataclass(frozen=True)
-class ColumnRef:
-    table: TableRef
-    column: str
-    type: str
-
-
-@dataclass(frozen=True)
-class Arrows:
-    """``left => right`` pairs, as syntax: the operator says what each side is."""
-
-    pairs: tuple[tuple[tree.Expr, tree.Expr], ...]
-
-
-@dataclass(frozen=True)
-class TypeMap:
-    types: Mapping[str, str]
-    spans: Mapping[str, Span] = field(compare=False, repr=False, default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Secret:
-    """``env("NAME")``: the value is read when it is used. ``shown`` stands for it wherever it would be written."""
-
-    variable: str | None
-    value: str | None = field(default=None, repr=False)
-
-    @property
-    def shown(self) -> str:
-        return f'env("{self.variable}")' if self.variable else "***"
-
-    def reveal(self) -> str | None:
-        import os
-
-        return os.environ.get(self.variable) if self.variable else self.value
 
 
 # Readers --------------------------------------------------------------------------------------------------------------
@@ -431,6 +276,8 @@ class RunTools:
     """A folder for temporary files, removed after the step."""
     relations: Mapping[str, str] = field(default_factory=dict)
     """Other tables that the step reads: the text of a :class:`TableRef` to the SQL name to read it by."""
+    model: Callable[[ModelRef], Any] = field(default=lambda ref: None)
+    """Opens a model that the step reads (:class:`recipec.models._base.Model`)."""
     lasting: Callable[[str], str] = field(default=lambda key: quote(f"m_{key}"))
     """The SQL name of a table that outlives the step, for what depends on values alone and is slow to find (measures of texts). The key
     must stand for all that decides its rows. The table may be there already; it goes when no result that asked for it is left."""
@@ -485,6 +332,8 @@ class Bound:
     """What decides whether the run may go on, but not the rows: tests, ``max_bad``."""
     shown: Mapping[str, str] = field(default_factory=dict)
     """For each field of ``meaning``, how the recipe writes it, where that reads better."""
+    model: ModelFacts | None = None
+    """What is known of the model that the step gives, where it gives one."""
     depth: int = 0
     """How many random choices lie between the sources and this result: it salts the next, so that none repeats another."""
 
@@ -517,6 +366,8 @@ class Kind(ABC):
     text: ClassVar[Literal["no", "required", "optional"]] = "no"
     table: ClassVar[bool] = True
     """Whether the step makes a table that others can read."""
+    model: ClassVar[bool] = False
+    """Whether the step gives a model that others can use."""
     level: ClassVar[Literal["metadata", "model", "split", "labels", "rows"]] = "rows"
     """What a change of such a step touches, for ``diff``."""
 
@@ -527,6 +378,11 @@ class Kind(ABC):
     @abstractmethod
     def run(self, plan: Any, ctx: Any) -> Outcome:
         """Make the step's table; ``ctx`` is :class:`recipec.engines.context.RunContext`."""
+
+    def open(self, plan: Any, ctx: Any, name: str) -> Any:
+        """For kinds that give a model: the model itself (:class:`recipec.models._base.Model`), to be used by a step that is
+        running. ``ctx`` is that step's context, ``name`` this step's."""
+        raise NotImplementedError
 
     @classmethod
     def stale(cls, plan: Any, extra: Mapping[str, Json]) -> str | None:

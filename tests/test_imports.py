@@ -20,7 +20,8 @@ STAGES: dict[str, set[str]] = {
     "registry": set(),
     "language": {"registry"},
     "syntax": {"source", "diagnostics"},
-    "api": {"source", "diagnostics", "registry", "language", "settings", "syntax"},
+    "given": {"source", "syntax"},
+    "api": {"source", "diagnostics", "registry", "language", "settings", "syntax", "given"},
     "identity": {"api"},
     "rand": {"api"},
     "resolve": {"source", "diagnostics", "registry", "settings", "syntax", "api", "rand"},
@@ -34,7 +35,7 @@ import any of them, and each other within its own folder; ``report``, ``editors`
 
 PLUGS = {
     "steps", "operators", "functions", "readers", "formats", "lints", "templates", "models", "training", "votes", "combiners", "augmenters",
-    "selectors", "metrics", "labels",
+    "selectors", "metrics", "labels", "face",
 }  # fmt: skip
 LAST = {"cli", "report", "lsp", "editors"}
 FINE = {

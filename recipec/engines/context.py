@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recipec.api import RunTools, StepFailed, TableRef, quote
+from recipec.api import ModelRef, RunTools, StepFailed, TableRef, quote
 
 if TYPE_CHECKING:
     import duckdb
@@ -35,8 +35,34 @@ class RunContext:
     """Facts of an earlier step by its name: rows_in, rows_out, dropped, sources (for dataset cards)."""
 
     exports: Callable[[str], list[dict[str, Any]]] = field(default=lambda _: [])
+    store: Path = Path()
+    """The workspace's folder: the ledger of model answers lies in it."""
+    shared: dict[str, Any] = field(default_factory=dict)
+    """What lives as long as the run: opened models, and what was spent on them."""
+    artifact_of: Callable[[str], Path] = field(default=lambda _: Path())
+    """Where an earlier step, by its name, put what is no table: a trained model."""
     lasting: set[str] = field(default_factory=set)
     """Tables of the schema ``store`` beside its own that the step's operators read or added to (see RunTools.lasting)."""
+
+    @property
+    def artifact(self) -> Path:
+        """The folder for what this step makes that is no table. It goes when the step's result goes."""
+        return self.store / "artifacts" / self.run_key
+
+    @property
+    def checkpoints(self) -> Path:
+        """A folder that outlives a run that was stopped, for what makes going on possible; to be removed when done."""
+        return self.store / "checkpoints" / self.run_key
+
+    def model(self, ref: ModelRef) -> Any:
+        """A model that the step reads (:class:`recipec.models._base.Model`), opened once a run."""
+        folder = str(self.artifact_of(ref.step))
+        opened = self.shared.setdefault("models", {})
+        if (ref.step, folder) not in opened:
+            resolved = self.program.resolved[ref.step]
+            assert resolved is not None
+            opened[ref.step, folder] = resolved.kind().open(resolved.bound.plan, self, ref.step)
+        return opened[ref.step, folder]
 
     def history_of_exports(self, to: str) -> list[dict[str, Any]]:
         """Files that earlier runs of any recipe of this workspace wrote to a place."""
@@ -61,7 +87,9 @@ class RunContext:
     def tools_for(self, scratch: str) -> RunTools:
         """What an operator's ``prepare`` may use, under its own prefix for temporary tables."""
         relations = {str(r): n for r, n in self.relations.items()}
-        return RunTools(self.con, scratch, lambda share: self.progress(share, ""), self.threads, self.temporary, relations, self.keep)
+        return RunTools(
+            self.con, scratch, lambda share: self.progress(share, ""), self.threads, self.temporary, relations, self.model, self.keep
+        )
 
     def keep(self, key: str) -> str:
         self.lasting.add(f"m_{key}")

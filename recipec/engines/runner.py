@@ -98,6 +98,7 @@ class Runner:
         self.threads = int(self.con.execute("SELECT current_setting('threads')").fetchone()[0])  # type: ignore[index]
         self.kernels = Kernels(self.con, self.threads)
         self.run_id: int | None = None
+        self.shared: dict[str, Any] = {}
 
     # Steps
 
@@ -150,6 +151,9 @@ class Runner:
             progress=self.watcher.progress,
             note=notes.append,
             history=self.history,
+            store=self.workspace.folder,
+            shared=self.shared,
+            artifact_of=lambda name: self.workspace.folder / "artifacts" / self.outputs[name].run_key,
             exports=lambda to: [f for b in self.workspace.built.values() if b.extra.get("to") == to for f in b.extra["files"]],
         )
         with self.translated(step):
@@ -212,6 +216,11 @@ class Runner:
         before = planned.previous
         if before is not None and outputs and (before.run_key == key or self.same_rows(before, built)):
             # The same key is the same step over the same rows, run again because its tests changed.
+            built.output_id = before.output_id
+        elif (
+            before is not None and not outputs and before.extra.get("identity") and before.extra["identity"] == built.extra.get("identity")
+        ):
+            # A model with the same weights is the same model.
             built.output_id = before.output_id
         self.workspace.write(built)
         return built
@@ -319,6 +328,8 @@ class Runner:
 
     def finish(self, complete: bool) -> None:
         self.kernels.stop()
+        for model in self.shared.get("models", {}).values():
+            model.close()
         if complete and len(self.plan.steps) == len(self.program.steps):
             self.workspace.forget(self.recipe, {s.name for s in self.program.steps})
         self.workspace.publish(published(self.plan, self.workspace, self.outputs))

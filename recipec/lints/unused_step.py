@@ -47,7 +47,13 @@ class UnusedStep(Lint):
         told: set[int] = set()
         for step in view.steps:
             node = step.entry.node
-            if step.entry.module.prefix or not step.kind.table or id(node) in used or id(node) in told or node.name.id in asked:
+            if (
+                step.entry.module.prefix
+                or not (step.kind.table or step.kind.model)
+                or id(node) in used
+                or id(node) in told
+                or node.name.id in asked
+            ):
                 continue
             if any(isinstance(s, tree.Expect) for s in node.body):
                 continue

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
-from recipec.api import Arrows, ColumnName, ColumnRef, Expression, Schema, Secret, Settings, TableRef, TypeMap, Word
+from recipec.api import Arrows, ColumnName, ColumnRef, Expression, ModelRef, PromptCall, Schema, Secret, Settings, TableRef, TypeMap, Word
 from recipec.diagnostics import Diagnostic, alike, nearest, replace_fix
 from recipec.registry import Group, find
 from recipec.registry import names as registry_names
@@ -59,6 +59,10 @@ class Inner:
     name: str
     params: Any
     cls: Any = None
+
+
+SPECIAL = frozenset({TypeMap, Inner, ColumnName, TableRef, Arrows, ColumnRef, ModelRef, PromptCall})
+"""Types whose values are no constants."""
 
 
 class _Bad(Exception):
@@ -127,6 +131,10 @@ class Converter:
             return value
         if ColumnRef in kinds and isinstance(node, tree.Field):
             return self.bind.column_ref(node) or self._fail()
+        if PromptCall in kinds and isinstance(node, (tree.Call, tree.Name)):
+            return self.bind.prompt(node, self.schema or Schema()) or self._fail()
+        if ModelRef in kinds and isinstance(node, (tree.Name, tree.Field, tree.Round)):
+            return self.bind.model(node) or self._fail()
         if TableRef in kinds and isinstance(node, (tree.Name, tree.Field, tree.Round)):
             return self.bind.table(node) or self._fail()
         if Word in kinds:
@@ -150,7 +158,7 @@ class Converter:
             return node.id
         if isinstance(node, tree.Null) and "null" in chosen:
             return "null"
-        if TypeMap in kinds or Inner in kinds or ColumnName in kinds or TableRef in kinds or Arrows in kinds or ColumnRef in kinds:
+        if kinds & SPECIAL:
             raise self.bad(BadValue(span=node.span, message=self.expected(kinds, choices)))
         try:
             return constant(node, self.bind.names.param, words=bool(chosen))
@@ -170,7 +178,7 @@ class Converter:
     @staticmethod
     def special(annotation: Any) -> bool:
         kinds = {o for o in markers(annotation)[0] if isinstance(o, type)}
-        return bool(kinds & {Expression, ColumnName, TableRef, ColumnRef, Arrows, Inner, Word})
+        return bool(kinds & {Expression, ColumnName, TableRef, ColumnRef, Arrows, Inner, Word, ModelRef, PromptCall})
 
     @staticmethod
     def expected(kinds: set[type], choices: Choices | None) -> str:
@@ -184,6 +192,10 @@ class Converter:
             return "this must be pairs: old => new"
         if ColumnRef in kinds:
             return "this must be a column of another step: step.column"
+        if PromptCall in kinds:
+            return "this must be a template with its arguments: ask(text)"
+        if ModelRef in kinds:
+            return "this must be the name of a model, or of a `train` step"
         return "this must be the name of a step"
 
     def word(self, node: tree.Expr) -> Word:
@@ -223,6 +235,13 @@ class Converter:
         if failed:
             raise _Bad
         return TypeMap(out, spans)
+
+    def try_inner(self, node: tree.Call, choices: Choices) -> Inner | None:
+        """A call that is one of the choices; None after reporting."""
+        try:
+            return self.inner(node, choices)
+        except _Bad:
+            return None
 
     def inner(self, node: tree.Call | tree.Name, choices: Choices) -> Inner:
         name_node = node.func if isinstance(node, tree.Call) else node

@@ -6,14 +6,28 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from recipec.api import HIDDEN, KEY, Bound, ColumnRef, Expression, Kind, Schema, TableRef, Traits, find_function, quote
+from recipec.api import (
+    HIDDEN,
+    KEY,
+    Bound,
+    ColumnRef,
+    Expression,
+    Kind,
+    ModelRef,
+    PromptCall,
+    Schema,
+    TableRef,
+    Traits,
+    find_function,
+    quote,
+)
 from recipec.diagnostics import Diagnostic, Findings
 from recipec.resolve import arguments
 from recipec.resolve.aggregates import first_aggregate
 from recipec.resolve.expand import ExpansionFailed, canonical, expand
 from recipec.resolve.expr import Lowerer, LoweringFailed
 from recipec.resolve.problems import UnknownColumn, WrongForm, WrongType
-from recipec.resolve.prompts import prompt_of
+from recipec.resolve.prompts import partial, prompt_of, unknown_template
 from recipec.resolve.refusal import explain_refusal, looks_at_many, mixes_rows, wrong_condition
 from recipec.resolve.sql import join
 from recipec.resolve.types import accepts, comparable, family, shown
@@ -106,6 +120,40 @@ class StepBinder:
         if ref is not None:
             self.edges.append(ref)
         return ref
+
+    def model(self, node: tree.Expr) -> ModelRef | None:
+        """A model of the recipe, which becomes an edge of the graph."""
+        ref = self.program.model(node, self.names, self.findings)
+        if ref is not None:
+            self.edges.append(TableRef(ref.step, None, Schema(), ref.span))
+        return ref
+
+    def prompt(self, node: tree.Call | tree.Name, schema: Schema) -> PromptCall | None:
+        """A template with some of its arguments, over the columns of ``schema``; None after reporting."""
+        called = node.func if isinstance(node, tree.Call) else node
+        prompt = self.names.prompt(called)
+        if prompt is None:
+            if not self.names.is_broken(called):
+                self.report(unknown_template(called, [*self.names.prompts]))
+            return None
+        found = partial(node, prompt)
+        if not isinstance(found, dict):
+            self.report(found)
+            return None
+        made: dict[str, Expression] = {}
+        for name, value in found.items():
+            expression = self.expression(value, schema)
+            wanted = dict(prompt.params)[name]
+            if expression is None:
+                continue
+            if wanted is not None and not schema.unknown and not accepts(wanted, expression.type):
+                message = f"`{prompt.name}` wants {shown(wanted)} for `{name}`; this is {shown(expression.type)}"
+                self.report(WrongType(span=value.span, message=message, help=(f"cast it: cast(... as {shown(wanted)})",)))
+                continue
+            made[name] = expression
+        if len(made) < len(found):
+            return None
+        return PromptCall(prompt, made, tuple(p for p, _ in prompt.params if p not in made), node.span)
 
     def column_ref(self, node: tree.Field) -> ColumnRef | None:
         table = self.table(node.base)

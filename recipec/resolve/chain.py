@@ -414,7 +414,7 @@ def one_line(span: Span) -> str:
 
 
 def meaning_of(value: Any) -> Json:
-    from recipec.api import Arrows, ColumnName, ColumnRef, Expression, TableRef, TypeMap
+    from recipec.api import Arrows, ColumnName, ColumnRef, Expression, ModelRef, PromptCall, TableRef, TypeMap
     from recipec.resolve.arguments import Inner
     from recipec.resolve.values import meaning
     from recipec.settings import Settings
@@ -428,6 +428,10 @@ def meaning_of(value: Any) -> Json:
             return f"`{value.name}`"
         case TableRef():
             return "table"
+        case ModelRef():
+            return "model"
+        case PromptCall():
+            return value.meaning
         case ColumnRef():
             return f"column `{value.column}`"
         case Arrows():

@@ -53,6 +53,16 @@ class UnknownFunction(UnknownName):
     code = "E204"
 
 
+class UnknownTemplate(UnknownName):
+    """A template that the recipe does not define, where one is wanted.
+
+    Bad: ``vote llm(lm, aks(text))``. Good: ``vote llm(lm, ask(text))``, with ``template ask(text) \"\"\"...\"\"\"`` in the recipe or an import.
+    """
+
+    name = "unknown-template"
+    code = "E238"
+
+
 class UnknownSetting(UnknownName):
     """A setting or argument that the step, operator or reader does not take.
 

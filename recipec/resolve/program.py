@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from recipec.api import Bound, Kind, Schema, TableRef
+from recipec.api import Bound, Kind, ModelRef, Schema, TableRef
 from recipec.diagnostics import Findings, Label
 from recipec.registry import find, load_plugins
 from recipec.registry import names as registry_names
@@ -79,7 +79,7 @@ class Program:
         """Bind every step that the root file needs. Sources come first: only they may look at files."""
         before = len(self.findings)
         wanted = self.wanted()
-        for name in (*(n for n in wanted if self.entries[n].node.reader is not None), *wanted):
+        for name in (*(n for n in wanted if self.entries[n].node.kind.id == "source"), *wanted):
             kind = self.entries[name].node.kind.id
             if kind != "source":
                 self.typing.seal()
@@ -224,7 +224,10 @@ class Program:
         if not rest:
             if "" in resolved.bound.outputs:
                 return TableRef(name, None, resolved.bound.outputs[""], node.span)
-            findings.add(WrongForm(span=node.span, message=f"`{name}` is {article(resolved.kind.name)}: it has no table to read"))
+            help = ("name the table that it reads, or the step that uses it",) if resolved.kind.model else ()
+            findings.add(
+                WrongForm(span=node.span, message=f"`{name}` is {article(resolved.kind.name)}: it has no table to read", help=help)
+            )
             return None
         part = rest[0]
         if len(rest) == 1 and part.id in resolved.bound.outputs:
@@ -236,6 +239,31 @@ class Program:
             problem.put(help=(f"`{first.id}` is {article(resolved.kind.name)}: it has no parts",))
         findings.add(problem)
         return None
+
+    def model(self, node: tree.Expr, module: Module, findings: Findings) -> ModelRef | None:
+        """The model that an expression names: a ``model`` step, or a ``train`` step; None after reporting."""
+        path = self.path(node)
+        if path is None:
+            findings.add(WrongForm(span=node.span, message="this must be the name of a model", help=("a `model` step, or a `train` step",)))
+            return None
+        name, rest, scope = self.target(path, node, module)
+        first = path[len(path) - len(rest) - 1]
+        if name is None:
+            if first.id not in scope.broken:
+                self.report_unknown(first, rest, node, scope, findings)
+            return None
+        if name in self.active:
+            self.report_cycle(name, findings)
+            return None
+        kind = find("step", self.entries[name].node.kind.id)
+        if rest or (kind is not None and not kind.model):
+            models = [n for n, e in self.entries.items() if (k := find("step", e.node.kind.id)) is not None and k.model]
+            is_a = f"`{name}` is {article(kind.name)}, not a model" if kind is not None and not kind.model else f"`{name}` has no parts"
+            help = f"its models: {', '.join(models)}" if models else 'model lm = openai("name", base_url: env("LLM_URL"))'
+            findings.add(WrongForm(span=node.span, message=is_a, help=(help,)))
+            return None
+        resolved = self.step(name)
+        return ModelRef(name, resolved.bound.model if resolved is not None else None, node.span)
 
     def report_unknown(self, first: tree.Name, rest: list[tree.Name], node: tree.Node, scope: Module, findings: Findings) -> None:
         rounds = [n for n in self.entries if n.startswith(f"{scope.prefix}{first.id}@") and not n.endswith("@0")]

@@ -110,6 +110,35 @@ def call(node: tree.Call, prompt: Prompt, args: tuple[tree.Arg, ...]) -> tree.Ca
     return tree.Call(func, tuple(given[p] for p in wanted), span=node.span)
 
 
+def partial(node: tree.Call | tree.Name, prompt: Prompt) -> dict[str, tree.Expr] | Diagnostic:
+    """The arguments of a call that may leave some out, by parameter; or what is wrong with them."""
+    wanted = [p for p, _ in prompt.params]
+    given: dict[str, tree.Expr] = {}
+    for place, arg in enumerate(node.args if isinstance(node, tree.Call) else ()):
+        name = arg.name.id if arg.name else (wanted[place] if place < len(wanted) else None)
+        help = (f"it is defined as: template {prompt.form}",)
+        if name is None:
+            return WrongArguments(span=arg.span, message=f"`{prompt.name}` takes at most {len(wanted)} arguments", help=help)
+        if name not in wanted:
+            return WrongArguments(span=arg.span, message=f"`{prompt.name}` has no argument `{name}`", help=help)
+        if name in given:
+            return WrongArguments(span=arg.span, message=f"`{name}` is given twice", help=help)
+        given[name] = arg.value
+    return given
+
+
+def unknown_template(node: tree.Expr, known: list[str]) -> Diagnostic:
+    """Nothing is called so, or something that is no template."""
+    from recipec.resolve.problems import UnknownTemplate
+
+    wanted = " ".join(node.span.text.split())
+    problem = UnknownTemplate(span=node.span, wanted=wanted, candidates=tuple(known))
+    problem.suggest(f"no template `{wanted}`", listing="templates")
+    if not known:
+        problem.put(help=('template ask(text) """..."""',))
+    return problem
+
+
 def prompt_of(node: tree.Node) -> Prompt | None:
     """The template that an expanded call calls, if it calls one."""
     return node.func.prompt if isinstance(node, tree.Call) and isinstance(node.func, PromptName) else None

@@ -163,6 +163,7 @@ class Workspace:
             self.con.execute(f"DROP {'VIEW' if kind[0] == 'VIEW' else 'TABLE'} {self.table(run_key)}")
         self.con.execute("DELETE FROM recipec.steps WHERE run_key = ?", [run_key])
         self.con.execute("DELETE FROM recipec.bad WHERE run_key = ?", [run_key])
+        clear(self.folder / "artifacts" / run_key)
 
     def names(self) -> dict[tuple[str, str], Name]:
         """The views that people query, by schema and name."""

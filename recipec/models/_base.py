@@ -1,0 +1,123 @@
+"""What a model is to the recipe, and to the step that uses it.
+
+A *provider* (``openai``, ``transformers``, ``embedding``) is a class found through the registry: its parameters, what is known of
+its model before anything runs, and how to open it. An opened :class:`Model` answers prompts, scores given answers, embeds or
+classifies texts; what it cannot do raises :class:`recipec.api.DataError`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from recipec.api import DataError, Field, Json, ModelFacts, Settings
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from recipec.models.requests import Answer, Failure, Request
+
+
+class ModelSettings(Settings):
+    """Settings of a ``model`` step. None of them changes an answer, so changing one re-runs nothing."""
+
+    concurrency: int | None = Field(None, ge=1, le=4096)
+    requests_per_minute: float | None = Field(None, gt=0)
+    tokens_per_minute: float | None = Field(None, gt=0)
+    timeout: float = Field(120.0, gt=0)
+    retries: int = Field(5, ge=0, le=100)
+    budget_usd: float | None = Field(None, ge=0)
+    budget_tokens: int | None = Field(None, ge=0)
+    price_in: float | None = Field(None, ge=0)
+    price_out: float | None = Field(None, ge=0)
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What a provider gets to open its model: the settings, the folder of the ledger, and where to say something."""
+
+    settings: ModelSettings
+    ledger: Path
+    name: str
+    note: Callable[[str], None]
+    threads: int = 1
+    base: Path = field(default=Path())
+    """The recipe's folder: paths of local models are relative to it."""
+
+
+class Provider(ABC):
+    """``openai("name", base_url: ...)`` in a ``model`` step. Made with validated ``Params``."""
+
+    Params: ClassVar[type[Settings]]
+    name: ClassVar[str]
+    version: ClassVar[int] = 1
+
+    def __init__(self, params: Any) -> None:
+        self.params = params
+
+    @abstractmethod
+    def facts(self, settings: ModelSettings) -> ModelFacts:
+        """What is known of the model before anything runs."""
+
+    @abstractmethod
+    def meaning(self) -> Mapping[str, Json]:
+        """Everything that decides an answer, beside the prompt; no secrets."""
+
+    def files(self) -> Sequence[str]:
+        """Local folders or files, relative to the recipe, whose contents decide an answer."""
+        return ()
+
+    @abstractmethod
+    def open(self, opening: Opening) -> Model: ...
+
+
+class Model:
+    """An opened model. A subclass overrides what it can do."""
+
+    name: str = ""
+    facts: ModelFacts = ModelFacts()
+
+    def cannot(self, what: str) -> DataError:
+        return DataError(f"the model `{self.name}` cannot {what}", f"it can: {', '.join(sorted(self.facts.does)) or 'nothing'}")
+
+    def answers(
+        self, requests: Iterable[Request], *, schema: Json | None = None, progress: Callable[[int], None] = lambda done: None
+    ) -> Iterator[tuple[str, Answer | Failure]]:
+        """An answer, or why there is none, for every request, in any order. ``schema`` is the JSON Schema that an answer must keep.
+        ``progress`` is told how many are done."""
+        raise self.cannot("complete prompts")
+
+    def scores(
+        self, requests: Iterable[Request], choices: Sequence[str], *, progress: Callable[[int], None] = lambda done: None
+    ) -> Iterator[tuple[str, list[float] | Failure | None]]:
+        """For every request the summed log-probability of each choice after its prompt, in nats; None where the server tells none."""
+        raise self.cannot("score given answers")
+
+    def embed(self, texts: Sequence[str], progress: Callable[[int], None] = lambda done: None) -> np.ndarray[Any, Any]:
+        """One vector of length 1 a text: float32 [n, d]."""
+        raise self.cannot("embed texts")
+
+    def classify(
+        self, texts: Sequence[str], progress: Callable[[int], None] = lambda done: None
+    ) -> tuple[tuple[str, ...], np.ndarray[Any, Any]]:
+        """The classes, and the probability of each for every text: float [n, K]."""
+        raise self.cannot("classify texts")
+
+    def tag(self, tokens: Sequence[Sequence[str]], progress: Callable[[int], None] = lambda done: None) -> list[list[str]]:
+        """A tag for every token of every list of tokens."""
+        raise self.cannot("tag tokens")
+
+    def spent(self) -> Mapping[str, Json]:
+        """What its answers cost in this run: calls, reused, failed, tokens_in, tokens_out, usd (None where no price is known)."""
+        return {}
+
+    def notices(self) -> Sequence[str]:
+        """What was found out about the server, for people."""
+        return ()
+
+    def close(self) -> None:
+        """Let go of connections and memory."""

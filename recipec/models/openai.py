@@ -1,0 +1,99 @@
+"""``openai``: a server that speaks the OpenAI protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit, urlunsplit
+
+from recipec.api import DataError, Field, Json, ModelFacts, Secret, Settings, provider
+from recipec.models._base import ModelSettings, Opening, Provider
+
+if TYPE_CHECKING:
+    from recipec.models._base import Model
+
+HOSTED = "https://api.openai.com/v1"
+
+
+class OpenAIParams(Settings):
+    model: str
+    base_url: str | Secret = HOSTED
+    api_key: Secret | None = None
+    temperature: float | None = Field(None, ge=0)
+    top_p: float | None = Field(None, gt=0, le=1)
+    max_tokens: int | None = Field(None, ge=1)
+    seed: int | None = None
+    stop: list[str] = []
+    extra: dict[str, Json] = {}
+
+
+def revealed(value: str | Secret | None) -> str | None:
+    return value.reveal() if isinstance(value, Secret) else value
+
+
+def plain_url(url: str) -> str:
+    """A URL without user, password, query and fragment: what may be written down."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", ""))
+
+
+@provider("openai")
+class OpenAI(Provider):
+    """A server with the OpenAI protocol: vLLM, llama.cpp, Ollama, LM Studio, or a hosted one.
+
+    ```recipe
+    model lm = openai("qwen3-8b", base_url: env("LLM_URL"), temperature: 0, max_tokens: 200)
+    ```
+
+    ``base_url`` ends before ``/chat/completions`` (``http://localhost:8000/v1``). ``api_key: env("NAME")`` reads the key when it is
+    used. ``seed`` is passed on, plus the sample's number where several are asked for. ``extra`` holds further fields of the request
+    that a server may know. Templates with roles go to ``/chat/completions``, plain ones as one user message; scoring of given answers
+    (``vote llm``) uses ``/completions`` with log-probabilities where the server has them, and says so where it has not.
+    """
+
+    Params = OpenAIParams
+    params: OpenAIParams
+
+    def facts(self, settings: ModelSettings) -> ModelFacts:
+        return ModelFacts(
+            provider="openai",
+            name=self.params.model,
+            does=frozenset({"complete", "score"}),
+            external=True,
+            pinned=True,
+            priced=settings.price_in is not None and settings.price_out is not None,
+        )
+
+    def meaning(self) -> Mapping[str, Json]:
+        given = self.params
+        url = revealed(given.base_url)
+        # The address decides the answers, but may be private: a digest of it does.
+        place = blake2b(plain_url(url).encode(), digest_size=8).hexdigest() if url else "unset"
+        return {
+            "model": given.model,
+            "base_url": place if isinstance(given.base_url, Secret) else given.base_url,
+            "temperature": given.temperature,
+            "top_p": given.top_p,
+            "max_tokens": given.max_tokens,
+            "seed": given.seed,
+            "stop": list(given.stop),
+            "extra": dict(given.extra),
+        }
+
+    def open(self, opening: Opening) -> Model:
+        from recipec.models.serving import ServedModel
+
+        url = revealed(self.params.base_url)
+        if not url:
+            assert isinstance(self.params.base_url, Secret)
+            raise DataError(
+                f"the address of `{opening.name}` is not set", f"export {self.params.base_url.variable}=http://localhost:8000/v1"
+            )
+        if urlsplit(url).scheme not in ("http", "https"):
+            raise DataError(f"the address of `{opening.name}` is no http(s) address", 'base_url: "http://localhost:8000/v1"')
+        key = self.params.api_key
+        if key is not None and not key.reveal():
+            raise DataError(f"the key of `{opening.name}` is not set", f"export {key.variable}=...")
+        return ServedModel(self.params, opening, url, key.reveal() if key is not None else None, self.facts(opening.settings))

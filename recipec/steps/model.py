@@ -1,0 +1,92 @@
+"""``model``: a named model that other steps call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from recipec.api import Bound, Kind, Outcome, SourceFile, Traits, step
+from recipec.models._base import ModelSettings, Opening, Provider
+from recipec.resolve.arguments import Choices, Converter
+from recipec.resolve.binder import StepBinder
+from recipec.resolve.problems import MissingFile
+
+if TYPE_CHECKING:
+    from recipec.engines.context import RunContext
+
+PROVIDERS = Choices(group="provider", what="provider of models")
+
+
+@dataclass(frozen=True)
+class ModelPlan:
+    provider: Provider
+    settings: ModelSettings
+
+
+@step("model")
+class Model(Kind):
+    """Names a model that other steps call: a server, or weights on this machine.
+
+    ```recipe
+    model lm = openai("qwen3-8b", base_url: env("LLM_URL"), api_key: env("LLM_KEY"), temperature: 0) {
+      budget_usd: 5
+      requests_per_minute: 600
+      price_in: 0.15
+      price_out: 0.60
+    }
+    ```
+
+    ``openai`` speaks to any server with the OpenAI protocol (vLLM, llama.cpp, Ollama, a hosted one), ``transformers`` loads a local
+    folder into this process, ``embedding`` gives vectors. The result of a ``train`` step can stand wherever a model can.
+
+    Every answer is written to the ledger in the workspace before anything uses it, under everything that decides it; what is there is
+    never asked, or paid, again. ``budget_usd`` and ``budget_tokens`` stop a run before it spends more. ``price_in`` and ``price_out``
+    are US dollars for a million tokens; without them the cost is "unknown". ``concurrency`` is the most requests at a time (found out
+    by itself where not given), ``timeout`` the seconds for one, ``retries`` how often one is tried again.
+
+    Settings change no answer and re-run nothing. The arguments of the provider do, except the key: it is read from the environment
+    when it is used, and is written nowhere.
+    """
+
+    Settings = ModelSettings
+    level = "model"
+    reader = "required"
+    inputs = (0, 0)
+    table = False
+    model = True
+
+    def bind(self, bind: StepBinder) -> Bound | None:
+        assert bind.node.reader is not None
+        settings: ModelSettings | None = bind.settings()
+        called = Converter(bind, None).try_inner(bind.node.reader, PROVIDERS)
+        if called is None or settings is None:
+            return None
+        provider: Provider = called.cls(called.params)
+        files: list[SourceFile] = []
+        for name in provider.files():
+            path = (bind.names.source.folder / name).resolve()
+            if path.exists():
+                files.append(SourceFile(path, name))
+            elif not bind.program.offline:
+                bind.report(
+                    MissingFile(
+                        span=bind.node.reader.span,
+                        message=f"no model at `{name}`",
+                        help=("a folder with the model's files, beside the recipe",),
+                    )
+                )
+                return None
+        return bind.bound(
+            outputs={},
+            meaning={"provider": f"{provider.name}@{provider.version}", **provider.meaning()},
+            plan=ModelPlan(provider, settings),
+            files=tuple(files),
+            traits=Traits(external=provider.facts(settings).external),
+            model=provider.facts(settings),
+        )
+
+    def run(self, plan: ModelPlan, ctx: RunContext) -> Outcome:
+        return Outcome()
+
+    def open(self, plan: ModelPlan, ctx: Any, name: str) -> Any:
+        return plan.provider.open(Opening(plan.settings, ctx.store / "ledger", name, ctx.note, ctx.threads, ctx.program.folder))
