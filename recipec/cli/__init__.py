@@ -16,7 +16,7 @@ VERBS: dict[str, tuple[str, ...]] = {
     "write": ("init", "check", "fmt", "graph", "compile", "lsp"),
     "run": ("plan", "run", "test", "lock"),
     "look at results": ("show", "explain", "diff", "bad", "gc"),
-    "look up": ("docs",),
+    "look up": ("docs", "completion"),
 }
 """Verbs under the headings of the help, in the order of a day's work."""
 
@@ -110,7 +110,7 @@ def show_help() -> int:
         out += ["", f"{heading}:"]
         for verb in verbs:
             summary = (load(verb).__doc__ or "").split("\n", 1)[0].rstrip(".")
-            out.append(f"  {verb:<9} {summary}")
+            out.append(f"  {verb:<10} {summary}")
     out += [
         "",
         "recipec VERB --help says more, with examples. Start with: recipec init",

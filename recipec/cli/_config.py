@@ -5,13 +5,18 @@
     ignore = ["unused-name"]            # all but these
     severity = { unused-step = "error", W309 = "note" }
 
-The nearest ``pyproject.toml`` that has the table counts: beside the recipe, or in a folder above it. What the command line
-says comes first.
+    [tool.recipec.recipes."drafts/*.recipe"]    # for some recipes more, by their paths from this file's folder
+    ignore = ["unpinned-model"]
+
+The nearest ``pyproject.toml`` that has the table counts: beside the recipe, or in a folder above it. What is said of some
+recipes is added to what is said of all; their ``select`` stands in the place of the other. What the command line says comes
+first, and the editor's server heeds the same table.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Collection, Iterable
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -26,18 +31,52 @@ class Config(NamedTuple):
     select: frozenset[str] = frozenset()
     ignore: frozenset[str] = frozenset()
     severity: tuple[tuple[str, str], ...] = ()
+    folder: str = ""
+    """Where the file lies that says so."""
+    recipes: tuple[tuple[str, Config], ...] = ()
+    """What is said of some recipes alone, by patterns of their paths."""
 
     def grave(self, d: Diagnostic) -> str:
         """How grave a finding is here. What keeps a recipe from running stays an error."""
         return d.severity if d.code.startswith("E") else dict(self.severity).get(d.name, d.severity)
 
+    def of(self, path: str) -> Config:
+        """What counts for one recipe."""
+        from fnmatch import fnmatchcase
+
+        name = os.path.relpath(path, self.folder).replace(os.sep, "/")
+        select, ignore, severity = self.select, self.ignore, self.severity
+        for pattern, more in self.recipes:
+            if fnmatchcase(name, pattern):
+                select, ignore, severity = more.select or select, ignore | more.ignore, severity + more.severity
+        return Config(select, ignore, severity)
+
+    def lets(self, d: Diagnostic) -> bool:
+        """Whether a finding is wanted. What keeps a recipe from running is hidden by nothing but the command line."""
+        return d.code.startswith("E") or (d.name not in self.ignore and (not self.select or d.name in self.select))
+
 
 NONE = Config()
+KEYS = ("select", "ignore", "severity")
 
 
 def config_for(path: str) -> Config:
     """The configuration of a recipe (``-``: of the folder you are in). Raises CannotRun for one that is wrong."""
-    return _in(os.path.dirname(os.path.abspath(path)) if path != "-" else os.getcwd())
+    whole = _in(os.path.dirname(os.path.abspath(path)) if path != "-" else os.getcwd())
+    return whole.of(path) if whole.recipes and path != "-" else whole
+
+
+def configured(findings: Iterable[Diagnostic], select: Collection[str] = ()) -> list[Diagnostic]:
+    """The findings that the configuration lets through, as grave as it has them, by place. ``select`` is what the command
+    line asks for instead."""
+    out = []
+    for d in findings:
+        config = config_for(d.span.source.path)
+        if (level := config.grave(d)) != d.severity:
+            d.put(severity=level)
+        if (d.name in select) if select else config.lets(d):
+            out.append(d)
+    return sorted(out, key=lambda d: d.order)
 
 
 @cache
@@ -69,13 +108,23 @@ def section(path: str, data: bytes) -> dict[str, Any] | None:
 
 
 def made(path: str, table: dict[str, Any]) -> Config:
+    recipes = table.get("recipes", {})
+    if not isinstance(recipes, dict) or not all(isinstance(t, dict) for t in recipes.values()):
+        raise CannotRun(f"{path}: `recipes` has a table for each pattern of paths", '[tool.recipec.recipes."drafts/*.recipe"]')
+    whole = part(path, {k: v for k, v in table.items() if k != "recipes"}, "[tool.recipec]", (*KEYS, "recipes"))
+    parts = tuple((p, part(path, t, f'[tool.recipec.recipes."{p}"]', KEYS)) for p, t in recipes.items())
+    return whole._replace(folder=os.path.dirname(path), recipes=parts)
+
+
+def part(path: str, table: dict[str, Any], where: str, keys: Collection[str]) -> Config:
+    """The rules of one table; raises CannotRun with what is wrong."""
     from recipec.diagnostics import nearest
 
     for key in table:
-        if key not in Config._fields:
-            guess = nearest(key, Config._fields)
-            message = f"{path}: [tool.recipec] has no `{key}`" + (f"; did you mean `{guess}`?" if guess else "")
-            raise CannotRun(message, f"it has {', '.join(Config._fields)}")
+        if key not in keys:
+            guess = nearest(key, keys)
+            message = f"{path}: {where} has no `{key}`" + (f"; did you mean `{guess}`?" if guess else "")
+            raise CannotRun(message, f"it has {', '.join(keys)}")
     for key in ("select", "ignore"):
         listed = table.get(key, [])
         if not isinstance(listed, list) or not all(isinstance(r, str) for r in listed):

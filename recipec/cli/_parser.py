@@ -46,6 +46,15 @@ class Help(argparse.Action):
 
 def parse(verb: str, module: Any, arguments: Sequence[str]) -> argparse.Namespace:
     """The options of a verb; prints its help and raises SystemExit when asked to."""
+    parser = made(verb, module)
+    args, unknown = parser.parse_known_intermixed_args(list(arguments))
+    if unknown:
+        raise CannotRun(what_is(unknown[0], parser), f"{parser.prog} --help")
+    return args
+
+
+def made(verb: str, module: Any) -> Parser:
+    """The parser of a verb."""
     parser = Parser(prog=f"recipec {verb}", description=module.__doc__, formatter_class=Formatter, allow_abbrev=False, add_help=False)
     module.options(parser)
     common = parser.add_argument_group("everywhere")
@@ -53,10 +62,7 @@ def parse(verb: str, module: Any, arguments: Sequence[str]) -> argparse.Namespac
     common.add_argument("--debug", action="store_true", help="show the traceback of a bug in recipec")
     common.add_argument("-h", "--help", action=Help, nargs=0, help="show this text")
     parser.usage = usage(parser)
-    args, unknown = parser.parse_known_intermixed_args(list(arguments))
-    if unknown:
-        raise CannotRun(what_is(unknown[0], parser), f"{parser.prog} --help")
-    return args
+    return parser
 
 
 def usage(parser: argparse.ArgumentParser) -> str:
@@ -79,16 +85,17 @@ def what_is(argument: str, parser: argparse.ArgumentParser) -> str:
     return f"unknown option {name}" + (f"; did you mean {guess}?" if guess else "")
 
 
-def choice(*names: str) -> Callable[[str], str]:
+class choice:
     """The type of an option that takes one of several words."""
 
-    def check(text: str) -> str:
-        if text in names:
-            return text
-        guess = nearest(text, names)
-        raise argparse.ArgumentTypeError(f"`{text}` is none of {', '.join(names)}" + (f"; did you mean {guess}?" if guess else ""))
+    def __init__(self, *names: str) -> None:
+        self.names = names
 
-    return check
+    def __call__(self, text: str) -> str:
+        if text in self.names:
+            return text
+        guess = nearest(text, self.names)
+        raise argparse.ArgumentTypeError(f"`{text}` is none of {', '.join(self.names)}" + (f"; did you mean {guess}?" if guess else ""))
 
 
 def number(low: int, high: int | None = None) -> Callable[[str], int]:

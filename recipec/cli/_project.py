@@ -39,7 +39,7 @@ def recipes_in(folder: str) -> list[str]:
 def find_recipe(argument: str | None) -> str:
     """The recipe that a command is about: the file named, or the only one of the folder. Raises CannotRun."""
     if argument is not None and not os.path.isdir(argument):
-        if not os.path.exists(argument):
+        if argument != _files.STDIN and not os.path.exists(argument):
             raise CannotRun(f"no file `{argument}`" + _files.near(argument))
         return argument
     found = recipes_in(argument or "")
@@ -57,23 +57,31 @@ def is_recipe(text: str) -> bool:
     return text.endswith(SUFFIX) or os.sep in text
 
 
-def program_of(args: argparse.Namespace, err: Terminal, *, offline: bool = False) -> Program | None:
-    """The recipe, resolved; None after showing its errors. Warnings are mentioned."""
-    from recipec.cli._analysis import analyse
+def program_of(args: argparse.Namespace, err: Terminal, *, offline: bool = False, lints: bool = False) -> Program | None:
+    """The recipe, resolved; None after showing its errors. Warnings are counted; with ``lints``, those of data science too.
+
+    ``-`` is a recipe from standard input, as if it lay in the folder you are in.
+    """
+    from recipec.cli._analysis import add_lints, analyse
+    from recipec.cli._config import configured
     from recipec.report.text import counted, finding, summary
 
     path = find_recipe(args.recipe)
     program = analyse(_files.read(path), sets_of(args), offline=offline)
-    errors = program.findings.errors
-    if errors:
+    if program.findings.errors:
         shown = [d for d in program.findings.sorted if d.severity == "error"]
         for d in shown:
             err.line(finding(d, err))
         err.line(f"{summary(shown)}; nothing was run")
         return None
-    warnings = [d for d in program.findings.sorted if d.severity == "warning"]
-    if warnings:
-        err.line(err.paint("warning", counted(len(warnings), "warning")) + f": recipec check {path}")
+    if lints:
+        add_lints(program)
+    found = configured(program.findings.sorted)
+    listed = [
+        err.paint(level, counted(number, level)) for level in ("error", "warning") if (number := sum(d.severity == level for d in found))
+    ]
+    if listed:
+        err.line(f"{' and '.join(listed)}: recipec check {path}")
     return program
 
 

@@ -22,7 +22,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from recipec.cli import _files
 from recipec.cli._cache import Cache, cache_folder
-from recipec.cli._config import SEVERITIES, config_for, known
+from recipec.cli._config import SEVERITIES, configured, known
 from recipec.cli._errors import CannotRun, words
 from recipec.cli._options import add_sets, sets_of
 from recipec.cli._parser import choice
@@ -157,20 +157,8 @@ class Check:
 
     def wanted(self, findings: Iterable[Diagnostic]) -> list[Diagnostic]:
         """The findings that the options and the configuration let through, sorted by place."""
-        out = []
-        for d in findings:
-            config = config_for(d.span.source.path)
-            if (level := config.grave(d)) != d.severity:
-                d.put(severity=level)
-            if self.select:
-                chosen = d.name in self.select
-            else:
-                # What keeps a recipe from running is hidden by nothing but the command line.
-                fatal = d.code.startswith("E")
-                chosen = fatal or (d.name not in config.ignore and (not config.select or d.name in config.select))
-            if chosen and d.name not in self.ignore and SEVERITIES.index(d.severity) <= self.least:
-                out.append(d)
-        return sorted(out, key=lambda d: d.order)
+        found = configured(findings, self.select)
+        return [d for d in found if d.name not in self.ignore and SEVERITIES.index(d.severity) <= self.least]
 
 
 def together(by_file: Mapping[str, Sequence[Diagnostic]]) -> list[Diagnostic]:

@@ -2,12 +2,15 @@
 
 What changed in meaning, which steps run again, and where both versions are built which rows came, went or changed.
 OLD is a git revision or a recipe's file; without it, the last commit. The level of a change says how far it reaches:
-metadata, model, split (rows move between parts), labels, rows.
+metadata, model, split (rows move between parts), labels, rows. With --fail-on LEVEL the exit status is 1 when a change
+reaches that far or farther, for CI.
 
 examples:
   recipec diff packages.recipe
   recipec diff main packages.recipe
   recipec diff old.recipe new.recipe --format json
+  recipec diff main packages.recipe --fail-on labels
+  git config diff.recipe.command "recipec diff --driver" && echo "*.recipe diff=recipe" >> .gitattributes
 """
 
 from __future__ import annotations
@@ -28,9 +31,15 @@ if TYPE_CHECKING:
     from recipec.resolve.program import Program
 
 
+LEVELS = ("metadata", "model", "split", "labels", "rows")
+"""How far a change reaches, the farthest last."""
+
+
 def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("words", nargs="*", metavar="[OLD] FILE.recipe", help="a revision or a recipe, and a recipe")
     add_workspace(parser)
+    parser.add_argument("--fail-on", type=choice(*LEVELS), metavar="LEVEL", help=f"exit status 1 from this level on: {', '.join(LEVELS)}")
+    parser.add_argument("--driver", action="store_true", help="for git to call as a diff driver: see the examples")
     parser.add_argument("--format", type=choice("text", "json"), default="text", metavar="FORMAT", help="text or json")
 
 
@@ -40,6 +49,10 @@ def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
     from recipec.resolve.loading import load
 
     words: list[str] = args.words
+    if args.driver:
+        from recipec.cli._driver import drive
+
+        return drive(words, out)
     if len(words) > 2:
         raise CannotRun("too many arguments", "recipec diff [OLD] FILE.recipe")
     path = find_recipe(words[-1] if words and (len(words) == 2 or is_recipe(words[0])) else None)
@@ -57,7 +70,7 @@ def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
         out.line(json.dumps(diff_data(found), ensure_ascii=not out.unicode, indent=2))
     else:
         out.write(diff_text(found, out))
-    return 0
+    return int(args.fail_on is not None and found.level in LEVELS[LEVELS.index(args.fail_on) :])
 
 
 def broken(program: Program, name: str, err: Terminal) -> bool:

@@ -8,6 +8,7 @@ examples:
   recipec fmt --check .                     exit status 1 when a file is not laid out
   recipec fmt --diff packages.recipe
   recipec fmt - < packages.recipe
+  git config diff.recipe.textconv "recipec fmt --stdout"     with `*.recipe diff=recipe` in .gitattributes: no layout in diffs
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", nargs="*", metavar="FILES", help="recipes, folders, or - (default: this folder)")
     parser.add_argument("--check", action="store_true", help="change nothing; name the files that would change")
     parser.add_argument("--diff", action="store_true", help="change nothing; show what would change")
+    parser.add_argument("--stdout", action="store_true", help="change nothing; print the recipes laid out")
     parser.add_argument("--stdin-name", default="-", metavar="PATH", help="the file that standard input stands for")
 
 
@@ -48,7 +50,7 @@ def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
             for diagnostic in problem.diagnostics:
                 err.line(finding(diagnostic, err))
             text = source.text
-        to_stdout = path == _files.STDIN and not (args.check or args.diff)
+        to_stdout = (path == _files.STDIN or args.stdout) and not (args.check or args.diff)
         if to_stdout:
             out.write(text)
         if text == source.text:
@@ -63,7 +65,7 @@ def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
             out.line(f"laid out {shown}")
     for stop in stopped:
         err.write(words(stop, err))
-    if paths != [_files.STDIN]:
+    if paths != [_files.STDIN] and not args.stdout:
         err.line(summary(len(paths), changed, broken, args.check or args.diff))
     return 2 if stopped else 1 if broken or (changed and (args.check or args.diff)) else 0
 

@@ -16,6 +16,7 @@ import json
 from typing import TYPE_CHECKING
 
 from recipec.cli import _files
+from recipec.cli._errors import CannotRun
 from recipec.cli._options import add_sets
 from recipec.cli._parser import choice
 from recipec.cli._project import add_recipe, add_workspace, program_of, workspace_folder
@@ -39,6 +40,8 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
     from recipec.plan.lock import gather, lock_path, render
 
+    if args.recipe == _files.STDIN:
+        raise CannotRun("a lock lies beside its recipe: standard input has no place for one", "recipec lock packages.recipe")
     program = program_of(args, err)
     if program is None:
         return 1

@@ -7,6 +7,7 @@ examples:
   recipec plan
   recipec plan packages.recipe --set min_words=8
   recipec plan --only tidy
+  git show main:packages.recipe | recipec plan -
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
     from recipec.plan.planner import make_plan
     from recipec.report.runs import plan_data, plan_text
 
-    program = program_of(args, err)
+    program = program_of(args, err, lints=True)
     if program is None:
         return 1
     only = chosen(args.only, program)

@@ -6,6 +6,7 @@ Exit status: 0 done, 1 a step or test failed, 2 cannot run, 130 interrupted.
 examples:
   recipec run
   recipec run packages.recipe --set min_words=8
+  recipec run - < packages.recipe           from standard input, as if it lay in this folder
   recipec run --only tidy                   this step and what it needs
   recipec run --memory 4GB --threads 4
   recipec run --locked                      in CI: nothing may have drifted
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recipec.cli._errors import CannotRun
+from recipec.cli._files import STDIN
 from recipec.cli._options import add_sets
 from recipec.cli._parser import choice, number
 from recipec.cli._project import add_recipe, add_workspace, program_of, workspace_folder
@@ -60,7 +62,9 @@ def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
     from recipec.report.runs import name_column, run_data
     from recipec.workspace.database import open_workspace
 
-    program = program_of(args, err)
+    if args.locked and args.recipe == STDIN:
+        raise CannotRun("--locked needs a recipe with a name: the lock lies beside it")
+    program = program_of(args, err, lints=True)
     if program is None:
         return 1
     only = chosen(args.only, program)
@@ -115,6 +119,12 @@ def last_words(program: Program, result: RunResult, screen: Terminal) -> str:
     listed = ", ".join(f"{n} {'run' if status == 'run' else status}" for status, n in counts.items() if n)
     done = screen.paint("bad", "failed") if counts["failed"] else screen.paint("good", "done")
     tables = [s.name for s in result.steps if s.built is not None and s.built.parts]
-    path = program.root.source.path
-    following = f"recipec run {path}" if counts["failed"] else f"recipec show {path} {tables[-1]}" if tables else f"recipec plan {path}"
+    path = program.root.source.path if program.root.source.path != STDIN else ""
+    following = (
+        f"recipec run {path or STDIN}"
+        if counts["failed"]
+        else " ".join(["recipec show", *([path] if path else []), tables[-1]])
+        if tables
+        else f"recipec plan {path or STDIN}"
+    )
     return f"{done} in {seconds(result.seconds)}: {listed}   " + screen.paint("dim", following)
