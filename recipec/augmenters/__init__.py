@@ -1,1 +1,1 @@
-"""What makes copies in an augment step, one file each."""
+"""Augmenters: one file each, found by the decorator ``@augmenter("name")``. What one is: :mod:`recipec.augmenters._base`."""

@@ -1,0 +1,83 @@
+"""What an augmenter is: a statement of an ``augment`` step that gives each copy of a row other values."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from recipec.api import ColumnName, Json, RunTools, Schema, Settings
+from recipec.resolve.binder import StepBinder
+from recipec.resolve.problems import WrongType
+from recipec.resolve.types import shown
+from recipec.settings import Field
+from recipec.syntax import tree
+
+
+@dataclass(frozen=True)
+class Change:
+    """What an augmenter makes of a copy, as SQL over the copy's columns.
+
+    ``columns`` gives the new value of each column that it changes. The SQL may hold ``{seed}`` (UBIGINT, chance that depends
+    on the recipe's seed, the step, the operator and the copy alone), ``{copy}`` (BIGINT, the copy's number from 1), ``{rows}``
+    (the number of originals), ``{scratch}`` (a text literal: the folder in which ``prepare`` left its files) and
+    ``{partner.COLUMN}`` (the value of the copy's partner).
+
+    ``partner`` asks for another original as partner, drawn by chance among those that are equal in the columns named (any
+    other row where none is named); its values are null where there is no other row.
+    ``prepare(tools, relation)`` runs once before the copies are made, on the table of the originals.
+    """
+
+    columns: Mapping[str, str]
+    partner: tuple[str, ...] | None = None
+    prepare: Callable[[RunTools, str], None] | None = None
+    rejects: str | None = None
+    """A reason: copies whose new value is null (of a value that is not) are dropped under it."""
+    distinct: tuple[str, ...] | None = None
+    """Columns in which no two copies, and no copy and original, may be equal; empty for all that are changed."""
+    facts: Mapping[str, Json] = field(default_factory=dict)
+    """What decides the result beside the parameters, for the fingerprint."""
+
+
+class Augmenter(ABC):
+    """``typos(text, rate: 2%)`` in an augment step. Made with validated ``Params``; its docstring is its documentation.
+
+    Randomness comes from ``{seed}`` alone, so that neither order nor threads can change a copy. An augmenter never gives
+    anything but valid text, ends on every text, and leaves what it does not change as it is, to the byte.
+    """
+
+    Params: ClassVar[type[Settings]]
+    name: ClassVar[str]
+    version: ClassVar[int] = 1
+    external: ClassVar[bool] = False
+    """Whether it sends rows outside this machine."""
+
+    def __init__(self, params: Any) -> None:
+        self.params = params
+
+    @property
+    def keeps_meaning(self) -> bool:
+        """Whether a copy means what its original means, so that the original's label holds for it."""
+        return True
+
+    def instead(self, label: str) -> tuple[str, ...]:
+        """What one could write for meaning to be kept, given the column of labels."""
+        return ()
+
+    @abstractmethod
+    def change(self, bind: StepBinder, schema: Schema, call: tree.Op) -> Change:
+        """Type the augmenter on ``schema`` and lower it. Problems go to ``bind.report``."""
+
+
+class TextParams(Settings):
+    """Arguments of an augmenter of text. ``rate`` is the share of words or characters that it changes, at least one."""
+
+    text: ColumnName
+    rate: float = Field(0.1, gt=0, le=1)
+
+
+def need_text(bind: StepBinder, schema: Schema, column: ColumnName, name: str) -> None:
+    """Report a column that is no text."""
+    if column.type != "VARCHAR" and not schema.unknown:
+        bind.report(WrongType(span=column.span, message=f"`{name}` changes text; `{column.name}` is {shown(column.type)}"))

@@ -1,0 +1,266 @@
+"""What the text augmenters stand on: texts end to end as numbers, chance by counter, words, and texts put together anew.
+
+Chance is a function of a row's 64-bit seed, a lane (what the number is for) and a counter, through the finaliser of
+SplitMix64 (Steele, Lea and Flood, OOPSLA 2014), so that no number depends on the other rows of a batch or on its cut.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from recipec.fast.text_arrow import Column, Flags, Places, Rows, blocks, bytes_of, code_points, is_ascii
+from recipec.fast.text_classes import ALNUM, ALONE, BREAK, SPACE, flags, marks
+
+Seeds = npt.NDArray[np.uint64]
+Edit = Callable[[Rows, Seeds], Rows]
+
+# Chance ---------------------------------------------------------------------------------------------------------------
+
+_GOLDEN: Final = np.uint64(0x9E3779B97F4A7C15)
+_LANE: Final = np.uint64(0xD1B54A32D192ED03)
+
+
+def draw(seeds: Seeds, lane: int, counter: Places | int = 0) -> Seeds:
+    """64 random bits for each seed, for a use (``lane``) and a number within it."""
+    with np.errstate(over="ignore"):
+        x: Seeds = seeds + np.uint64(lane + 1) * _LANE + np.asarray(counter).astype(np.uint64) * _GOLDEN
+        x ^= x >> np.uint64(30)
+        x *= np.uint64(0xBF58476D1CE4E5B9)
+        x ^= x >> np.uint64(27)
+        x *= np.uint64(0x94D049BB133111EB)
+        x ^= x >> np.uint64(31)
+    return x
+
+
+def below(bits: Seeds, bound: Places | int) -> Places:
+    """A whole number in [0, bound) from random bits (0 where the bound is 0); the bias is below 2**-32 times the bound."""
+    return ((bits >> np.uint64(32)) * np.asarray(bound).astype(np.uint64) >> np.uint64(32)).astype(np.int64)
+
+
+def unit(bits: Seeds) -> npt.NDArray[np.float64]:
+    """A number in [0, 1) from random bits."""
+    return (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def at_least_one(rate: float, counts: Places) -> Places:
+    """EDA's number of changes: ``max(1, int(rate * count))``, never more than there are."""
+    return np.minimum(np.maximum(1, (rate * counts).astype(np.int64)), counts)
+
+
+def about(rate: float, counts: Places, seeds: Seeds, lane: int) -> Places:
+    """As many of ``counts`` as ``rate`` says on average, the fraction left to chance, but at least one where there is any."""
+    wanted = np.floor(rate * counts + unit(draw(seeds, lane))).astype(np.int64)
+    return np.minimum(np.maximum(1, wanted), counts)
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Things drawn from each row: ``row``, the ``place`` among the row's things (ascending), and the how-manieth draw it is."""
+
+    row: Places
+    place: Places
+    nth: Places
+
+
+def choose(counts: Places, wanted: Places, seeds: Seeds, lane: int) -> Chosen:
+    """``wanted`` different things among each row's ``counts``: one in each of as many equal stretches.
+
+    Each thing is as likely as any other (to within one part in the length of a stretch), in one pass and without retries.
+    """
+    row = np.repeat(np.arange(len(counts)), wanted)
+    nth = np.arange(len(row)) - np.repeat(np.cumsum(wanted) - wanted, wanted)
+    many, total = wanted[row], counts[row]
+    low = nth * total // np.maximum(many, 1)
+    high = (nth + 1) * total // np.maximum(many, 1)
+    return Chosen(row, low + below(draw(seeds[row], lane, nth), high - low), nth)
+
+
+# Texts ----------------------------------------------------------------------------------------------------------------
+
+
+def rewrite(text: Column, seeds: Column, edit: Edit) -> pa.Array:
+    """``edit`` on all rows, in runs that fit the processor's cache. A run of ASCII comes as bytes, another as code points."""
+    rows = bytes_of(text)
+    numbers = seeds_of(seeds)
+    parts: list[Rows] = []
+    begin = 0
+    for block in blocks(rows):
+        own = numbers[begin : begin + len(block)]
+        begin += len(block)
+        parts.append(edit(block if is_ascii(block.values) else code_points(block), own))
+    return texts(parts, rows.null, len(rows))
+
+
+def seeds_of(column: Column) -> Seeds:
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    return array.to_numpy(zero_copy_only=False).astype(np.uint64, copy=False)
+
+
+def encoded(rows: Rows) -> tuple[bytes, Places]:
+    """The rows as UTF-8, and the length of each in bytes."""
+    if rows.values.dtype == np.uint8:
+        return rows.values.tobytes(), rows.lengths
+    data = rows.values.astype("<u4", copy=False).tobytes().decode("utf-32-le").encode()
+    v = rows.values
+    ends = np.zeros(len(v) + 1, np.int64)
+    np.cumsum(1 + (v >= 0x80).view(np.uint8) + (v >= 0x800) + (v >= 0x10000), out=ends[1:])
+    return data, np.diff(ends[rows.starts])
+
+
+def texts(parts: list[Rows], null: Flags | None, count: int) -> pa.Array:
+    """Rows in runs as one Arrow array of texts."""
+    done = [encoded(p) for p in parts]
+    lengths = np.concatenate([n for _, n in done]) if done else np.zeros(0, np.int64)
+    if len(lengths) < count:
+        lengths = np.concatenate([lengths, np.zeros(count - len(lengths), np.int64)])
+    offsets = np.zeros(count + 1, np.int64)
+    np.cumsum(lengths, out=offsets[1:])
+    large = int(offsets[-1]) >= 2**31 - 1
+    data = b"".join(d for d, _ in done)
+    validity = None if null is None else pa.py_buffer(np.packbits(~null, bitorder="little").tobytes())
+    raw = offsets if large else offsets.astype(np.int32)
+    kind = pa.large_string() if large else pa.string()
+    return pa.Array.from_buffers(kind, count, [validity, pa.py_buffer(raw.tobytes()), pa.py_buffer(data)])
+
+
+def joined(values: npt.NDArray[Any], begin: Places, length: Places) -> npt.NDArray[Any]:
+    """Stretches of ``values``, one after another."""
+    total = int(length.sum())
+    ends = np.cumsum(length)
+    shift = begin - (ends - length)
+    out: npt.NDArray[Any] = values[np.arange(total) + np.repeat(shift, length)]
+    return out
+
+
+def with_pool(values: npt.NDArray[Any], pool: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """``values`` and behind them characters to copy from, in the wider of their types where one needs it."""
+    if values.dtype == np.uint8 and (pool.size == 0 or int(pool.max()) < 0x80):
+        return np.concatenate([values, pool.astype(np.uint8)])
+    return np.concatenate([values.astype(np.uint32, copy=False), pool.astype(np.uint32, copy=False)])
+
+
+def put(values: npt.NDArray[Any], places: Places, characters: npt.NDArray[np.uint32]) -> npt.NDArray[Any]:
+    """A copy of ``values`` with other characters at some places."""
+    wide = values.dtype == np.uint8 and characters.size and int(characters.max()) >= 0x80
+    out = values.astype(np.uint32) if wide else values.copy()
+    out[places] = characters
+    return out
+
+
+# Characters that belong together --------------------------------------------------------------------------------------
+
+_ZWJ, _MODIFIERS, _REGIONAL = 0x200D, (0x1F3FB, 0x1F3FF), (0x1F1E6, 0x1F1FF)
+_LAST: Final = 0x34000
+
+
+@cache
+def _joining() -> npt.NDArray[np.bool_]:
+    """Code points that never stand by themselves: marks, the joiner, modifiers of emoji; the last entry is for all beyond."""
+    table = np.zeros(_LAST + 1, np.bool_)
+    text = "".join(map(chr, range(0xD800))) + "\0" * 0x800 + "".join(map(chr, range(0xE000, _LAST)))
+    for found in re.finditer(f"[{marks()}]+", text):
+        table[found.start() : found.end()] = True
+    table[_ZWJ] = table[_LAST] = True
+    table[_MODIFIERS[0] : _MODIFIERS[1] + 1] = True
+    table.flags.writeable = False
+    return table
+
+
+def bound(rows: Rows) -> Flags:
+    """Where a character belongs to the one before it: marks, joined emoji, the second letter of a flag."""
+    values = rows.values
+    out = np.zeros(len(values), np.bool_)
+    if values.dtype == np.uint8 or not len(values):
+        return out
+    out |= _joining()[np.minimum(values, np.uint32(_LAST))]
+    out[1:] |= values[:-1] == _ZWJ
+    flag = (values >= _REGIONAL[0]) & (values <= _REGIONAL[1])
+    if flag.any():
+        first = flag.copy()
+        first[1:] &= ~flag[:-1]
+        run = np.flatnonzero(first)[np.maximum(np.cumsum(first) - 1, 0)]
+        out |= flag & ((np.arange(len(values)) - run) % 2 == 1)
+    starts = rows.starts[:-1]
+    out[starts[starts < len(values)]] = False
+    return out
+
+
+# Words ----------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Every word of every row, in order: from ``begin`` to ``end``, in ``row``; ``first[i]`` is the first word of row ``i``
+    (one entry more than rows)."""
+
+    begin: Places
+    end: Places
+    row: Places
+    first: Places
+
+    @property
+    def counts(self) -> Places:
+        return np.diff(self.first)
+
+    def __len__(self) -> int:
+        return len(self.begin)
+
+
+def row_of(rows: Rows) -> Places:
+    """The row of each character."""
+    return np.repeat(np.arange(len(rows)), rows.lengths)
+
+
+def find_words(rows: Rows) -> Words:
+    """The words that the function ``split_words`` gives, as places: from the first to the last letter or digit (with its
+    marks) of what stands between spaces; a letter of a script without spaces is a word of its own."""
+    values = rows.values
+    if not len(values):
+        nothing = np.zeros(0, np.int64)
+        return Words(nothing, nothing, nothing, np.zeros(len(rows) + 1, np.int64))
+    kinds = flags(values)
+    plain = values.dtype == np.uint8
+    alone = np.zeros(len(values), np.bool_) if plain else kinds & ALONE > 0
+    letters = (kinds & ALNUM > 0) & ~alone
+    parting = (kinds & (SPACE | BREAK) > 0) | alone
+    starts = rows.starts[:-1]
+    parting_or_start = parting.copy()
+    parting_or_start[starts[starts < len(values)]] = True
+    piece = np.cumsum(parting_or_start)
+    # Marks end a word as letters do.
+    final = letters if plain else letters | (_joining()[np.minimum(values, np.uint32(_LAST))] & ~alone & ~parting)
+    at = np.flatnonzero(letters)
+    # A start of a row is counted as parting even where it is a letter; the piece then begins with that letter.
+    own = piece[at]
+    head = np.ones(len(at), np.bool_)
+    head[1:] = own[1:] != own[:-1]
+    begin = at[head]
+    if plain:
+        tail = np.ones(len(at), np.bool_)
+        tail[:-1] = head[1:]
+        end = at[tail] + 1
+    else:
+        last = np.flatnonzero(final)
+        mine = piece[last]
+        tail = np.ones(len(last), np.bool_)
+        tail[:-1] = mine[1:] != mine[:-1]
+        ends, of = last[tail], mine[tail]
+        # A piece that holds marks alone has an end but no begin.
+        end = ends[np.searchsorted(of, own[head])] + 1
+        single = np.flatnonzero(alone & (kinds & ALNUM > 0))
+        if single.size:
+            belongs = bound(rows)
+            after = np.append(np.flatnonzero(~belongs), len(values))
+            stop = after[np.searchsorted(after, single, "right")]
+            order = np.argsort(np.concatenate([begin, single]), kind="stable")
+            begin, end = np.concatenate([begin, single])[order], np.concatenate([end, stop])[order]
+    first = np.searchsorted(begin, rows.starts)
+    return Words(begin, end, np.repeat(np.arange(len(rows)), np.diff(first)), first)
