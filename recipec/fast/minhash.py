@@ -24,7 +24,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
-from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
@@ -32,20 +31,32 @@ import pyarrow as pa
 
 from recipec.fast.bands import Bands
 from recipec.fast.components import Nodes
+from recipec.fast.keyed import (
+    CLUSTERS,
+    DUPLICATES,
+    ROWS,
+    copies,
+    duplicate_rows,
+    kept_of_several,
+    keyed,
+    large_buffers,
+    least_keys,
+    quoted,
+    settings,
+    stored_keys,
+    uuids,
+    write,
+)
 from recipec.fast.links import Links, link
 from recipec.fast.scratch import Scratch
 from recipec.fast.sketches import Sketches
-from recipec.fast.tokens import By, flat
+from recipec.fast.tokens import By
 
 if TYPE_CHECKING:
     import duckdb
 
 NGRAM: Final = 5
 """Tokens of a shingle where none is given."""
-_ROWS: Final = 2048
-"""Rows of a batch, in and out."""
-_READ: Final = 1 << 24
-"""Values read from a file by one call."""
 _READING: Final = 0.7
 """Share of the whole work that reading is, for progress."""
 
@@ -113,7 +124,7 @@ def near_duplicates(
     :class:`OSError` when the temporary files have no room.
     """
     with _found(con, relation_sql, key, text, threshold, by, ngram, order, scratch, progress) as found:
-        _write(con, out, _DUPLICATES, found.duplicates())
+        write(con, out, DUPLICATES, found.duplicates())
         return found.stats()
 
 
@@ -136,15 +147,8 @@ def near_clusters(
     :func:`near_duplicates`.
     """
     with _found(con, relation_sql, key, text, threshold, by, ngram, None, scratch, progress) as found:
-        _write(con, out, _CLUSTERS, found.clusters())
+        write(con, out, CLUSTERS, found.clusters())
         return found.stats()
-
-
-_UUID: Final = pa.binary(16)
-_DUPLICATES: Final = pa.schema(
-    {"_key": _UUID, "kept": _UUID, "similarity": pa.float64(), "neighbour": _UUID, "kept_similarity": pa.float64(), "cluster": _UUID}
-)
-_CLUSTERS: Final = pa.schema({"_key": _UUID, "cluster": _UUID})
 
 
 @dataclass(frozen=True)
@@ -173,7 +177,7 @@ class _Found:
             copies=int((~first).sum()),
             short=int((first & ~blank & (self.sketches.sizes == 0)).sum()),
             compared=self.links.compared,
-            clusters=int(self._kept().sum()),
+            clusters=int(kept_of_several(self.roots).sum()),
             duplicates=int(removed.sum()),
             bands=cut.bands,
             rows_per_band=cut.rows,
@@ -197,24 +201,13 @@ class _Found:
             to_kept = np.where(copy_of_kept, 1.0, to_kept[place])
         else:
             similarity, neighbours, to_kept = np.ones(len(rows)), first, np.ones(len(rows))
-        clusters = self._least_keys()
-        for low in range(0, len(rows), _ROWS):
-            part = slice(low, low + _ROWS)
-            columns = [
-                self._uuid(rows[part]),
-                self._uuid(kept[part]),
-                pa.array(similarity[part]),
-                self._uuid(neighbours[part]),
-                pa.array(to_kept[part]),
-                self._uuid(clusters[kept[part]]),
-            ]
-            yield pa.RecordBatch.from_arrays(columns, schema=_DUPLICATES)
+        yield from duplicate_rows(rows, self.roots, self.keys, self.by_key, similarity, neighbours, to_kept)
 
     def clusters(self) -> Iterator[pa.RecordBatch]:
-        least = self._least_keys()
-        for low in range(0, len(self.roots), _ROWS):
-            rows = np.arange(low, min(low + _ROWS, len(self.roots)))
-            yield pa.RecordBatch.from_arrays([self._uuid(rows), self._uuid(least[self.roots[rows]])], schema=_CLUSTERS)
+        least = least_keys(self.roots, self.keys, self.by_key)
+        for low in range(0, len(self.roots), ROWS):
+            rows = np.arange(low, min(low + ROWS, len(self.roots)))
+            yield pa.RecordBatch.from_arrays([uuids(self.keys, rows), uuids(self.keys, least[self.roots[rows]])], schema=CLUSTERS)
 
     def _most_alike(self, texts: Nodes, to_kept: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], Nodes]:
         """The greatest similarity found for each of ``texts``, and to which row; of equals the one preferred."""
@@ -225,29 +218,6 @@ class _Found:
         order = np.lexsort((others, -similarity, nodes))
         best = order[np.searchsorted(nodes[order], texts)]
         return similarity[best], others[best]
-
-    def _least_keys(self) -> Nodes:
-        """For each row that is a component's root: the row of the component with the least key."""
-        least = np.arange(len(self.roots))
-        if not self.by_key:
-            removed = np.flatnonzero(self.roots != least)
-            members = np.concatenate([np.flatnonzero(self._kept()), removed])
-            roots = self.roots[members]
-            high, low = _halves(self.keys, members)
-            order = np.lexsort((low, high, roots))
-            starts = np.flatnonzero(np.diff(roots[order], prepend=-1))
-            least[roots[order[starts]]] = members[order[starts]]
-        return least
-
-    def _kept(self) -> npt.NDArray[np.bool_]:
-        """Which rows are kept of a component of more than one."""
-        kept = np.zeros(len(self.roots), np.bool_)
-        kept[self.roots[self.roots != np.arange(len(self.roots))]] = True
-        return kept
-
-    def _uuid(self, rows: Nodes) -> pa.Array:
-        values = self.keys.reshape(-1, 2)[rows]
-        return pa.FixedSizeBinaryArray.from_buffers(_UUID, len(rows), [None, pa.py_buffer(values)])
 
 
 @contextmanager
@@ -271,7 +241,7 @@ def _found(
         raise ValueError(f"an n-gram has 1 token or more, not {ngram}")
     if by not in ("auto", "words", "characters"):
         raise ValueError(f"texts are compared by auto, words or characters, not by {by}")
-    threads, folder = _settings(con)
+    threads, folder = settings(con)
     folder = scratch if scratch is not None else folder
     total = 0
     if progress is not None:
@@ -288,93 +258,12 @@ def _found(
     keys = Scratch(folder)
     try:
         with Sketches(Bands.for_threshold(threshold), by=by, ngram=ngram, folder=folder) as sketches:
-            with _large_buffers(con):
-                sketches.read(_texts(con, relation_sql, key, text, order, keys), threads, reading)
-            copies = _copies(sketches.whole)
-            links = link(sketches, copies, threshold, linking)
-            roots = links.components.find(copies)
-            rows = len(sketches.whole)
-            places = np.arange(0, 2 * rows, _READ)
-            stored = keys.read(places, np.minimum(2 * rows - places, _READ))
-            _check_unique(stored, order is None)
-            yield _Found(sketches, stored, order is None, copies, links, roots, threshold)
+            with large_buffers(con):
+                sketches.read(keyed(con, relation_sql, key, f"{quoted(text)}::varchar", order, keys), threads, reading)
+            firsts = copies(sketches.whole)
+            links = link(sketches, firsts, threshold, linking)
+            roots = links.components.find(firsts)
+            stored = stored_keys(keys, len(sketches.whole), order is None)
+            yield _Found(sketches, stored, order is None, firsts, links, roots, threshold)
     finally:
         keys.close()
-
-
-def _texts(con: duckdb.DuckDBPyConnection, relation_sql: str, key: str, text: str, order: str | None, keys: Scratch) -> Iterator[pa.Array]:
-    """The texts in batches, the preferred rows first; their keys go to ``keys``."""
-    name = _quoted(key)
-    first = f"{order}, " if order is not None else ""
-    query = f"select {name}::uuid::blob, {_quoted(text)}::varchar from ({relation_sql}) order by {first}{name}::uuid"
-    relation = con.sql(query)
-    # DuckDB 2 has a new name for it, and warns of the old one.
-    reader = relation.to_arrow_reader if hasattr(relation, "to_arrow_reader") else relation.fetch_record_batch
-    for batch in reader(_ROWS):
-        column = batch.column(0)
-        if column.null_count:
-            raise ValueError(f"{column.null_count} rows have no key")
-        offsets, data = flat(column)
-        keys.append(data[offsets[0] : offsets[-1]].view(np.uint64))
-        yield batch.column(1)
-
-
-def _halves(keys: npt.NDArray[np.uint64], rows: Nodes) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
-    """The keys of ``rows`` as two numbers each, that compare as the keys do: their bytes are big-endian."""
-    pairs = keys.view(np.dtype(">u8")).reshape(-1, 2)[rows].astype(np.uint64)
-    return pairs[:, 0], pairs[:, 1]
-
-
-def _check_unique(keys: npt.NDArray[np.uint64], sorted_by_key: bool) -> None:
-    """A key of two rows would drop, with the one row, the other that is kept."""
-    rows = np.arange(len(keys) // 2)
-    high, low = _halves(keys, rows)
-    order = rows if sorted_by_key else np.lexsort((low, high))
-    again = np.flatnonzero((np.diff(high[order]) == 0) & (np.diff(low[order]) == 0))
-    if again.size:
-        example = UUID(bytes=keys.reshape(-1, 2)[order[again[0]]].tobytes())
-        raise ValueError(f"{again.size} rows repeat the key of another row, the first of them {example}")
-
-
-@contextmanager
-def _large_buffers(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Let a batch hold more than 2 GiB of text."""
-    before = bool(con.execute("select current_setting('arrow_large_buffer_size')").fetchall()[0][0])
-    con.execute("set arrow_large_buffer_size = true")
-    try:
-        yield
-    finally:
-        con.execute(f"set arrow_large_buffer_size = {before}")
-
-
-def _settings(con: duckdb.DuckDBPyConnection) -> tuple[int, Path | None]:
-    """The connection's number of threads, and the folder of its temporary files: None for a database in memory."""
-    threads, name = con.execute("select current_setting('threads'), current_setting('temp_directory')").fetchall()[0]
-    folder = Path(name).parent if name else None
-    return max(int(threads), 1), folder if folder is not None and folder.is_absolute() and folder.is_dir() else None
-
-
-def _copies(whole: npt.NDArray[np.uint64]) -> Nodes:
-    """For each row the first row of the same normalised text; itself for a blank one."""
-    copies = np.arange(len(whole))
-    order = np.argsort(whole, kind="stable")
-    ordered = whole[order]
-    same = np.zeros(len(whole), np.bool_)
-    same[1:] = (ordered[1:] == ordered[:-1]) & (ordered[1:] != 0)
-    starts = np.flatnonzero(~same)
-    copies[order] = np.repeat(order[starts], np.diff(starts, append=len(whole)))
-    return copies
-
-
-def _write(con: duckdb.DuckDBPyConnection, out: str, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None:
-    """Make the temporary table ``out`` of ``batches``, 16-byte columns as UUIDs."""
-    columns = ", ".join(f"{_quoted(f.name)}::uuid as {_quoted(f.name)}" if f.type == _UUID else _quoted(f.name) for f in schema)
-    con.register("_near_duplicates", pa.RecordBatchReader.from_batches(schema, batches))
-    try:
-        con.execute(f"create or replace temp table {_quoted(out)} as select {columns} from _near_duplicates")
-    finally:
-        con.unregister("_near_duplicates")
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

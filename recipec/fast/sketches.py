@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,9 @@ _BLOCK: Final = 1 << 20
 """Shingles compared at a time."""
 _PAIRS: Final = 1 << 16
 """Pairs compared at a time: their number must fit above the bits of a shingle."""
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ class Sketches:
         """Sketch every text, on ``threads`` threads; ``done`` hears how many rows are finished."""
         whole, sizes, starts, banded = [], [], [], []
         rows = 0
-        for batch in _in_order(self._sketch, texts, threads):
+        for batch in in_order(self._sketch, texts, threads):
             first = 0
             for number, part in enumerate(batch.shingles):
                 place = self._shingles.append(part)
@@ -131,13 +134,13 @@ class Sketches:
         return similar
 
 
-def _in_order(work: Callable[[pa.Array], _Batch], items: Iterable[pa.Array], threads: int) -> Iterator[_Batch]:
+def in_order(work: Callable[[pa.Array], T], items: Iterable[pa.Array], threads: int) -> Iterator[T]:
     """``work`` over ``items`` on several threads, results in order, few of them waiting."""
     if threads == 1:
         yield from map(work, items)
         return
     with ThreadPoolExecutor(threads, "near-duplicates") as pool:
-        waiting: deque[Future[_Batch]] = deque()
+        waiting: deque[Future[T]] = deque()
         for item in items:
             waiting.append(pool.submit(work, item))
             if len(waiting) > 2 * threads:
