@@ -27,6 +27,8 @@ class Combiner(ABC):
     version: ClassVar[int] = 1
     learns: ClassVar[bool] = False
     """Whether it learns from all rows together (a label then depends on the other rows)."""
+    uses_gold: ClassVar[bool] = False
+    """Whether rows of known class change what it makes of the others."""
     random: ClassVar[bool] = False
     """Whether it may leave ties to chance, by the rows' keys."""
 

@@ -40,6 +40,7 @@ class DawidSkene(Combiner):
     """
 
     Params = EmParams
+    uses_gold = True
     learns = True
     random = True
 

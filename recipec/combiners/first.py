@@ -25,6 +25,7 @@ class First(Combiner):
     """
 
     Params = FirstParams
+    uses_gold = True
 
     def fit(self, found: Patterns, classes: Sequence[str], *, prior: Sequence[float] | None = None) -> Combined:
         from recipec.labels.simple import first

@@ -38,6 +38,7 @@ class LabelModel(Combiner):
     """
 
     Params = LabelModelParams
+    uses_gold = True
     learns = True
     random = True
 

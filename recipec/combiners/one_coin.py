@@ -23,6 +23,7 @@ class OneCoin(Combiner):
     """
 
     Params = EmParams
+    uses_gold = True
     learns = True
     random = True
 

@@ -37,6 +37,7 @@ class Weighted(Combiner):
     """
 
     Params = WeightedParams
+    uses_gold = True
     random = True
 
     def check(self, voters: Sequence[str], classes: Sequence[str], *, gold: bool) -> list[tuple[str, str]]:
