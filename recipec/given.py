@@ -173,6 +173,8 @@ class ModelFacts:
     pinned: bool = True
     classes: tuple[str, ...] | None = None
     priced: bool = False
+    reads: tuple[str, ...] = ()
+    """The columns that a model trained in this recipe reads, where it was told them by name."""
 
 
 @dataclass(frozen=True)

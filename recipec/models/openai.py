@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from hashlib import blake2b
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit, urlunsplit
 
 from recipec.api import DataError, Field, Json, ModelFacts, Secret, Settings, provider
@@ -25,6 +25,7 @@ class OpenAIParams(Settings):
     max_tokens: int | None = Field(None, ge=1)
     seed: int | None = None
     stop: list[str] = []
+    mode: Literal["chat", "completion"] = "chat"
     extra: dict[str, Json] = {}
 
 
@@ -49,8 +50,9 @@ class OpenAI(Provider):
 
     ``base_url`` ends before ``/chat/completions`` (``http://localhost:8000/v1``). ``api_key: env("NAME")`` reads the key when it is
     used. ``seed`` is passed on, plus the sample's number where several are asked for. ``extra`` holds further fields of the request
-    that a server may know. Templates with roles go to ``/chat/completions``, plain ones as one user message; scoring of given answers
-    (``vote llm``) uses ``/completions`` with log-probabilities where the server has them, and says so where it has not.
+    that a server may know. Templates with roles go to ``/chat/completions``, and plain ones too, as one user message; with ``mode:
+    completion`` a plain one goes to ``/completions``, to be continued. Scoring of given answers (``vote llm``) uses ``/completions`` with
+    log-probabilities where the server has them, and says so where it has not.
     """
 
     Params = OpenAIParams
@@ -79,6 +81,7 @@ class OpenAI(Provider):
             "max_tokens": given.max_tokens,
             "seed": given.seed,
             "stop": list(given.stop),
+            "mode": given.mode,
             "extra": dict(given.extra),
         }
 

@@ -153,6 +153,7 @@ class StepBinder:
             made[name] = expression
         if len(made) < len(found):
             return None
+        prompt.announced()
         return PromptCall(prompt, made, tuple(p for p, _ in prompt.params if p not in made), node.span)
 
     def column_ref(self, node: tree.Field) -> ColumnRef | None:

@@ -67,10 +67,14 @@ class Prompt:
         # DuckDB takes no function without arguments.
         return Kernel(f"template_{self.digest}", "recipec.templates.render:run", types or ("BOOLEAN",), self.returns, given=(self.state,))
 
+    def announced(self) -> Kernel:
+        """The kernel, known to whoever runs the recipe from now on."""
+        kernel = self.kernel
+        return KERNELS.setdefault(kernel.name, kernel)
+
     def sql(self, arguments: list[Any]) -> list[Any]:
         """Pieces of SQL that call the kernel with the pieces ``arguments``."""
-        kernel = self.kernel
-        KERNELS.setdefault(kernel.name, kernel)
+        kernel = self.announced()
         out: list[Any] = [f"{kernel.sql_name}("]
         for place, (argument, (_, type)) in enumerate(zip(arguments, self.params, strict=True)):
             out += [", "] if place else []

@@ -1,0 +1,332 @@
+"""``label``: votes on every row, and the label that they add up to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from recipec.api import (
+    Bound,
+    Column,
+    ColumnName,
+    Expression,
+    Field,
+    Json,
+    Kind,
+    Outcome,
+    Schema,
+    Settings,
+    Traits,
+    Word,
+    step,
+)
+from recipec.combiners._base import Combiner, wrong_prior
+from recipec.diagnostics import nearest
+from recipec.registry import find
+from recipec.registry import names as registry_names
+from recipec.resolve.arguments import Choices, Inner
+from recipec.resolve.binder import StepBinder
+from recipec.resolve.chain import Test, bind_test, meaning_of, merge, one_line
+from recipec.resolve.columns import name_problem
+from recipec.resolve.problems import BadValue, DuplicateName, MissingSetting, UnknownOperator, WrongForm, WrongType
+from recipec.resolve.types import accepts, shown
+from recipec.syntax import tree
+from recipec.votes._base import Vote
+
+if TYPE_CHECKING:
+    from recipec.engines.context import RunContext
+
+COMBINERS = Choices(group="combiner", what="way to combine votes")
+NO_VOTE, UNSURE = "no vote", "unsure"
+
+
+class LabelSettings(Settings):
+    classes: list[Word] | None = None
+    combine: Annotated[Inner | None, COMBINERS] = None
+    unsure: Literal["drop", "keep"] = "drop"
+    into: Word | None = None
+    gold: ColumnName | None = None
+    prior: dict[str, float] | None = None
+    max_failed: float = Field(0.01, ge=0, le=1)
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class Voter:
+    """One voter: a rule (``condition`` and ``label`` are SQL), or a vote. ``polarity`` are the classes that it can vote for, None for any."""
+
+    name: str
+    kind: str
+    meaning: Json
+    condition: str = ""
+    label: str = ""
+    constant: str | None = None
+    vote: Vote | None = None
+
+
+@dataclass(frozen=True)
+class LabelPlan:
+    column: str
+    classes: tuple[str, ...] | None
+    voters: tuple[Voter, ...]
+    combiner: Combiner | None
+    accept: str | None
+    settings: LabelSettings
+    salt: str
+    seed: int
+    tests: tuple[Test, ...]
+    schema: Schema
+    given: Schema
+
+
+@step("label")
+class Label(Kind):
+    """Gives every row a class, by the votes of rules, models, neighbours and people.
+
+    ```recipe
+    label topic from tidy {
+      classes: ["games", "science", "sound", "web"]
+      when section == "games"                                      => "games" as by_section
+      when description matches r/\\b(player|puzzle|arcade)\\b/i      => "games" as game_words
+      when description matches r/\\b(audio|midi|synthesi[sz]er)\\b/i => "sound" as sound_words
+      combine: dawid_skene()
+      accept: confidence >= 80%
+    }
+    ```
+
+    A rule votes for its class where its condition is true, and abstains elsewhere. ``vote llm(...)``, ``vote classifier(m)``,
+    ``vote knn(seeds)``, ``vote keywords({...})``, ``vote crowd(...)`` and others vote beside the rules: ``recipec docs`` lists them. A
+    voter's name is what follows ``as``.
+
+    ``combine`` says how the votes of a row become one label: ``majority()`` (the default; ties abstain), ``weighted()``,
+    ``first()``, ``dawid_skene()``, ``one_coin()``, ``label_model()``. Where a single voter gives probabilities, they are the
+    confidence. ``prior: {games: 40%, ...}`` tells a model how common the classes are.
+
+    The result has the columns of its input and three more: ``topic``, ``topic_confidence`` (0 to 1) and ``topic_votes`` (from voter to
+    vote). ``into: label`` names the column. Rows on which nobody votes are dropped under the reason "no vote", those whose
+    votes are even or for which ``accept`` is not true under "unsure"; with ``unsure: keep`` they stay, with a null label.
+    ``accept`` sees the columns, ``confidence`` and the label.
+
+    ``gold: column`` names known classes: they say how good each voter is (``recipec labels topic``), and are not used for the label unless
+    the combiner is told so. A row that a model's server did not answer for abstains; it is counted, shown by ``recipec bad``, and asked again
+    by the next run. More than ``max_failed`` of them fail the step; what was answered is kept, and not paid for again.
+    """
+
+    Settings = LabelSettings
+    level = "labels"
+    takes = frozenset({"when", "vote", "expect"})
+
+    def bind(self, bind: StepBinder) -> Bound | None:
+        settings: LabelSettings | None = bind.settings(skip=["accept"])
+        before = len(bind.findings.errors)
+        column = str(settings.into) if settings is not None and settings.into else bind.name
+        classes = self.classes(bind, settings)
+        voters = self.voters(bind, classes)
+        made = self.known(voters, classes)
+        schema = self.result(bind, column, settings)
+        accept = self.accept(bind, column)
+        combiner = self.combiner(bind, settings, voters, made)
+        tests = [bind_test(bind, e, schema) for e in bind.statements(tree.Expect)]
+        if settings is None or len(bind.findings.errors) > before or None in tests:
+            return None
+        traits = Traits(scope="row", changes_rows=settings.unsure == "drop" or accept is not None, changes_columns=True)
+        for voter in voters:
+            if voter.vote is not None:
+                traits = merge(traits, voter.vote.traits)
+        if combiner is not None and combiner.learns:
+            traits = merge(traits, Traits(scope="global", fits_on_data=True))
+        meaning: dict[str, Json] = {"classes": list(classes) if classes is not None else None, "column": column}
+        shown_fields: dict[str, str] = {}
+        for voter, node in zip(voters, self.votes_of(bind), strict=True):
+            meaning[f"voter {voter.name}"] = voter.meaning
+            shown_fields[f"voter {voter.name}"] = one_line(node.span)
+        meaning["order"] = [v.name for v in voters]
+        for name in ("combine", "unsure", "gold", "prior", "max_failed"):
+            meaning[f"settings.{name}"] = meaning_of(getattr(settings, name))
+        meaning["settings.accept"] = accept.meaning if accept is not None else None
+        for setting in bind.statements(tree.Setting):
+            shown_fields[f"settings.{setting.key.id}"] = one_line(setting.value.span)
+        salt = bind.salt("label") if self.random(combiner, voters) else "label"
+        return bind.bound(
+            outputs={"": schema},
+            meaning=meaning,
+            shown=shown_fields,
+            plan=LabelPlan(
+                column, classes, tuple(voters), combiner, accept.sql if accept is not None else None, settings, salt, bind.seed,
+                tuple(t for t in tests if t is not None), schema, bind.schema,
+            ),
+            traits=traits,
+            tests=tuple(t for t in tests if t is not None),
+        )  # fmt: skip
+
+    # The pieces of a label step
+
+    @staticmethod
+    def votes_of(bind: StepBinder) -> list[Any]:
+        """Rules and votes, in the order written."""
+        return [s for s in bind.node.body if isinstance(s, tree.When) or (isinstance(s, tree.Op) and s.vote)]
+
+    @staticmethod
+    def random(combiner: Combiner | None, voters: Sequence[Voter]) -> bool:
+        return (combiner is not None and combiner.random) or any(v.vote is not None and v.vote.traits.random for v in voters)
+
+    @staticmethod
+    def classes(bind: StepBinder, settings: LabelSettings | None) -> tuple[str, ...] | None:
+        if settings is None or settings.classes is None:
+            return None
+        node = next(s.value for s in bind.statements(tree.Setting) if s.key.id == "classes")
+        names = [str(c) for c in settings.classes]
+        again = next((n for i, n in enumerate(names) if n in names[:i]), None)
+        if again is not None:
+            bind.report(DuplicateName(span=node.span, message=f'the class "{again}" is listed twice'))
+        elif len(names) < 2:
+            bind.report(BadValue(span=node.span, message="a label needs two classes at least", help=('classes: ["spam", "ham"]',)))
+        elif any(not n.strip() for n in names):
+            bind.report(BadValue(span=node.span, message="a class needs a name"))
+        return tuple(dict.fromkeys(names))
+
+    def voters(self, bind: StepBinder, classes: tuple[str, ...] | None) -> list[Voter]:
+        nodes = self.votes_of(bind)
+        if not nodes:
+            help = ('when text matches r/free/i => "spam"', "vote llm(lm, ask(text))")
+            bind.report(MissingSetting(span=bind.node.head, message="`label` has no voter", help=help))
+        out: list[Voter] = []
+        for number, node in enumerate(nodes, 1):
+            made = self.rule(bind, node, classes, number) if isinstance(node, tree.When) else self.vote(bind, node, classes)
+            if made is None:
+                continue
+            twin = next((v for v in out if v.name == made.name), None)
+            if twin is not None:
+                at = node.name.span if node.name is not None else node.span
+                said = "give each a name of its own: `... as name`"
+                bind.report(DuplicateName(span=at, message=f"two voters are called `{made.name}`", help=(said,)))
+                continue
+            out.append(made)
+        return out
+
+    @staticmethod
+    def rule(bind: StepBinder, node: tree.When, classes: tuple[str, ...] | None, number: int) -> Voter | None:
+        if classes is None and not any(s.key.id == "classes" for s in bind.statements(tree.Setting)):
+            # Told once.
+            if number == 1:
+                bind.report(MissingSetting(span=bind.node.head, message="rules need `classes`", help=('classes: ["spam", "ham"]',)))
+            return None
+        condition = bind.expression(node.condition, bind.schema, condition=True, what="`when`")
+        name = node.name.id if node.name is not None else f"rule_{number}"
+        label = bind.expression(node.label, bind.schema)
+        if condition is None or label is None:
+            return None
+        constant = node.label.value if isinstance(node.label, tree.String) else None
+        if constant is not None and classes is not None and constant not in classes:
+            guess = nearest(constant, classes)
+            problem = BadValue(
+                span=node.label.span, message=f'"{constant}" is none of the classes', help=(f"classes: {', '.join(classes)}",)
+            )
+            if guess:
+                problem.put(label=f'did you mean "{guess}"?')
+            bind.report(problem)
+            return None
+        if not accepts("VARCHAR", label.type) and not bind.schema.unknown:
+            bind.report(WrongType(span=node.label.span, message=f"a rule gives the name of a class; this is {shown(label.type)}"))
+            return None
+        return Voter(name, "rule", [condition.meaning, label.meaning], condition.sql, label.sql, constant)
+
+    @staticmethod
+    def vote(bind: StepBinder, node: tree.Op, classes: tuple[str, ...] | None) -> Voter | None:
+        if not isinstance(node.call.func, tree.Name):
+            bind.report(WrongForm(span=node.call.func.span, message="a vote is a plain name"))
+            return None
+        cls: type[Vote] | None = find("vote", node.call.func.id)
+        if cls is None:
+            problem = UnknownOperator(span=node.call.func.span, wanted=node.call.func.id, candidates=tuple(registry_names("vote")))
+            problem.suggest(f"no vote `{node.call.func.id}`", listing="votes")
+            bind.report(problem)
+            return None
+        if node.body is not None:
+            bind.report(WrongForm(span=node.span, message=f"`vote {cls.name}` takes no block"))
+            return None
+        before = len(bind.findings.errors)
+        params = bind.arguments(cls.Params, node.call)
+        if params is None:
+            return None
+        vote = cls(params)
+        vote.bind(bind, bind.schema, classes, node)
+        if len(bind.findings.errors) > before:
+            return None
+        name = node.name.id if node.name is not None else cls.name
+        return Voter(name, cls.name, [f"{cls.name}@{cls.version}", meaning_of(params), vote.meaning()], vote=vote)
+
+    @staticmethod
+    def known(voters: Sequence[Voter], classes: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        """The classes as far as they are known when checking."""
+        if classes is not None:
+            return classes
+        brought = [v.vote.known() for v in voters if v.vote is not None]
+        return next((c for c in brought if c is not None), None)
+
+    @staticmethod
+    def result(bind: StepBinder, column: str, settings: LabelSettings | None) -> Schema:
+        schema = bind.schema
+        if settings is not None and settings.into is None and column in schema.types:
+            message = f"`{bind.table_name.strip('`')}` has a column `{column}` already"
+            help = (f"say what is meant to be replaced: into: {column}", "or call the step another name")
+            bind.report(DuplicateName(span=bind.node.name.span, message=message, help=help))
+        made = {column: "VARCHAR", f"{column}_confidence": "DOUBLE", f"{column}_votes": "MAP(VARCHAR, VARCHAR)"}
+        for name, type in made.items():
+            others = [c for c in schema.names if c != name]
+            problem = name_problem(tree.Name(name, False, span=bind.node.name.span), others)
+            if problem is not None:
+                bind.report(problem)
+            schema = schema.with_column(Column(name, type, bind.node.name.span))
+        return schema
+
+    @staticmethod
+    def accept(bind: StepBinder, column: str) -> Expression | None:
+        node = next((s for s in bind.statements(tree.Setting) if s.key.id == "accept"), None)
+        if node is None:
+            return None
+        schema = bind.schema
+        for name, type in {"confidence": "DOUBLE", "label": "VARCHAR", column: "VARCHAR"}.items():
+            schema = schema.with_column(Column(name, type))
+        return bind.expression(node.value, schema, condition=True, what="`accept`")
+
+    @staticmethod
+    def combiner(bind: StepBinder, settings: LabelSettings | None, voters: list[Voter], classes: tuple[str, ...] | None) -> Combiner | None:
+        if settings is None:
+            return None
+        chosen = settings.combine
+        if chosen is None:
+            if len(voters) < 2:
+                return None
+            cls = find("combiner", "majority")
+            assert cls is not None
+            return cls(cls.Params())  # type: ignore[no-any-return]
+        combiner: Combiner = chosen.cls(chosen.params)
+        node = next(s.value for s in bind.statements(tree.Setting) if s.key.id == "combine")
+        for message, help in combiner.check([v.name for v in voters], classes or (), gold=settings.gold is not None):
+            bind.report(BadValue(span=node.span, message=message, help=(help,) if help else ()))
+        if settings.prior is not None and classes is not None:
+            written = next(s.value for s in bind.statements(tree.Setting) if s.key.id == "prior")
+            strangers = [c for c in settings.prior if c not in classes]
+            missing = [c for c in classes if c not in settings.prior]
+            if strangers or missing:
+                message = f'`prior` names "{strangers[0]}", which is no class' if strangers else f'`prior` has no share for "{missing[0]}"'
+                bind.report(BadValue(span=written.span, message=message, help=(f"classes: {', '.join(classes)}",)))
+            else:
+                for message, help in wrong_prior([settings.prior[c] for c in classes], classes):
+                    bind.report(BadValue(span=written.span, message=message, help=(help,) if help else ()))
+        return combiner
+
+    def run(self, plan: LabelPlan, ctx: RunContext) -> Outcome:
+        from recipec.engines.tests import run_tests
+        from recipec.labels.run import label
+
+        outcome = label(plan, ctx)
+        run_tests(ctx, plan.tests, f"(SELECT * FROM {ctx.target} WHERE _why IS NULL)", outcome)
+        return outcome
+
+    @classmethod
+    def stale(cls, plan: Any, extra: Mapping[str, Json]) -> str | None:
+        failed = sum(v.get("failed", 0) for v in extra.get("voters", ()))
+        return f"{failed:,} row{'s' * (failed != 1)} got no answer" if failed else None

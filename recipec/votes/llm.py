@@ -1,0 +1,313 @@
+"""``vote llm``"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any
+
+from recipec.api import Json, ModelRef, PromptCall, Schema, Settings, Traits, named, vote
+from recipec.resolve.arguments import Inner
+from recipec.resolve.binder import StepBinder
+from recipec.resolve.chain import meaning_of
+from recipec.resolve.problems import BadValue, UnknownColumn, WrongArguments
+from recipec.syntax import tree
+from recipec.votes._answers import Reader
+from recipec.votes._base import Vote, Voted, Voting
+from recipec.votes._examples import EXAMPLES, chosen, likeness, pool
+
+if TYPE_CHECKING:
+    from recipec.models._base import Model
+    from recipec.models.requests import Request
+
+CHUNK = 20_000
+"""Prompts held in memory at a time."""
+PARSER = 1
+"""Of the rules by which an answer is read: raise it when the same answer would mean another class."""
+
+
+class LLMParams(Settings):
+    model: ModelRef
+    prompt: PromptCall
+    examples: Annotated[Inner | None, EXAMPLES] = named(None)
+    samples: int = named(1, ge=1, le=100)
+    words: dict[str, str] = named({})
+    constrain: bool = named(False)
+    score: bool | None = named(None)
+
+
+@vote("llm")
+class LLM(Vote):
+    """Asks a language model for the class: in-context learning.
+
+    ```recipe
+    template ask(text, examples) \"\"\"
+    {% for e in examples %}{{ e.text }} [SEP] The label of the above text is {{ e.label }}
+    {% endfor %}{{ text }} [SEP] The label of the above text is\"\"\"
+
+    label sentiment from unlabeled {
+      classes: ["positive", "negative"]
+      vote llm(lm, ask(text), examples: nearest(seeds, k: 4))
+      accept: confidence >= 70%
+    }
+    ```
+
+    For a template without roles, the vote is the class with the greatest P(class | prompt): the sum of the log-probabilities of the
+    class's tokens, as the server gives them. The confidence is the softmax of these sums over the classes. ``words`` says what stands for
+    a class in the text: ``words: {positive: "good"}``. Where the server gives no log-probabilities, and for templates with roles,
+    the answer is read: as JSON with a ``label``, as a class's name, as the only class it mentions; what is none of them abstains and is
+    counted. ``constrain: true`` asks the server to answer with JSON whose ``label`` is one of the classes. ``samples: 5`` asks five times and
+    votes (self-consistency, Wang et al. 2022); the confidence is the share. ``score: false`` reads answers in any case.
+
+    ``examples`` fills the template's parameter ``examples`` with rows ``{text, label}`` of a table: ``fixed(t, k: 8)`` the first by key,
+    ``nearest(t, k: 4)`` those most like the row, ``diverse(t, k: 4)`` like the row and unlike each other (maximal marginal relevance),
+    ``balanced(t, k: 4)`` the nearest of each class in turn; the most alike stands last. Likeness is by shared words, or with
+    ``by: minilm`` by the vectors of a model. The columns are ``text`` and ``label`` unless named: ``nearest(t, text: body, label: topic)``. A
+    row is never its own example.
+    """
+
+    Params = LLMParams
+    params: LLMParams
+    traits = Traits(external=True)
+
+    def bind(self, bind: StepBinder, schema: Schema, classes: Sequence[str] | None, call: tree.Op) -> None:
+        given = self.params
+        if not given.model.can("complete"):
+            bind.report(
+                BadValue(span=call.call.args[0].span, message=f"`{given.model}` does not complete prompts", help=("use a language model",))
+            )
+        wanted = {"examples"} if given.examples is not None else set()
+        missing = [p for p in given.prompt.open if p not in wanted]
+        if missing:
+            help = "examples: nearest(seeds, k: 4)" if missing == ["examples"] else f"it is defined as: template {given.prompt.prompt.form}"
+            bind.report(WrongArguments(span=given.prompt.span, message=f"`{given.prompt.prompt.name}` needs `{missing[0]}`", help=(help,)))
+        elif wanted and "examples" not in given.prompt.open:
+            message = f"`{given.prompt.prompt.name}` has no open parameter `examples` to put them in"
+            bind.report(WrongArguments(span=given.prompt.span, message=message, help=("template ask(text, examples) ...",)))
+        if given.examples is not None:
+            table = given.examples.params.table.schema
+            for name in (given.examples.params.text, given.examples.params.label):
+                if name not in table.types and not table.unknown:
+                    problem = UnknownColumn(span=call.call.span, wanted=str(name), candidates=table.names)
+                    problem.suggest(f"no column `{name}` in `{given.examples.params.table}`", listing="it has")
+                    bind.report(problem)
+            by = getattr(given.examples.params, "by", None)
+            if by is not None and not by.can("embed"):
+                bind.report(
+                    BadValue(span=call.call.span, message=f"`{by}` does not embed texts", help=('model e = embedding("models/minilm")',))
+                )
+        if classes is not None:
+            strangers = [w for w in given.words if w not in classes]
+            if strangers:
+                bind.report(BadValue(span=call.call.span, message=f'`words` names "{strangers[0]}", which is no class'))
+        if given.samples > 1 and given.score:
+            bind.report(
+                BadValue(span=call.call.span, message="log-probabilities need no samples", help=("leave out `samples` or `score`",))
+            )
+
+    def meaning(self) -> Json:
+        return {"parser": PARSER, "examples": meaning_of(self.params.examples)}
+
+    @property
+    def scoring(self) -> bool:
+        """Whether log-probabilities are asked for first."""
+        given = self.params
+        if given.score is not None:
+            return given.score
+        return given.samples == 1 and not given.prompt.chat and not given.constrain and given.model.can("score")
+
+    def run(self, voting: Voting) -> Voted:
+        ctx = voting.ctx
+        model: Model = ctx.model(self.params.model)
+        ballot = Ballot(voting)
+        rows = self.render(voting)
+        scoring = self.scoring
+        done = 0
+        before = dict(model.spent())
+        for start in range(0, len(rows), CHUNK):
+            part = rows[start : start + CHUNK]
+            said = partial(self.said, voting, done, len(rows))
+            if scoring and not self.scored(model, voting, part, ballot, said):
+                # The server gives no log-probabilities: the answer is read instead.
+                scoring = False
+            if not scoring:
+                self.asked(model, voting, part, ballot, said)
+            done += len(part)
+            ballot.flush()
+        ballot.write()
+        voted = Voted(soft=True, spent=spending(before, model.spent()), failed=ballot.failed, strange=ballot.strange)
+        voted.notes.extend(f"{self.params.model}: {n}" for n in model.notices())
+        return voted
+
+    def said(self, voting: Voting, before: int, rows: int, done: int) -> None:
+        voting.progress(before + (done if self.scoring else done // self.params.samples), rows)
+
+    # Prompts
+
+    def render(self, voting: Voting) -> list[tuple[str, Any]]:
+        """(key, prompt) for every row, in key order; a prompt is a text or a list of messages."""
+        ctx, given = voting.ctx, self.params
+        prompts = voting.temp("prompts")
+        inner = voting.relation
+        if given.examples is not None:
+            # The examples' own name: the input may have a column of that name.
+            inner = (
+                f"(SELECT s.*, x.examples AS __examples FROM {voting.relation} AS s JOIN {self.examples(voting)} AS x ON s._key = x._key)"
+            )
+        rendered = given.prompt.sql(examples="__examples")
+        ctx.execute(f"CREATE TEMP TABLE {prompts} AS SELECT _key, {rendered} AS prompt FROM {inner}")
+        rows: list[tuple[str, Any]] = ctx.con.execute(
+            f"SELECT _key::VARCHAR, prompt FROM {prompts} WHERE prompt IS NOT NULL ORDER BY _key"
+        ).fetchall()
+        ctx.con.execute(f"DROP TABLE {prompts}")
+        return rows
+
+    def query(self) -> str:
+        """SQL for the text that examples are to be like: the first argument of the template."""
+        first = next(iter(self.params.prompt.arguments.values()), None)
+        return f"({first.sql})::VARCHAR" if first is not None else "''"
+
+    def examples(self, voting: Voting) -> str:
+        """Make a table of ``_key`` and ``examples``, a list of ``{text, label}``."""
+        import pyarrow as pa
+
+        ctx, inner = voting.ctx, self.params.examples
+        assert inner is not None
+        found = pool(ctx, inner.params.table, inner.params.text, inner.params.label)
+        queries = ctx.con.execute(f"SELECT _key::VARCHAR, coalesce({self.query()}, '') FROM {voting.relation} ORDER BY _key").fetchall()
+        vectors = None
+        if inner.name != "fixed":
+            embed = likeness(ctx, inner.params.by, found.texts)
+            vectors = (embed, embed(found.texts))
+        picked = chosen(ctx, inner.name, inner.params, queries, found, vectors)
+        kind = pa.list_(pa.struct([("text", pa.string()), ("label", pa.string())]))
+        listed = [[{"text": found.texts[i], "label": found.labels[i]} for i in places] for places in picked]
+        table = voting.temp("examples")
+        ctx.con.register("__examples", pa.table({"k": pa.array([k for k, _ in queries]), "examples": pa.array(listed, kind)}))
+        ctx.con.execute(f"CREATE TEMP TABLE {table} AS SELECT k::UUID AS _key, examples FROM __examples")
+        ctx.con.unregister("__examples")
+        return table
+
+    def requests(self, part: Sequence[tuple[str, Any]]) -> Iterator[Request]:
+        from recipec.models.requests import Message, Request
+
+        for sample in range(self.params.samples):
+            for key, prompt in part:
+                if isinstance(prompt, str):
+                    yield Request(key, prompt=prompt, sample=sample)
+                else:
+                    yield Request(key, messages=tuple(Message(m["role"], m["content"]) for m in prompt), sample=sample)
+
+    # Votes
+
+    def scored(self, model: Model, voting: Voting, part: Sequence[tuple[str, Any]], ballot: Ballot, progress: Any) -> bool:
+        """Vote by log-probabilities; False where the server gives none."""
+        from recipec.models.requests import Failure
+
+        # A class's words follow the prompt as they would in a text: after a space, unless the prompt ends in one.
+        spaced = not any(isinstance(p, str) and p[-1:].isspace() for _, p in part[:1])
+        wide = all(not w.isascii() for w in voting.classes)
+        lead = " " if spaced and not wide else ""
+        choices = [lead + self.params.words.get(c, c) for c in voting.classes]
+        for key, scores in model.scores(self.requests(part), choices, progress=progress):
+            if scores is None:
+                return False
+            if isinstance(scores, Failure):
+                ballot.fail(key, scores)
+                continue
+            top = max(scores)
+            weights = [math.exp(s - top) for s in scores]
+            whole = sum(weights)
+            # The first of equals: rounding must not choose.
+            best = next(i for i, s in enumerate(scores) if s >= top - 1e-9)
+            ballot.add(key, best, [w / whole for w in weights])
+        return True
+
+    def asked(self, model: Model, voting: Voting, part: Sequence[tuple[str, Any]], ballot: Ballot, progress: Any) -> None:
+        """Vote by the answers' words, the most frequent of the samples."""
+        from recipec.models.requests import Failure
+
+        read = Reader(voting.classes, self.params.words)
+        schema = None
+        if self.params.constrain:
+            schema = {
+                "type": "object", "properties": {"label": {"type": "string", "enum": list(voting.classes)}}, "required": ["label"],
+                "additionalProperties": False,
+            }  # fmt: skip
+        counts: dict[str, list[int]] = {}
+        failures: dict[str, Failure] = {}
+        for key, answer in model.answers(self.requests(part), schema=schema, progress=progress):
+            if isinstance(answer, Failure):
+                failures[key] = answer
+                continue
+            tally = counts.setdefault(key, [0] * len(voting.classes))
+            code = read(answer.text)
+            if code is None:
+                ballot.odd(answer.text if answer.finish != "length" else f"{answer.text} (cut off)")
+            else:
+                tally[code] += 1
+        for key, _ in part:
+            tally = counts.get(key, [])
+            whole, top = sum(tally), max(tally, default=0)
+            if whole and tally.count(top) == 1:
+                ballot.add(key, tally.index(top), [n / whole for n in tally])
+            elif key in failures and not whole:
+                ballot.fail(key, failures[key])
+
+
+class Ballot:
+    """Votes as they come in, put into the vote's table block by block."""
+
+    def __init__(self, voting: Voting) -> None:
+        self.voting = voting
+        self.keys: list[str] = []
+        self.votes: list[int] = []
+        self.sure: list[list[float]] = []
+        self.failed: list[tuple[str, str, str]] = []
+        self.strange: dict[str, int] = {}
+        self.made = False
+
+    def add(self, key: str, code: int, sure: list[float]) -> None:
+        self.keys.append(key)
+        self.votes.append(code)
+        self.sure.append(sure)
+
+    def fail(self, key: str, failure: Any) -> None:
+        self.failed.append((key, failure.kind, failure.message))
+
+    def odd(self, answer: str) -> None:
+        said = " ".join(answer.split())[:80]
+        if said in self.strange or len(self.strange) < 10_000:
+            self.strange[said] = self.strange.get(said, 0) + 1
+
+    def flush(self) -> None:
+        import pyarrow as pa
+
+        con = self.voting.ctx.con
+        table = pa.table(
+            {
+                "k": pa.array(self.keys, pa.string()),
+                "vote": pa.array(self.votes, pa.int16()),
+                "sure": pa.array(self.sure, pa.list_(pa.float64())),
+            }
+        )
+        con.register("__ballot", table)
+        select = "SELECT k::UUID AS _key, vote, sure FROM __ballot"
+        con.execute(f"INSERT INTO {self.voting.out} {select}" if self.made else f"CREATE TEMP TABLE {self.voting.out} AS {select}")
+        con.unregister("__ballot")
+        self.made = True
+        self.keys, self.votes, self.sure = [], [], []
+
+    def write(self) -> None:
+        if self.keys or not self.made:
+            self.flush()
+
+
+def spending(before: dict[str, Any], after: Any) -> dict[str, Any]:
+    """What a model was used for since ``before``: the difference, number by number."""
+    out: dict[str, Any] = {}
+    for name, value in after.items():
+        old = before.get(name)
+        out[name] = value - old if isinstance(value, (int, float)) and isinstance(old, (int, float)) else value
+    return out
