@@ -1,0 +1,246 @@
+"""Asking a server that speaks the OpenAI protocol, as fast as it answers, paying for each answer once.
+
+    with Ledger(folder) as ledger, Caller(call, ledger, api_key=key) as caller:
+        for id, outcome in caller.answers(requests):
+            match outcome:
+                case Answer(): ...
+                case Failure(): ...
+
+**Guarantee.** An answer that reached the ledger is never asked again, by this process or another, whatever kills this one. Answers
+that were on their way when a process was killed cannot be known, and are asked again: at most as many as were under way.
+
+Errors that end the run (after what was under way has come and been written): :class:`ServerRefused`,
+:class:`ServerUnreachable`, :class:`CannotScore`, :class:`BudgetExceeded`, :class:`LedgerError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from ipaddress import ip_address
+from types import TracebackType
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from recipec.models.asking import Asker, CallerError, CannotScore, Job, Notice, Notices, ServerRefused, ServerUnreachable
+from recipec.models.budget import Account, Budget, BudgetExceeded, Prices, worst_case
+from recipec.models.ledger import Ledger, LedgerError
+from recipec.models.limits import Limits
+from recipec.models.requests import Answer, Call, Failure, Keys, Request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from recipec.models.engine import Asks, Counts, Engine
+    from recipec.models.transport import Transport
+
+BATCH = 64
+"""Requests handed to the loop at once: fewer hand-overs between threads."""
+
+
+class Caller:
+    """Answers the requests of one :class:`Call`.
+
+    ``account`` holds budget and prices, and may be shared by callers of the same model; ``api_key`` is sent as a bearer token and, like
+    the values of ``headers``, never written or shown. ``again`` says whether requests that failed in an earlier run are asked again
+    (they are, unless turned off). ``transport`` stands in for HTTP. Raises ``ValueError`` where a budget in dollars is set for a server
+    that is not on this machine or network and whose price is unknown: it could not be kept.
+    """
+
+    def __init__(
+        self,
+        call: Call,
+        ledger: Ledger,
+        limits: Limits | None = None,
+        account: Account | None = None,
+        *,
+        api_key: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        again: bool = True,
+        transport: Callable[[], Transport] | None = None,
+    ) -> None:
+        self.call = call
+        self.ledger = ledger
+        self.limits = limits or Limits()
+        self.account = account or Account()
+        self.notices = Notices()
+        self._again = again
+        self._headers = ({"authorization": f"Bearer {api_key}"} if api_key else {}) | dict(headers or {})
+        self._secrets = _secrets(call.url, api_key, headers or {})
+        self._make_transport = transport
+        self._keys = Keys(call)
+        self._engine: Engine | None = None
+        self._check_budget()
+
+    def __enter__(self) -> Caller:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Send nothing more; wait for answers that are on their way, up to ``limits.grace`` seconds, and write them."""
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            engine.stop(self.limits.grace)
+
+    def key(self, request: Request) -> bytes:
+        return self._keys(request)
+
+    def has(self, request: Request) -> bool:
+        """Whether the ledger has the answer, so that asking costs nothing."""
+        return self.ledger.has(self._keys(request))
+
+    def worst(self, request: Request) -> tuple[int, int]:
+        """The most tokens, in and out, that a request can cost."""
+        return worst_case(request.size, request.turns, self.call.max_tokens, self.call.choices)
+
+    @property
+    def counts(self) -> Counts | None:
+        """What was sent and what came of it, while requests are being answered."""
+        return None if self._engine is None else self._engine.counts
+
+    @property
+    def concurrency(self) -> int:
+        """Requests kept under way at the moment."""
+        return 0 if self._engine is None else self._engine.adaptive.limit
+
+    def answers(self, requests: Iterable[Request]) -> Iterator[tuple[str, Answer | Failure]]:
+        """Every request's id with its answer or failure, in the order in which they are known.
+
+        Requests are taken from the iterable in the calling thread, as they are needed: at most four times ``limits.concurrency`` are held.
+        Two requests that ask the same are asked once. Leaving the loop early, or an exception in it, waits for what is
+        on its way (:meth:`close`).
+        """
+        self.ledger.refresh()
+        window = 4 * self.limits.concurrency + BATCH
+        waiting: dict[bytes, list[str]] = {}
+        pending = 0
+        jobs: list[Job] = []
+        source = iter(requests)
+        more = True
+        try:
+            while more or pending:
+                while more and pending < window:
+                    request = next(source, None)
+                    if request is None:
+                        more = False
+                        break
+                    key = self._keys(request)
+                    known = self._known(key)
+                    if known is not None:
+                        yield request.id, known
+                    else:
+                        pending += 1
+                        ids = waiting.setdefault(key, [])
+                        ids.append(request.id)
+                        if len(ids) == 1:
+                            jobs.append(Job(key, request, self.worst(request)))
+                    if len(jobs) >= BATCH:
+                        self._add(jobs)
+                        jobs = []
+                    if self._engine is not None and not self._engine.results.empty():
+                        break
+                if jobs:
+                    self._add(jobs)
+                    jobs = []
+                if not pending:
+                    continue
+                assert self._engine is not None
+                report = self._engine.results.get()
+                if isinstance(report, BaseException):
+                    raise report
+                for key, outcome in report:
+                    for place, id in enumerate(waiting.pop(key)):
+                        pending -= 1
+                        yield id, replace(outcome, cached=True) if place and isinstance(outcome, Answer) else outcome
+        finally:
+            self.close()
+
+    def _known(self, key: bytes) -> Answer | Failure | None:
+        answer = self.ledger.get(key)
+        if answer is None and not self._again:
+            return self.ledger.failure(key)
+        return answer
+
+    def _add(self, jobs: list[Job]) -> None:
+        if self._engine is None:
+            from recipec.models.engine import Engine
+
+            self._engine = Engine(self.call, self.ledger, self.limits, self.account, self._asker, self.notices, self._hide)
+        self._engine.add(jobs)
+
+    def _asker(self) -> tuple[Asks, Transport]:
+        from recipec.models.scoring import Scorer
+        from recipec.models.transport import HttpTransport
+
+        transport = HttpTransport(self.call.url, self._headers) if self._make_transport is None else self._make_transport()
+        if self.call.choices is not None:
+            return Scorer(self.call, transport, self.notices, self.ledger), transport
+        return Asker(self.call, transport, self.notices), transport
+
+    def _check_budget(self) -> None:
+        budget = self.account.budget
+        if budget.usd is not None and not self.account.prices.known:
+            host = urlsplit(self.call.url).hostname or ""
+            if not _near(host):
+                raise ValueError(
+                    f"a budget of ${budget.usd:g} cannot be kept: the price of `{self.call.model}` at {host} is unknown. "
+                    "Give its price per million tokens, in and out"
+                )
+            self.notices.add(
+                "budget-open",
+                f"the budget of ${budget.usd:g} is not watched: the price of `{self.call.model}` at {host} is unknown (it may be 0: say so)",
+            )
+        if self.account.bounded and self.call.max_tokens is None and self.call.choices is None:
+            self.notices.add(
+                "answer-unbounded", "no max_tokens: the budget allows for the longest answer there could be, and so stops early"
+            )
+
+    def _hide(self, message: str) -> str:
+        """A message without secrets: some servers repeat the key they refuse."""
+        for secret in self._secrets:
+            message = message.replace(secret, "***")
+        return message
+
+
+def _secrets(url: str, api_key: str | None, headers: Mapping[str, str]) -> list[str]:
+    parts = urlsplit(url)
+    found = {api_key or "", unquote(parts.password or ""), parts.password or "", parts.query, *headers.values()}
+    return sorted((s for s in found if len(s) >= 4), key=len, reverse=True)
+
+
+def _near(host: str) -> bool:
+    """Whether a host is this machine or in a private network, where nobody charges by the token."""
+    if (
+        host == "localhost"
+        or ("." not in host.strip("[]") and ":" not in host)
+        or host.endswith((".local", ".internal", ".localhost", ".lan"))
+    ):
+        return True
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    return address.is_private or address.is_loopback or address.is_link_local
+
+
+__all__ = [
+    "Account",
+    "Answer",
+    "Budget",
+    "BudgetExceeded",
+    "Call",
+    "Caller",
+    "CallerError",
+    "CannotScore",
+    "Failure",
+    "Ledger",
+    "LedgerError",
+    "Limits",
+    "Notice",
+    "Prices",
+    "Request",
+    "ServerRefused",
+    "ServerUnreachable",
+]

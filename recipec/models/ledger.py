@@ -1,0 +1,429 @@
+"""The ledger: every answer that was paid for, written and synced before anything uses it.
+
+A ledger is a folder. Answers are lines of JSON in segments, ``answers-0001.jsonl`` and so on, that are only ever appended to:
+
+* **One writer a segment.** A process that has something to write takes the first segment whose lock file it can lock,
+  or starts a new one. Two processes therefore never write to one file, and no lock is held while a process waits for
+  another. Each sees what the other has synced at its next :meth:`Ledger.refresh`.
+* **A line is there whole or not at all.** It carries its own checksum, right behind its key. Who takes a segment cuts off
+  what stands behind its last line end (an answer that was being written when its process died, which nothing had used
+  yet), so that what is appended next begins a line. A line whose checksum fails is a missing answer.
+* **Group commit.** :meth:`Ledger.append` takes many answers for one write and one sync, and only answers that are synced can be read.
+* **Keys are found in memory**, 24 bytes an answer in sorted arrays (:mod:`recipec.models.index`); texts stay on disk.
+
+The first line of a segment names its format. Failures are kept apart, in ``failures-0001.jsonl`` under the same locks; they
+cost nothing to lose and are not synced. No secret is ever part of a record: neither is a key made from one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from threading import Lock
+from types import TracebackType
+from typing import Any, cast
+
+from recipec.models.index import KeyIndex
+from recipec.models.requests import Answer, Failure, FailureKind, Token
+
+VERSION = 1
+HEADER = b'{"format":"recipec answers","version":%d}\n' % VERSION
+_KEY_AT = len(b'{"key":"')
+_SUM_AT = _KEY_AT + 32 + len(b'","sum":"')
+_REST_AT = _SUM_AT + 8 + len(b'",')
+CHUNK = 8 << 20
+
+
+class LedgerError(Exception):
+    """The ledger cannot be read or written; the message says which file and why."""
+
+
+class Ledger:
+    """Answers by key, in ``folder`` (made where missing, at the first answer).
+
+    Safe for one writing and several reading threads. Use as a context manager, or :meth:`close` it: that frees its segment
+    for others (the end of the process does so too).
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder)
+        self._index = KeyIndex()
+        self._read: dict[int, _Reader] = {}
+        self._writer: _Writer | None = None
+        self._failures: dict[bytes, Failure] | None = None
+        self._lock = Lock()
+        self.damaged = 0
+        """Lines whose checksum failed, seen so far: each is a missing answer."""
+        self.refresh()
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def close(self) -> None:
+        with self._lock:
+            if self._writer is not None:
+                self._writer.close()
+                self._writer = None
+            for reader in self._read.values():
+                reader.close()
+            self._read = {}
+
+    def refresh(self) -> None:
+        """See what other processes have added since."""
+        with self._lock:
+            for path in sorted(self.folder.glob("answers-[0-9][0-9][0-9][0-9].jsonl")):
+                number = int(path.stem[-4:])
+                reader = self._read.get(number)
+                if reader is None:
+                    reader = self._read[number] = _Reader(path)
+                if self._writer is None or self._writer.number != number:
+                    self.damaged += reader.scan(self._index, number)
+
+    def has(self, key: bytes) -> bool:
+        """Whether the answer is there. (One torn in the middle by a power cut counts as missing.)"""
+        return self._index.find(key) is not None
+
+    def get(self, key: bytes) -> Answer | None:
+        """The answer of ``key``, marked as cached, or None."""
+        record = self._record(key)
+        return None if record is None else _answer(record)
+
+    def fact(self, key: bytes) -> Mapping[str, Any] | None:
+        """Something learnt about a server that was kept with :meth:`keep_fact`."""
+        record = self._record(key)
+        return None if record is None else cast("Mapping[str, Any]", record.get("fact"))
+
+    def keep_fact(self, key: bytes, fact: Mapping[str, Any]) -> None:
+        self._append([(key, {"fact": dict(fact)})])
+
+    def append(self, answers: Sequence[tuple[bytes, Answer]]) -> None:
+        """Write answers and sync them: when this returns they outlive a crash of the machine.
+
+        Raises :class:`LedgerError` where the disk refuses; then none of them is kept.
+        """
+        self._append([(key, _plain(answer)) for key, answer in answers])
+
+    def _append(self, records: Sequence[tuple[bytes, Mapping[str, Any]]]) -> None:
+        lines = [_line(key, record) for key, record in records]
+        with self._lock:
+            writer = self._take()
+            at = writer.append(lines)
+            self._index.add([key for key, _ in records], writer.number, at)
+
+    def append_failure(self, key: bytes, failure: Failure) -> None:
+        """Keep a failure, apart from the answers."""
+        line = json.dumps(
+            {"key": key.hex(), "kind": failure.kind, "attempts": failure.attempts, "message": failure.message}, ensure_ascii=False
+        )
+        with self._lock:
+            self._take().append_failure(line.encode("utf-8", "replace") + b"\n")
+            if self._failures is not None:
+                self._failures[key] = failure
+
+    def failures(self) -> Mapping[bytes, Failure]:
+        """The last failure of every key that has one and no answer since. Held in memory from the first call on."""
+        if self._failures is None:
+            self._failures = dict(_read_failures(self.folder))
+        return {key: failure for key, failure in self._failures.items() if not self.has(key)}
+
+    def failure(self, key: bytes) -> Failure | None:
+        """The last failure kept under ``key``."""
+        if self._failures is None:
+            self._failures = dict(_read_failures(self.folder))
+        return self._failures.get(key)
+
+    def _record(self, key: bytes) -> dict[str, Any] | None:
+        place = self._index.find(key)
+        if place is None:
+            return None
+        segment, offset = place
+        reader = self._read.get(segment)
+        if reader is None:
+            with self._lock:
+                reader = self._read.setdefault(segment, _Reader(_segment(self.folder, segment)))
+        line = reader.line(offset)
+        if not _sound(line) or line[_KEY_AT : _KEY_AT + 32] != key.hex().encode():
+            return None
+        return cast("dict[str, Any]", json.loads(line))
+
+    def _take(self) -> _Writer:
+        """This process's own segment."""
+        if self._writer is None:
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                self._writer = _Writer.take(self.folder)
+            except OSError as error:
+                raise LedgerError(f"cannot write to the ledger {self.folder}: {error.strerror or error}") from error
+            reader = self._read.get(self._writer.number)
+            if reader is not None:
+                # What its last owner wrote since we looked.
+                self.damaged += reader.scan(self._index, self._writer.number)
+            else:
+                reader = self._read[self._writer.number] = _Reader(_segment(self.folder, self._writer.number))
+                self.damaged += reader.scan(self._index, self._writer.number)
+        return self._writer
+
+
+def _segment(folder: Path, number: int) -> Path:
+    return folder / f"answers-{number:04}.jsonl"
+
+
+class _Writer:
+    """The segment that this process owns."""
+
+    def __init__(self, number: int, lock: int, answers: int, failures: int, path: Path) -> None:
+        self.number = number
+        self._lock = lock
+        self._answers = answers
+        self._failures = failures
+        self._path = path
+        self._size = os.fstat(answers).st_size
+
+    @classmethod
+    def take(cls, folder: Path) -> _Writer:
+        for number in range(1, 10_000):
+            lock = os.open(folder / f"segment-{number:04}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+            if not _try_lock(lock):
+                os.close(lock)
+                continue
+            path = _segment(folder, number)
+            answers = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o600)
+            failures_path = folder / f"failures-{number:04}.jsonl"
+            failures = os.open(failures_path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o600)
+            _mend(answers)
+            _mend(failures)
+            if os.fstat(answers).st_size == 0:
+                _write(answers, HEADER)
+                _sync(answers)
+                _sync_folder(folder)
+            return cls(number, lock, answers, failures, path)
+        raise LedgerError(f"{folder}: ten thousand processes write to this ledger")
+
+    def append(self, lines: Sequence[bytes]) -> list[int]:
+        """Write and sync whole lines; where each begins."""
+        places = []
+        at = self._size
+        for line in lines:
+            places.append(at)
+            at += len(line)
+        try:
+            _write(self._answers, b"".join(lines))
+            _sync(self._answers)
+        except OSError as error:
+            # Half a batch must not stand before the next one.
+            os.ftruncate(self._answers, self._size)
+            raise LedgerError(f"cannot write to the ledger {self._path}: {error.strerror or error}") from error
+        self._size = at
+        return places
+
+    def append_failure(self, line: bytes) -> None:
+        try:
+            _write(self._failures, line)
+        except OSError as error:
+            raise LedgerError(f"cannot write failures beside {self._path}: {error.strerror or error}") from error
+
+    def close(self) -> None:
+        for descriptor in (self._answers, self._failures, self._lock):
+            os.close(descriptor)
+
+
+class _Reader:
+    """A segment as far as it is known: complete lines only."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        self._known = 0
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+    def scan(self, index: KeyIndex, number: int) -> int:
+        """Index the lines after what is known; how many were damaged."""
+        damaged = 0
+        while chunk := os.pread(self._descriptor, CHUNK, self._known):
+            end = chunk.rfind(b"\n") + 1
+            if end == 0:
+                if len(chunk) < CHUNK:
+                    break  # A line still being written.
+                chunk, end = self._long_line()
+                if end == 0:
+                    break
+            damaged += self._index_lines(chunk, end, index, number)
+            self._known += end
+        return damaged
+
+    def _long_line(self) -> tuple[bytes, int]:
+        """A line longer than a chunk."""
+        size = CHUNK
+        while True:
+            size *= 2
+            chunk = os.pread(self._descriptor, size, self._known)
+            end = chunk.rfind(b"\n") + 1
+            if end or len(chunk) < size:
+                return chunk, end
+
+    def _index_lines(self, chunk: bytes, end: int, index: KeyIndex, number: int) -> int:
+        keys: list[bytes] = []
+        places: list[int] = []
+        damaged = 0
+        start = 0
+        if self._known == 0:
+            start = chunk.index(b"\n") + 1
+            self._check(chunk[:start])
+        view = memoryview(chunk)
+        while start < end:
+            stop = chunk.index(b"\n", start) + 1
+            if _sound(view[start:stop]):
+                keys.append(bytes.fromhex(chunk[start + _KEY_AT : start + _KEY_AT + 32].decode("ascii")))
+                places.append(self._known + start)
+            else:
+                damaged += 1
+            start = stop
+        index.add(keys, number, places)
+        return damaged
+
+    def _check(self, header: bytes) -> None:
+        try:
+            about = json.loads(header)
+        except ValueError:
+            about = None
+        if not isinstance(about, dict) or about.get("format") != "recipec answers":
+            raise LedgerError(f"{self.path} is no ledger: its first line does not name the format")
+        if about.get("version") != VERSION:
+            raise LedgerError(f"{self.path} has version {about.get('version')}; this recipec writes and reads version {VERSION}")
+
+    def line(self, offset: int) -> bytes:
+        size = 2048
+        while True:
+            data = os.pread(self._descriptor, size, offset)
+            end = data.find(b"\n")
+            if end >= 0:
+                return data[: end + 1]
+            if len(data) < size:
+                return b""
+            size *= 8
+
+
+def _line(key: bytes, record: Mapping[str, Any]) -> bytes:
+    rest = json.dumps(record, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode("utf-8", "replace")[1:]
+    checksum = zlib.crc32(rest, zlib.crc32(key))
+    return b'{"key":"%s","sum":"%08x",%s\n' % (key.hex().encode(), checksum, rest)
+
+
+def _sound(line: bytes | memoryview) -> bool:
+    """Whether a line is as it was written. The checksum (CRC-32) covers the key and all that follows the sum."""
+    try:
+        key = bytes.fromhex(bytes(line[_KEY_AT : _KEY_AT + 32]).decode("ascii"))
+        expected = int(bytes(line[_SUM_AT : _SUM_AT + 8]), 16)
+    except ValueError:
+        return False
+    return zlib.crc32(line[_REST_AT:-1], zlib.crc32(key)) == expected
+
+
+def _plain(answer: Answer) -> dict[str, Any]:
+    record: dict[str, Any] = {
+        "text": answer.text,
+        "finish": answer.finish,
+        "in": answer.tokens_in,
+        "out": answer.tokens_out,
+        "model": answer.model,
+    }
+    if answer.logprobs is not None:
+        record["logprobs"] = [[t.text, t.logprob, [list(pair) for pair in t.top]] for t in answer.logprobs]
+    if answer.scores is not None:
+        record["scores"] = list(answer.scores)
+        record["way"] = answer.way
+    return record
+
+
+def _answer(record: Mapping[str, Any]) -> Answer:
+    tokens = record.get("logprobs")
+    scores = record.get("scores")
+    return Answer(
+        text=record["text"],
+        finish=record["finish"],
+        tokens_in=record["in"],
+        tokens_out=record["out"],
+        logprobs=None if tokens is None else tuple(Token(t, p, tuple((a, b) for a, b in top)) for t, p, top in tokens),
+        model=record["model"],
+        key=record["key"],
+        cached=True,
+        scores=None if scores is None else tuple(scores),
+        way=record.get("way"),
+    )
+
+
+def _read_failures(folder: Path) -> Iterator[tuple[bytes, Failure]]:
+    for path in sorted(folder.glob("failures-[0-9][0-9][0-9][0-9].jsonl")):
+        with path.open("rb") as file:
+            for line in file:
+                try:
+                    record = json.loads(line)
+                    key = bytes.fromhex(record["key"])
+                except (ValueError, KeyError):
+                    continue  # Torn: it is only a failure less.
+                yield key, Failure(cast("FailureKind", record["kind"]), record["message"], record["attempts"])
+
+
+def _mend(descriptor: int) -> None:
+    """Cut off what stands behind the last line end: a line that was being written when its process died."""
+    size = end = os.fstat(descriptor).st_size
+    while end > 0:
+        start = max(0, end - CHUNK)
+        at = os.pread(descriptor, end - start, start).rfind(b"\n")
+        if at >= 0:
+            end = start + at + 1
+            break
+        end = start
+    if end < size:
+        os.ftruncate(descriptor, end)
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def _sync(descriptor: int) -> None:
+    # Only the data and the size matter, not the times.
+    getattr(os, "fdatasync", os.fsync)(descriptor)
+
+
+def _sync_folder(folder: Path) -> None:
+    if sys.platform != "win32":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _try_lock(descriptor: int) -> bool:
+    """Lock a file until it is closed or its process ends; False where another holds it."""
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+__all__ = ["Ledger", "LedgerError"]
