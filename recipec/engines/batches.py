@@ -8,10 +8,13 @@ waits without the lock. Only rows that reach the call are sent, so SQL guards ar
 from __future__ import annotations
 
 import atexit
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from queue import Empty, SimpleQueue
 from threading import Lock
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from recipec.api import KERNELS, DataError, Kernel
@@ -30,6 +33,18 @@ def load(target: str) -> Callable[..., Any]:
     return function
 
 
+@contextmanager
+def without_main() -> Iterator[None]:
+    """While a process is started: no main program. A worker needs nothing of the one that uses recipec, but Python would
+    import it there, so that a script without ``if __name__ == "__main__"`` would run again in every worker."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
 class Worker:
     """A process that runs kernels on request."""
 
@@ -39,7 +54,8 @@ class Worker:
         context = multiprocessing.get_context("forkserver")
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=serve, args=(theirs,), daemon=True)
-        self.process.start()
+        with without_main():
+            self.process.start()
         theirs.close()
 
     def send(self, target: str, given: tuple[str, ...], batch: pa.RecordBatch) -> None:
