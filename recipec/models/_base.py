@@ -56,8 +56,10 @@ class Provider(ABC):
     name: ClassVar[str]
     version: ClassVar[int] = 1
 
-    def __init__(self, params: Any) -> None:
+    def __init__(self, params: Any, folder: Path = Path()) -> None:
         self.params = params
+        self.folder = folder
+        """The recipe's: paths of local models are relative to it."""
 
     @abstractmethod
     def facts(self, settings: ModelSettings) -> ModelFacts:

@@ -61,7 +61,7 @@ class Model(Kind):
         called = Converter(bind, None).try_inner(bind.node.reader, PROVIDERS)
         if called is None or settings is None:
             return None
-        provider: Provider = called.cls(called.params)
+        provider: Provider = called.cls(called.params, bind.names.source.folder)
         files: list[SourceFile] = []
         for name in provider.files():
             path = (bind.names.source.folder / name).resolve()

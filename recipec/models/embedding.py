@@ -1,0 +1,63 @@
+"""``embedding``: a model that turns texts into vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+from recipec.api import Field, Json, ModelFacts, Secret, Settings, provider
+from recipec.models._base import ModelSettings, Opening, Provider
+from recipec.models.openai import plain_url, revealed
+
+if TYPE_CHECKING:
+    from recipec.models._base import Model
+
+
+class EmbeddingParams(Settings):
+    path: str
+    base_url: str | Secret | None = None
+    api_key: Secret | None = None
+    max_length: int = Field(256, ge=8)
+    batch_tokens: int = Field(16384, ge=64)
+    prefix: str = ""
+
+
+@provider("embedding")
+class Embedding(Provider):
+    """Vectors of texts: from a local folder, or with ``base_url`` from a server with the OpenAI protocol.
+
+    ```recipe
+    model minilm = embedding("models/minilm")
+    ```
+
+    A local folder holds a transformer as ``save_pretrained`` or sentence-transformers writes it; the vector is the mean of the last
+    layer over the tokens (or its first token, where the folder's pooling says so), and has length 1. Texts longer than ``max_length``
+    tokens are cut. ``prefix`` stands before each text, for models that were trained so (``"query: "``).
+    """
+
+    Params = EmbeddingParams
+    params: EmbeddingParams
+
+    def files(self) -> Sequence[str]:
+        return () if self.params.base_url is not None else (self.params.path,)
+
+    def facts(self, settings: ModelSettings) -> ModelFacts:
+        served = self.params.base_url is not None
+        return ModelFacts(provider="embedding", name=self.params.path, does=frozenset({"embed"}), external=served, priced=not served)
+
+    def meaning(self) -> Mapping[str, Json]:
+        given = self.params
+        url = revealed(given.base_url)
+        place = blake2b(plain_url(url).encode(), digest_size=8).hexdigest() if url else None
+        named = {"model": given.path, "base_url": place} if given.base_url is not None else {}
+        return {**named, "max_length": given.max_length, "prefix": given.prefix}
+
+    def open(self, opening: Opening) -> Model:
+        if self.params.base_url is not None:
+            from recipec.models.vectors import ServedEmbedding
+
+            return ServedEmbedding(self.params, opening, self.facts(opening.settings))
+        from recipec.models.local import LocalEmbedding
+
+        return LocalEmbedding(self.params, opening, self.facts(opening.settings))

@@ -1,0 +1,274 @@
+"""Models in this process, through transformers and torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from recipec.api import DataError, Json, ModelFacts
+from recipec.models._base import Model, Opening
+from recipec.models.requests import Answer, Failure, Request
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from recipec.models.embedding import EmbeddingParams
+    from recipec.models.transformers import TransformersParams
+
+    Matrix = np.ndarray[Any, Any]
+
+EXTRA = "pip install 'recipec[train]'"
+
+
+@contextmanager
+def loading(what: str) -> Iterator[None]:
+    """What goes wrong while a model is loaded, as a message for people; the libraries' own chatter is kept down."""
+    try:
+        import transformers
+    except ImportError as error:
+        raise DataError(f"{what} needs transformers and torch: {error.name} is not installed", EXTRA) from None
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    try:
+        yield
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
+        said = str(error).strip().splitlines()
+        raise DataError(
+            f"{what} cannot be loaded: {said[0] if said else type(error).__name__}",
+            "the folder must hold config.json, weights and tokenizer",
+        ) from None
+
+
+def device() -> str:
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
+    """Places in batches of similar length, the longest first, so that no batch has more than ``budget`` tokens with its padding."""
+    order = sorted(range(len(lengths)), key=lambda i: (-lengths[i], i))
+    out: list[list[int]] = []
+    for place in order:
+        if out and (len(out[-1]) + 1) * max(1, lengths[out[-1][0]]) <= budget:
+            out[-1].append(place)
+        else:
+            out.append([place])
+    return out
+
+
+class LocalEmbedding(Model):
+    """A transformer whose last layer, pooled, is a text's vector."""
+
+    def __init__(self, params: EmbeddingParams, opening: Opening, facts: ModelFacts) -> None:
+        self.name, self.facts, self.params = opening.name, facts, params
+        folder = (opening.base / params.path).resolve()
+        with loading(f"`{opening.name}`"):
+            from transformers import AutoModel, AutoTokenizer
+
+            self.tokenizer: Any = AutoTokenizer.from_pretrained(str(folder))
+            self.model: Any = AutoModel.from_pretrained(str(folder)).eval().to(device())
+        self.first = pooling(folder) == "cls"
+        self.longest = min(params.max_length, int(getattr(self.model.config, "max_position_embeddings", params.max_length)))
+
+    def embed(self, texts: Sequence[str], progress: Callable[[int], None] = lambda done: None) -> Matrix:
+        import numpy as np
+        import torch
+
+        if not texts:
+            return np.zeros((0, int(self.model.config.hidden_size)), np.float32)
+        # Equal texts are embedded once.
+        distinct = list(dict.fromkeys(texts))
+        ids = self.tokenizer([self.params.prefix + t for t in distinct], truncation=True, max_length=self.longest)["input_ids"]
+        out = np.zeros((len(distinct), int(self.model.config.hidden_size)), np.float32)
+        done = 0
+        for part in batches([len(i) for i in ids], self.params.batch_tokens):
+            given = self.tokenizer.pad({"input_ids": [ids[i] for i in part]}, return_tensors="pt").to(self.model.device)
+            with torch.inference_mode():
+                layer = self.model(**given).last_hidden_state
+                mask = given["attention_mask"].unsqueeze(-1).to(layer.dtype)
+                pooled = layer[:, 0] if self.first else (layer * mask).sum(1) / mask.sum(1).clamp(min=1e-9)
+                out[part] = torch.nn.functional.normalize(pooled.float(), dim=1).cpu().numpy()
+            done += len(part)
+            progress(done)
+        place = {t: i for i, t in enumerate(distinct)}
+        return out[[place[t] for t in texts]]
+
+
+def pooling(folder: Path) -> str:
+    """``cls`` where a sentence-transformers folder says so, else ``mean``."""
+    try:
+        told = json.loads((folder / "1_Pooling" / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return "mean"
+    return "cls" if told.get("pooling_mode_cls_token") else "mean"
+
+
+class LocalModel(Model):
+    """A causal model, a classifier or a tagger from a folder."""
+
+    def __init__(self, params: TransformersParams, opening: Opening, facts: ModelFacts) -> None:
+        self.name, self.params, self.facts = opening.name, params, facts
+        folder = str((opening.base / params.path).resolve())
+        with loading(f"`{opening.name}`"):
+            import torch
+            import transformers
+
+            self.tokenizer: Any = transformers.AutoTokenizer.from_pretrained(folder)
+            kind = {
+                "complete": transformers.AutoModelForCausalLM, "classify": transformers.AutoModelForSequenceClassification,
+                "tag": transformers.AutoModelForTokenClassification, "fill": transformers.AutoModelForMaskedLM,
+            }  # fmt: skip
+            auto = next((kind[w] for w in ("complete", "classify", "tag", "fill") if w in facts.does), transformers.AutoModel)
+            types = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+            dtype = types.get(params.precision, torch.bfloat16 if device() == "cuda" else torch.float32)
+            self.model: Any = auto.from_pretrained(folder, dtype=dtype).eval().to(device())
+        if self.tokenizer.pad_token is None:
+            self.tokenizer.pad_token = self.tokenizer.eos_token or self.tokenizer.unk_token
+        self.longest = int(getattr(self.model.config, "max_position_embeddings", None) or 1 << 20)
+        self.calls = 0
+
+    def spent(self) -> dict[str, Json]:
+        return {"calls": self.calls, "usd": 0.0}
+
+    # Text
+
+    def ids(self, request: Request) -> list[int]:
+        """The tokens of a request's prompt."""
+        if request.messages is not None:
+            if not getattr(self.tokenizer, "chat_template", None):
+                raise DataError(
+                    f"`{self.name}` has no chat template, and the template has roles",
+                    'use a template without roles: template ask(text) """..."""',
+                )
+            chat = [{"role": m.role, "content": m.content} for m in request.messages]
+            made = self.tokenizer.apply_chat_template(chat, add_generation_prompt=True, tokenize=True, return_dict=True)
+            return list(made["input_ids"])
+        return list(self.tokenizer(request.prompt or "", add_special_tokens=True)["input_ids"]) or [self.start()]
+
+    def start(self) -> int:
+        """A token to begin with, for an empty prompt."""
+        found = self.tokenizer.bos_token_id
+        return int(found if found is not None else self.tokenizer.eos_token_id or 0)
+
+    def answers(
+        self, requests: Iterable[Request], *, schema: Json | None = None, progress: Callable[[int], None] = lambda done: None
+    ) -> Iterator[tuple[str, Answer | Failure]]:
+        import torch
+
+        if "complete" not in self.facts.does:
+            raise self.cannot("complete prompts")
+        asked = list(requests)
+        prompts = [self.ids(r) for r in asked]
+        done, given = 0, self.params
+        self.tokenizer.padding_side = "left"
+        room = self.longest - given.max_tokens
+        for part in batches([len(p) + given.max_tokens for p in prompts], given.batch_tokens):
+            fit = [i for i in part if len(prompts[i]) <= room]
+            for i in part:
+                if i not in fit:
+                    yield (
+                        asked[i].id,
+                        Failure("refused", f"the prompt has {len(prompts[i]):,} tokens; there is room for {max(room, 0):,}", 1),
+                    )
+            if not fit:
+                continue
+            batch = self.tokenizer.pad({"input_ids": [prompts[i] for i in fit]}, return_tensors="pt").to(self.model.device)
+            options: dict[str, Any] = {
+                "do_sample": given.temperature > 0,
+                "max_new_tokens": given.max_tokens,
+                "pad_token_id": self.tokenizer.pad_token_id,
+            }
+            if given.temperature > 0:
+                options["temperature"] = given.temperature
+                torch.manual_seed(given.seed + 1_000_003 * asked[fit[0]].sample)
+            with torch.inference_mode():
+                made = self.model.generate(**batch, **options)
+            width = batch["input_ids"].shape[1]
+            for i, row in zip(fit, made[:, width:].tolist(), strict=True):
+                stops = [n for n, token in enumerate(row) if token == self.tokenizer.eos_token_id]
+                cut = row[: stops[0]] if stops else row
+                text = self.tokenizer.decode(cut, skip_special_tokens=True)
+                finish = "stop" if stops else "length"
+                self.calls += 1
+                yield asked[i].id, Answer(text, finish, len(prompts[i]), len(cut), None, given.path, "")
+            done += len(part)
+            progress(done)
+
+    def scores(
+        self, requests: Iterable[Request], choices: Sequence[str], *, progress: Callable[[int], None] = lambda done: None
+    ) -> Iterator[tuple[str, list[float] | Failure | None]]:
+        if "score" not in self.facts.does:
+            raise self.cannot("score given answers")
+        asked = list(requests)
+        rows: list[tuple[int, int, list[int], int]] = []
+        out: list[list[float]] = [[0.0] * len(choices) for _ in asked]
+        failed: dict[int, Failure] = {}
+        for i, request in enumerate(asked):
+            prompt = self.ids(request)
+            for j, choice in enumerate(choices):
+                whole, begin = self.joined(request, prompt, choice)
+                if len(whole) > self.longest:
+                    failed[i] = Failure("refused", f"prompt and answer have {len(whole):,} tokens; the model takes {self.longest:,}", 1)
+                rows.append((i, j, whole, begin))
+        rows = [r for r in rows if r[0] not in failed]
+        done = 0
+        for part in batches([len(r[2]) for r in rows], self.params.batch_tokens):
+            for place, value in zip(part, self.logprobs([rows[p] for p in part]), strict=True):
+                out[rows[place][0]][rows[place][1]] = value
+            done += len(part)
+            progress(done // len(choices))
+        self.calls += len(asked)
+        for i, request in enumerate(asked):
+            yield request.id, failed.get(i, out[i])
+
+    def joined(self, request: Request, prompt: list[int], choice: str) -> tuple[list[int], int]:
+        """The tokens of prompt and choice together, and where the choice's begin: the first token that differs from the prompt's own,
+        since a tokenizer may join the two where they meet."""
+        if request.messages is None:
+            whole = list(self.tokenizer((request.prompt or "") + choice, add_special_tokens=True)["input_ids"])
+            end = self.tokenizer.eos_token_id
+            if whole and prompt and whole[-1] == prompt[-1] == end and len(whole) > 1:
+                whole = whole[:-1]
+            shared = 0
+            while shared < min(len(prompt), len(whole)) and prompt[shared] == whole[shared]:
+                shared += 1
+            return whole, max(1, min(shared, len(whole) - 1))
+        own = list(self.tokenizer(choice, add_special_tokens=False)["input_ids"])
+        return prompt + own, len(prompt)
+
+    def logprobs(self, rows: Sequence[tuple[int, int, list[int], int]]) -> list[float]:
+        """The summed log-probability, in nats, of each row's tokens from where its choice begins."""
+        import torch
+
+        self.tokenizer.padding_side = "right"
+        batch = self.tokenizer.pad({"input_ids": [r[2] for r in rows]}, return_tensors="pt").to(self.model.device)
+        with torch.inference_mode():
+            logits = self.model(**{k: v for k, v in batch.items() if k != "token_type_ids"}).logits.float()
+            found = torch.log_softmax(logits[:, :-1], -1).gather(-1, batch["input_ids"][:, 1:].unsqueeze(-1)).squeeze(-1)
+        return [float(found[n, begin - 1 : len(whole) - 1].double().sum()) for n, (_, _, whole, begin) in enumerate(rows)]
+
+    # Classes and tags
+
+    def classify(self, texts: Sequence[str], progress: Callable[[int], None] = lambda done: None) -> tuple[tuple[str, ...], Matrix]:
+        import numpy as np
+        import torch
+
+        if "classify" not in self.facts.does:
+            raise self.cannot("classify texts")
+        names = self.model.config.id2label
+        classes = tuple(str(names[i]) for i in range(len(names)))
+        out = np.zeros((len(texts), len(classes)), np.float64)
+        ids = self.tokenizer(list(texts), truncation=True, max_length=min(self.longest, 512))["input_ids"] if texts else []
+        done = 0
+        for part in batches([len(i) for i in ids], self.params.batch_tokens):
+            batch = self.tokenizer.pad({"input_ids": [ids[i] for i in part]}, return_tensors="pt").to(self.model.device)
+            with torch.inference_mode():
+                out[part] = torch.softmax(self.model(**batch).logits.double(), -1).cpu().numpy()
+            done += len(part)
+            progress(done)
+        self.calls += len(texts)
+        return classes, out
