@@ -18,6 +18,7 @@ class EmParams(Settings):
     tolerance: float = Field(1e-5, ge=0)
     prior: list[float] | None = None
     smoothing: float = Field(0.01, ge=0, le=1000)
+    abstain: Literal["auto", "missing"] = "auto"
     gold: Literal["fix", "ignore"] = "fix"
     ties: Ties = "abstain"
 
@@ -28,7 +29,11 @@ class DawidSkene(Combiner):
 
     Each voter has a table: how often it votes for each class on rows that are truly of a class. The tables, the classes' shares and
     the labels are found together by expectation and maximisation (A. P. Dawid and A. M. Skene, Applied Statistics 28, 1979),
-    starting from the shares of votes. An abstention says nothing of the row. The confidence is the class's probability.
+    starting from the shares of votes. The confidence is the class's probability.
+
+    An abstention says nothing of the row, except that of a voter that only ever votes for one class, such as most ``when`` rules: of its
+    votes alone nothing can be learned, so it is judged by how often it votes on rows of each class. ``abstain: missing`` takes
+    every abstention as saying nothing.
 
     ``iterations`` at most (100), stopping when the mean log-likelihood of a row rises by less than ``tolerance`` (0.00001).
     ``prior`` holds the classes' shares, in the order of ``classes``, where they are known; else they are learned. ``smoothing`` (0.01 votes)
@@ -52,6 +57,13 @@ class DawidSkene(Combiner):
 
         p: EmParams = self.params
         return dawid_skene(
-            found, classes, iterations=p.iterations, tolerance=p.tolerance, smoothing=p.smoothing, ties=p.ties, gold=p.gold == "fix",
+            found,
+            classes,
+            iterations=p.iterations,
+            tolerance=p.tolerance,
+            smoothing=p.smoothing,
+            silence=p.abstain == "auto",
+            ties=p.ties,
+            gold=p.gold == "fix",
             prior=p.prior or prior,
-        )  # fmt: skip
+        )

@@ -35,6 +35,13 @@ class OneCoin(Combiner):
 
         p: EmParams = self.params
         return one_coin_model(
-            found, classes, iterations=p.iterations, tolerance=p.tolerance, smoothing=p.smoothing, ties=p.ties, gold=p.gold == "fix",
+            found,
+            classes,
+            iterations=p.iterations,
+            tolerance=p.tolerance,
+            smoothing=p.smoothing,
+            silence=p.abstain == "auto",
+            ties=p.ties,
+            gold=p.gold == "fix",
             prior=p.prior or prior,
-        )  # fmt: skip
+        )

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from recipec.api import literal, quote
 from recipec.labels.agreement import Agreement, Pairable
 from recipec.labels.combined import Ties
-from recipec.labels.em import LEAST, full, one_coin, posterior
+from recipec.labels.em import LEAST, Model, posterior
 from recipec.labels.patterns import TIE, Floats, Votes
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def combine(
         mass = (q * use).sum(axis=1) + (smoothing if method != "majority" else 0.0)
         return mass / mass.sum() if mass.sum() > 0 else np.full(classes, 1 / classes)
 
-    maximise = one_coin(smoothing) if method == "one_coin" else full(smoothing if method == "dawid_skene" else 0.0)
+    maximise = Model(0.0 if method == "majority" else smoothing, pooled=method == "one_coin").tables
     done, converged, likelihood = 0, True, None
     if method != "majority" and rows:
         before, converged = -np.inf, False

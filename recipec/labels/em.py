@@ -3,6 +3,10 @@
 A. P. Dawid and A. M. Skene, "Maximum likelihood estimation of observer error-rates using the EM algorithm", Applied
 Statistics 28 (1979). An abstention is a missing observation: it says nothing of the row's class.
 
+That leaves nothing to be learned of a rule that only ever votes for one class: whatever the truth, all its votes are for that
+class. For such voters, and only for them, abstaining is the other answer that they give: the rule is judged by how often it
+fires on rows of each class (a latent class model, as in the same paper). Otherwise rules would get the prior as their labels.
+
 Each pattern weighs as many rows as have it, so the result is that of EM on the rows. Voters are taken in groups whose
 joint votes have at most 4,096 values: the log-likelihood of a group's votes is then one look-up and the counts of the maximisation one
 histogram, instead of one for each voter. No matrix product is used: their sums depend on the number of threads.
@@ -10,7 +14,6 @@ histogram, instead of one for each voter. No matrix product is used: their sums 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,6 +24,8 @@ from recipec.labels.patterns import Floats, Patterns, blank
 
 LEAST: Final = 1e-10
 """No probability is taken to be smaller: one row must not make a class impossible for ever."""
+NEVER: Final = -700.0
+"""The log of the share of a class that no row can be of; exp of it is still above zero."""
 _JOINT: Final = 4096
 
 
@@ -33,6 +38,8 @@ class Fitted:
     prior: Floats
     counts: Floats
     """Expected votes [m, t, v] under the last probabilities."""
+    silence: tuple[int, ...]
+    """The voters whose abstentions count."""
     iterations: int
     converged: bool
     likelihood: float | None
@@ -57,14 +64,13 @@ class Coded:
                 self.codes[g, block] = code
 
     def tables(self, values: Floats) -> list[Floats]:
-        """For each group, [K, codes]: the sum over its voters of ``values[j, t, v]``, an abstention giving 0."""
+        """For each group, [K, codes]: the sum over its voters of ``values[j, t, v]``, where ``v`` is 0 for an abstention, else the vote + 1."""
         out = []
         for group in self.groups:
             table = np.zeros((self.classes, 1))
             for j in group:
-                own = np.concatenate([np.zeros((self.classes, 1)), values[j]], axis=1)
                 # A later voter's vote is a higher digit of the code.
-                table = (own[:, :, None] + table[:, None, :]).reshape(self.classes, -1)
+                table = (values[j][:, :, None] + table[:, None, :]).reshape(self.classes, -1)
             out.append(table)
         return out
 
@@ -88,75 +94,126 @@ class Coded:
                 table[t] += np.bincount(code, weights=weights[t], minlength=table.shape[1])
 
     def by_voter(self, histogram: list[Floats]) -> Floats:
-        """Counts [m, t, v] from the groups' histograms."""
-        out = np.zeros((self.voters, self.classes, self.classes))
+        """Counts [m, t, v] from the groups' histograms, ``v`` being 0 for an abstention, else the vote + 1."""
+        out = np.zeros((self.voters, self.classes, self.classes + 1))
         base = self.classes + 1
         for group, table in zip(self.groups, histogram, strict=True):
             cube = table.reshape(self.classes, *[base] * len(group))
             for i, j in enumerate(group):
                 axis = len(group) - i
-                out[j] = cube.sum(axis=tuple(a for a in range(1, len(group) + 1) if a != axis))[:, 1:]
+                out[j] = cube.sum(axis=tuple(a for a in range(1, len(group) + 1) if a != axis))
         return out
 
 
-Maximise = Callable[[Floats], Floats]
-"""From counts [m, t, v] to theta [m, t, v]."""
+@dataclass(frozen=True)
+class Model:
+    """How votes depend on the class. ``pooled`` is the one-coin model: a voter is right equally often whatever the class, and errs
+    evenly; else every voter has a table of its own. ``smoothing`` is added to every count of a table."""
+
+    smoothing: float = 0.0
+    pooled: bool = False
+
+    def tables(self, counts: Floats) -> Floats:
+        """theta [m, t, v] from counts [m, t, v] of votes; even where nothing is known."""
+        classes = counts.shape[1]
+        if not self.pooled:
+            return shares(counts + self.smoothing)
+        right = np.einsum("jtt->j", counts) + self.smoothing
+        whole = counts.sum(axis=(1, 2)) + self.smoothing * classes
+        accuracy = np.where(whole > 0, right / np.where(whole > 0, whole, 1), 1 / classes)
+        theta = np.repeat(((1 - accuracy) / max(classes - 1, 1))[:, None, None], classes, axis=1).repeat(classes, axis=2)
+        theta[:, np.arange(classes), np.arange(classes)] = accuracy[:, None]
+        return theta
+
+    def firing(self, counts: Floats) -> Floats:
+        """theta [n, t, 0 or vote + 1] of voters for one class only, whose abstentions are counted too."""
+        classes = counts.shape[1]
+        if self.pooled:
+            pooled = np.empty_like(counts)
+            for j, table in enumerate(counts):
+                own = int(table[:, 1:].sum(axis=0).argmax())
+                others = np.arange(classes) != own
+                pooled[j, own], pooled[j, others] = table[own], table[others].sum(axis=0)
+            counts = pooled
+        # The votes that it never casts are not smoothed: it cannot cast them.
+        cast = counts.sum(axis=1, keepdims=True) > 0
+        cast[:, :, 0] = True
+        return shares(counts + self.smoothing * cast)
+
+
+def shares(counts: Floats) -> Floats:
+    """Counts as shares along the last axis; even where there are none."""
+    whole = counts.sum(axis=2, keepdims=True)
+    return np.where(whole > 0, counts / np.where(whole > 0, whole, 1), 1 / counts.shape[2])
 
 
 def em(
     found: Patterns,
-    maximise: Maximise,
+    model: Model,
     *,
     iterations: int = 100,
     tolerance: float = 1e-5,
     prior: Floats | None = None,
-    smoothing: float = 0.0,
+    silence: bool = True,
 ) -> Fitted:
     """Run EM from the shares of votes. ``prior`` holds the classes' shares still; else they are learned.
 
     Stops when the mean log-likelihood of a row rises by less than ``tolerance``. Rows of known class count as that class
-    throughout. Rows nobody votes on are left out and get the prior.
+    throughout. Rows nobody votes on get the prior. A class that nobody votes for, and that no known row has, is no row's. ``silence``
+    lets the abstentions of voters for one class count (see above).
     """
     classes, m = found.classes, len(found.voters)
-    coded = Coded(found)
-    weight = np.where(found.voted > 0, found.counts, 0)
+    coded, tally = Coded(found), found.tally
+    quiet = np.flatnonzero((tally > 0).sum(axis=1) == 1) if silence and classes > 1 else np.zeros(0, np.int64)
+    weight = found.counts if len(quiet) else np.where(found.voted > 0, found.counts, 0)
     fixed_counts, fixed_classes = coded.histogram(), np.zeros(classes)
     if found.gold is not None and found.gold.total:
         gold = found.gold
-        weight = np.where(found.voted > 0, found.counts - gold.by_pattern(len(found)), 0)
+        weight = np.maximum(weight - gold.by_pattern(len(found)), 0)
         one_hot = np.zeros((classes, len(gold.rows)))
         one_hot[gold.label, np.arange(len(gold.rows))] = gold.rows
         coded.add(fixed_counts, one_hot, gold.pattern)
         fixed_classes = one_hot.sum(axis=1)
     fixed = coded.by_voter(fixed_counts)
     rows = float(weight.sum()) + float(fixed_classes.sum())
+    possible = (tally.sum(axis=0) > 0) | (fixed_classes > 0)
+    if not possible.any():
+        possible[:] = True
 
-    def shares(mass: Floats) -> Floats:
-        if prior is not None:
-            return prior
+    def shared(mass: Floats) -> Floats:
         # A little of every class, as of every vote: a class must be able to come back.
-        mass = mass + smoothing
-        return mass / mass.sum() if mass.sum() > 0 else np.full(classes, 1 / classes)
+        mass = np.where(possible, mass + model.smoothing if prior is None else prior, 0)
+        if not mass.sum() > 0:
+            mass = possible.astype(np.float64)
+        return mass / mass.sum()
 
     def maximised(histogram: list[Floats], mass: Floats) -> tuple[Floats, Floats, Floats]:
         counts = coded.by_voter(histogram) + fixed
-        return counts, maximise(counts), shares(mass + fixed_classes)
+        theta = np.concatenate([np.ones((m, classes, 1)), model.tables(counts[:, :, 1:])], axis=2)
+        theta[quiet] = model.firing(counts[quiet])
+        return counts, theta, shared(mass + fixed_classes)
+
+    def logs(theta: Floats, share: Floats) -> tuple[Floats, Floats]:
+        return np.log(np.maximum(theta, LEAST)), np.where(possible, np.log(np.maximum(share, LEAST)), NEVER)
 
     histogram, mass = coded.histogram(), np.zeros(classes)
-    said = coded.tables(np.broadcast_to(np.eye(classes), (m, classes, classes)))
+    said = np.zeros((m, classes, classes + 1))
+    said[:, np.arange(classes), np.arange(classes) + 1] = 1
+    said_tables = coded.tables(said)
     for block in found.blocks():
-        votes = coded.look_up(said, block)
-        q = votes * (weight[block] / np.maximum(votes.sum(axis=0), 1))
+        votes = coded.look_up(said_tables, block)
+        votes[:, found.voted[block] == 0] = possible[:, None]
+        q = votes * (weight[block] / votes.sum(axis=0))
         coded.add(histogram, q, block)
         mass += q.sum(axis=1)
     counts, theta, share = maximised(histogram, mass)
 
     before, likelihood, done, converged = -np.inf, 0.0, 0, rows == 0
     while done < iterations and not converged:
-        logs = np.log(np.maximum(theta, LEAST))
-        tables, log_share = coded.tables(logs), np.log(np.maximum(share, LEAST))
+        log_theta, log_share = logs(theta, share)
+        tables = coded.tables(log_theta)
         # Rows of known class: their votes given the class.
-        likelihood = float((fixed * logs).sum() + (fixed_classes * log_share).sum())
+        likelihood = float((fixed * log_theta).sum() + (fixed_classes * log_share).sum())
         histogram, mass = coded.histogram(), np.zeros(classes)
         for block in found.blocks():
             q, log_row = posterior(coded.look_up(tables, block), log_share)
@@ -170,14 +227,15 @@ def em(
         converged = abs(likelihood - before) < tolerance
         before = likelihood
     probabilities = blank((len(found), classes), np.float64, found.folder)
-    tables, log_share = coded.tables(np.log(np.maximum(theta, LEAST))), np.log(np.maximum(share, LEAST))
+    log_theta, log_share = logs(theta, share)
+    tables = coded.tables(log_theta)
     for block in found.blocks():
         q, _ = posterior(coded.look_up(tables, block), log_share)
+        q[:, found.voted[block] == 0] = share[:, None]
         probabilities[block] = q.T
-    silent = found.voted == 0
-    if silent.any():
-        probabilities[silent] = share
-    return Fitted(probabilities, theta, share, counts, done, converged, likelihood if rows else None)
+    return Fitted(
+        probabilities, shares(theta[:, :, 1:]), share, counts[:, :, 1:], tuple(quiet.tolist()), done, converged, likelihood if rows else None
+    )  # fmt: skip
 
 
 def posterior(log_votes: Floats, log_share: Floats) -> tuple[Floats, Floats]:
@@ -189,29 +247,3 @@ def posterior(log_votes: Floats, log_share: Floats) -> tuple[Floats, Floats]:
     whole = log_votes.sum(axis=0)
     log_votes /= whole
     return log_votes, best + np.log(whole)
-
-
-def full(smoothing: float) -> Maximise:
-    """Every voter has a table of its own: Dawid and Skene's model. ``smoothing`` is added to every cell."""
-
-    def maximise(counts: Floats) -> Floats:
-        cells = counts + smoothing
-        whole = cells.sum(axis=2, keepdims=True)
-        return np.where(whole > 0, cells / np.where(whole > 0, whole, 1), 1 / counts.shape[2])
-
-    return maximise
-
-
-def one_coin(smoothing: float) -> Maximise:
-    """Every voter is right equally often, whatever the class, and errs evenly."""
-
-    def maximise(counts: Floats) -> Floats:
-        classes = counts.shape[1]
-        right = np.einsum("jtt->j", counts) + smoothing
-        whole = counts.sum(axis=(1, 2)) + smoothing * classes
-        accuracy = np.where(whole > 0, right / np.where(whole > 0, whole, 1), 1 / classes)
-        theta = np.repeat(((1 - accuracy) / max(classes - 1, 1))[:, None, None], classes, axis=1).repeat(classes, axis=2)
-        theta[:, np.arange(classes), np.arange(classes)] = accuracy[:, None]
-        return theta
-
-    return maximise

@@ -89,20 +89,26 @@ def learn(
     mu = np.clip(mu, least, 1 - least)
     mu = matched(mu, prior, m)
     tables = mu.reshape(m, classes, classes)
-    probabilities = blank((len(found), classes), np.float64, found.folder)
-    logs, log_prior = np.log(tables), np.log(prior)
-    for block in found.blocks():
-        row = np.tile(log_prior, (block.stop - block.start, 1))
-        for j in range(m):
-            vote = found.votes[block, j].astype(np.intp)
-            row += np.where(vote[:, None] >= 0, logs[j][vote], 0)
-        row -= row.max(axis=1, keepdims=True)
-        np.exp(row, out=row)
-        probabilities[block] = row / row.sum(axis=1, keepdims=True)
+    probabilities = apply(found, tables, prior)
     covered = cast.reshape(m, classes).sum(axis=1)
     right = np.einsum("jyy,y->j", tables, prior)
     believed = tuple(float(np.clip(r / c, 1e-6, 1)) if c > 0 else None for r, c in zip(right, covered, strict=True))
     return Learned(probabilities, tables, prior, believed, done, converged, loss, tuple(notes))
+
+
+def apply(found: Patterns, mu: Floats, prior: Floats) -> Floats:
+    """The probabilities of patterns under a learned ``mu``; they may be of other rows than it was learned from."""
+    out: Floats = blank((len(found), found.classes), np.float64, found.folder)
+    logs, log_prior = np.log(mu), np.log(prior)
+    for block in found.blocks():
+        row = np.tile(log_prior, (block.stop - block.start, 1))
+        for j in range(len(found.voters)):
+            vote = found.votes[block, j].astype(np.intp)
+            row += np.where(vote[:, None] >= 0, logs[j][vote], 0)
+        row -= row.max(axis=1, keepdims=True)
+        np.exp(row, out=row)
+        out[block] = row / row.sum(axis=1, keepdims=True)
+    return out
 
 
 def descend(

@@ -8,21 +8,24 @@ from dataclasses import replace
 import numpy as np
 
 from recipec.labels.combined import Combined, Ties, accuracy_of, confusion_of, decide, expected, remarks
-from recipec.labels.em import Maximise, em, full, one_coin
+from recipec.labels.em import Model, em, shares
 from recipec.labels.label_model import learn
 from recipec.labels.patterns import Floats, Patterns
 from recipec.labels.simple import as_prior, finish
 
 
 def by_em(
-    name: str, found: Patterns, classes: Sequence[str], maximise: Maximise, *,
-    iterations: int, tolerance: float, smoothing: float, ties: Ties, gold: bool, prior: Sequence[float] | None,
+    name: str, found: Patterns, classes: Sequence[str], model: Model, *,
+    iterations: int, tolerance: float, silence: bool, ties: Ties, gold: bool, prior: Sequence[float] | None,
 ) -> Combined:  # fmt: skip
     """EM on the patterns, with the rows of known class fixed where ``gold`` says so."""
     seen = found if gold else found.without_gold()
-    fitted = em(seen, maximise, iterations=iterations, tolerance=tolerance, prior=as_prior(prior), smoothing=smoothing)
+    fitted = em(seen, model, iterations=iterations, tolerance=tolerance, prior=as_prior(prior), silence=silence)
     notes = remarks(found, classes)
     voting = int((found.tally.sum(axis=1) > 0).sum())
+    if fitted.silence and voting > 1:
+        who = ", ".join(found.voters[j] for j in fitted.silence)
+        notes.append(f"one class only is voted for by {who}: that they abstain counts, else nothing could be learned of them")
     if voting == 2:
         notes.append("two voters: which of them errs cannot be learned from their votes alone")
     if not fitted.converged:
@@ -31,34 +34,29 @@ def by_em(
     if lost:
         notes.append(f"no row is left for {', '.join(lost)}, though there are votes: compare with majority")
     return Combined(
-        name, fitted.probabilities, decide(found, fitted.probabilities, ties), accuracy_of(fitted.counts), _shown(fitted.theta), fitted.prior,
+        name, fitted.probabilities, decide(found, fitted.probabilities, ties), accuracy_of(fitted.counts), fitted.theta, fitted.prior,
         fitted.iterations, fitted.converged, fitted.likelihood, bool(gold and found.gold is not None and found.gold.total), tuple(notes),
     )  # fmt: skip
 
 
-def _shown(theta: Floats) -> Floats:
-    whole = theta.sum(axis=2, keepdims=True)
-    return np.where(whole > 0, theta / np.where(whole > 0, whole, 1), 1 / theta.shape[2])
-
-
 def dawid_skene(
     found: Patterns, classes: Sequence[str], *, iterations: int = 100, tolerance: float = 1e-5, smoothing: float = 0.01,
-    ties: Ties = "abstain", gold: bool = True, prior: Sequence[float] | None = None,
+    silence: bool = True, ties: Ties = "abstain", gold: bool = True, prior: Sequence[float] | None = None,
 ) -> Combined:  # fmt: skip
     """Dawid and Skene's model of observers, each with a table of its own; see :mod:`recipec.labels.em`."""
     return by_em(
-        "dawid_skene", found, classes, full(smoothing), iterations=iterations, tolerance=tolerance, smoothing=smoothing,
+        "dawid_skene", found, classes, Model(smoothing), iterations=iterations, tolerance=tolerance, silence=silence,
         ties=ties, gold=gold, prior=prior,
     )  # fmt: skip
 
 
 def one_coin_model(
     found: Patterns, classes: Sequence[str], *, iterations: int = 100, tolerance: float = 1e-5, smoothing: float = 0.01,
-    ties: Ties = "abstain", gold: bool = True, prior: Sequence[float] | None = None,
+    silence: bool = True, ties: Ties = "abstain", gold: bool = True, prior: Sequence[float] | None = None,
 ) -> Combined:  # fmt: skip
     """Dawid-Skene with one number a voter: how often it is right."""
     return by_em(
-        "one_coin", found, classes, one_coin(smoothing), iterations=iterations, tolerance=tolerance, smoothing=smoothing,
+        "one_coin", found, classes, Model(smoothing, pooled=True), iterations=iterations, tolerance=tolerance, silence=silence,
         ties=ties, gold=gold, prior=prior,
     )  # fmt: skip
 
@@ -77,6 +75,12 @@ def label_model(
             share = (found.gold.by_class(found.classes) + 1.0) / (found.gold.total + found.classes)
             if found.gold.total < 30:
                 notes.append(f"the classes' shares come from {found.gold.total} rows of gold only")
+    # A class that nobody votes for takes no part.
+    known = found.gold.by_class(found.classes) if found.gold is not None else np.zeros(found.classes)
+    possible = (found.tally.sum(axis=0) > 0) | (known > 0)
+    if possible.any() and not possible.all():
+        share = np.where(possible, share, 1e-12)
+        share = share / share.sum()
     voting = int((found.tally.sum(axis=1) > 0).sum())
     if voting < 3:
         if voting:
@@ -88,7 +92,7 @@ def label_model(
     notes += learned.notes
     theta = np.swapaxes(learned.mu, 1, 2)
     return Combined(
-        "label_model", learned.probabilities, decide(found, learned.probabilities, ties), learned.accuracy, _shown(theta), share,
+        "label_model", learned.probabilities, decide(found, learned.probabilities, ties), learned.accuracy, shares(theta), share,
         learned.epochs, learned.converged, None, False, tuple(notes),
     )  # fmt: skip
 
