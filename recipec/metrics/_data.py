@@ -269,7 +269,7 @@ def multilabel_data(
         p = np.asarray(probabilities, dtype=np.float64)
         if p.shape != y.shape:
             raise DataError(f"probabilities have the shape {p.shape}, not {len(gold)} rows of {len(classes)} classes")
-        bad = ~np.isfinite(p).all(axis=1)
+        bad: Bools = np.asarray(~np.isfinite(p).all(axis=1))
         if bad.any():
             notes = (*notes, f"{rows_of(int(bad.sum()))} with missing probabilities: left out of what needs them")
         p = np.where(bad[:, None], np.nan, p)[keep]
