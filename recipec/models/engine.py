@@ -99,7 +99,8 @@ class Engine:
     # From the caller's thread.
 
     def add(self, jobs: Sequence[Job]) -> None:
-        self._loop.call_soon_threadsafe(self._add, list(jobs))
+        with suppress(RuntimeError):  # The loop has ended on an error, which is among the results.
+            self._loop.call_soon_threadsafe(self._add, list(jobs))
 
     def stop(self, grace: float) -> None:
         """Send nothing more, wait up to ``grace`` seconds for what is under way, write it, and end."""

@@ -323,6 +323,8 @@ def _line(key: bytes, record: Mapping[str, Any]) -> bytes:
 
 def _sound(line: bytes | memoryview) -> bool:
     """Whether a line is as it was written. The checksum (CRC-32) covers the key and all that follows the sum."""
+    if line[:_KEY_AT] != b'{"key":"' or line[_KEY_AT + 32 : _SUM_AT] != b'","sum":"' or line[_SUM_AT + 8 : _REST_AT] != b'",':
+        return False
     try:
         key = bytes.fromhex(bytes(line[_KEY_AT : _KEY_AT + 32]).decode("ascii"))
         expected = int(bytes(line[_SUM_AT : _SUM_AT + 8]), 16)
