@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 from math import comb
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -240,7 +240,7 @@ def tables(distance: int, count: int) -> list[Choice]:
     while (BITS * (blocks - distance)) // blocks <= count.bit_length() and comb(blocks + 1, distance) <= _TABLES:
         blocks += 1
     bounds = [BITS * i // blocks for i in range(blocks + 1)]
-    cut = [(low, high - low) for low, high in zip(bounds[:-1], bounds[1:], strict=True)]
+    cut = [(low, high - low) for low, high in pairwise(bounds)]
     chosen = combinations(range(blocks), blocks - distance)
     return [Choice(tuple(cut[i] for i in c), tuple(cut[i] for i in range(blocks) if i not in c)) for c in chosen]
 

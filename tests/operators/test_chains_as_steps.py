@@ -32,7 +32,8 @@ STATEMENTS = st.one_of(
     CONDITIONS.map(lambda c: f"keep where {c}"),
     CONDITIONS.map(lambda c: f'drop where {c} as "gone"'),
     st.sampled_from([
-        "dedupe(a)", "dedupe(s, b)", "dedupe(b, keep: best(id))", "dedupe(s, keep: longest)", "sort(b, s)", "sort(a, descending: true)",
+        "dedupe(a)", "dedupe(s, b)", "dedupe(s, unit: line)", "dedupe(s, unit: paragraph, keep: best(a))", "dedupe(s, near: 95%, by: simhash)", "dedupe(s, near: 60%)",
+        "dedupe(b, keep: best(id))", "dedupe(s, keep: longest)", "sort(b, s)", "sort(a, descending: true)",
         "limit(20)", "limit(3)", "explode(l)", "sample(60%)", "sample(12)", "d = random()", "keep where random() < 0.7",
     ]),
 )  # fmt: skip

@@ -1,0 +1,124 @@
+"""``dedupe(text, near: 85%)``, ``by: simhash`` and ``meaning: 95%``: what a run does to find rows that are alike but not equal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from recipec.api import ColumnName, DataError, ModelRef, Rewrite, RunTools, Schema, quote
+from recipec.identity import derived_key
+from recipec.operators._sql import projection
+
+if TYPE_CHECKING:
+    from recipec.operators.dedupe import DedupeParams
+
+Find = Callable[[RunTools, str, str], Any]
+"""Writes the table of duplicates: given the tools, the query that yields ``_key``, ``_text``, ``_own``, ``_preferred``, and the table's name."""
+
+ORDER = "_own, _preferred"
+EMBEDDED = 4096
+"""Different texts sent to a model at a time."""
+
+
+def by_minhash(p: DedupeParams) -> Find:
+    def find(tools: RunTools, rows: str, out: str) -> None:
+        from recipec.fast.minhash import near_duplicates
+
+        near_duplicates(
+            tools.con, rows, text="_text", threshold=p.near or 1.0, by=p.by if p.by != "simhash" else "auto", ngram=p.ngram, order=ORDER,
+            out=out, scratch=tools.folder, progress=tools.progress,
+        )  # fmt: skip
+
+    return find
+
+
+def by_simhash(p: DedupeParams) -> Find:
+    def find(tools: RunTools, rows: str, out: str) -> None:
+        from recipec.fast.simhash import simhash_duplicates
+
+        simhash_duplicates(
+            tools.con, rows, text="_text", distance=bits_apart(p.near or 1.0), ngram=p.ngram, order=ORDER,
+            out=out, scratch=tools.folder, progress=tools.progress,
+        )  # fmt: skip
+
+    return find
+
+
+def by_meaning(p: DedupeParams, model: ModelRef) -> Find:
+    def find(tools: RunTools, rows: str, out: str) -> None:
+        from recipec.fast.semantic import semantic_duplicates
+
+        vectors = quote(tools.scratch + "vectors")
+        embed_texts(tools, rows, vectors, tools.model(model), lambda share: tools.progress(share / 2))
+        joined = (
+            f"SELECT r._key, r._own, r._preferred, v.vector FROM ({rows}) AS r LEFT JOIN {vectors} AS v ON md5_number(r._text) = v._text"
+        )
+        semantic_duplicates(
+            tools.con, joined, threshold=p.meaning or 1.0, order=ORDER, out=out, scratch=tools.folder,
+            progress=lambda share: tools.progress(0.5 + share / 2),
+        )  # fmt: skip
+        tools.con.execute(f"DROP TABLE {vectors}")
+
+    return find
+
+
+def bits_apart(near: float) -> int:
+    """How many of 64 bits may differ where the share of equal ones is at least ``near``."""
+    return int((1.0 - near) * 64 + 1e-9)
+
+
+def embed_texts(tools: RunTools, rows: str, out: str, model: Any, progress: Callable[[float], None]) -> None:
+    """Make the temporary table ``out``: the vector of every different text of ``rows`` that is not blank, by the text's digest.
+
+    Texts go to the model in one order, whatever the threads, so that its batches are the same in every run.
+    """
+    import numpy as np
+    import pyarrow as pa
+
+    con = tools.con
+    wanted = quote(tools.scratch + "texts")
+    con.execute(f"CREATE TEMP TABLE {out} (_text UHUGEINT, vector FLOAT[])")
+    different = f"SELECT md5_number(_text) AS _text, any_value(_text) AS text FROM ({rows}) WHERE trim(_text) <> '' GROUP BY 1"
+    con.execute(f"CREATE TEMP TABLE {wanted} AS SELECT row_number() OVER (ORDER BY _text) AS n, * FROM ({different})")
+    ((count,),) = con.execute(f"SELECT count(*) FROM {wanted}").fetchall()
+    for low in range(0, count, EMBEDDED):
+        part = f"FROM {wanted} WHERE n > {low} AND n <= {low + EMBEDDED}"
+        texts = [text for (text,) in con.execute(f"SELECT text {part} ORDER BY n").fetchall()]
+        found = np.ascontiguousarray(model.embed(texts, progress=lambda done, low=low: progress((low + done) / count)), np.float32)
+        if found.ndim != 2 or len(found) != len(texts):
+            raise DataError(f"the model `{model.name}` gave vectors of shape {found.shape} for {len(texts)} texts")
+        values = pa.FixedSizeListArray.from_arrays(pa.array(found.ravel()), found.shape[1])
+        con.register("_embedded", pa.table({"n": np.arange(low + 1, low + 1 + len(texts)), "vector": values}))
+        try:
+            con.execute(f"INSERT INTO {out} SELECT w._text, e.vector FROM _embedded AS e JOIN (SELECT n, _text {part}) AS w ON e.n = w.n")
+        finally:
+            con.unregister("_embedded")
+        progress(min((low + EMBEDDED) / count, 1.0))
+    con.execute(f"DROP TABLE {wanted}")
+
+
+def alike(schema: Schema, p: DedupeParams, column: ColumnName, preferred: str, find: Find, reason: str, told: Sequence[str]) -> Rewrite:
+    """The rewrite for a way of ``find``-ing duplicates. ``told`` is SQL over the duplicates ``d`` that says how alike a row is to which."""
+    across = [str(ref) for ref in p.across]
+
+    def prepare(tools: RunTools, table: str) -> None:
+        rows = [f"SELECT _key, {column.sql} AS _text, 1 AS _own, {preferred} AS _preferred FROM {table} WHERE _why IS NULL"]
+        for number, name in enumerate(across):
+            # Rows of another table come before all, under keys of their own: the tables may share rows.
+            key = derived_key("_key", "across", str(number))
+            rows.append(f"SELECT {key}, {column.sql}, 0, 0 FROM {tools.relations[name]}")
+        try:
+            find(tools, " UNION ALL ".join(rows), f"{tools.scratch}near")
+        except ValueError as error:
+            raise DataError(str(error)) from None
+
+    why = "CASE WHEN i._why IS NULL AND d._key IS NOT NULL THEN {why[0]} ELSE i._why END"
+    because = f"CASE WHEN i._why IS NULL AND d._key IS NOT NULL THEN {' || '.join(told)} || ', kept ' || d.kept ELSE i._because END"
+    listed = projection(schema, why=why, because=because, prefix="i.")
+    query = f"SELECT {listed} FROM {{input}} AS i LEFT JOIN {{scratch}}near AS d ON i._key = d._key"
+    return Rewrite(query, schema, (reason,), prepare=prepare)
+
+
+JACCARD = ("'near-duplicate of ' || d.neighbour", "' (Jaccard ' || format('{:.2f}', d.similarity) || ')'")
+SIMHASH = ("'near-duplicate of ' || d.neighbour", "' (SimHash ' || round(64 * d.similarity)::INT || ' of 64 bits)'")
+COSINE = ("'means the same as ' || d.neighbour", "' (cosine ' || format('{:.3f}', d.similarity) || ')'")
