@@ -93,7 +93,8 @@ class Ranked(Statistic):
     def weighted(self, weights: Ints) -> Floats:
         values, shares = [], []
         for truth, scores in zip(self.truth, self.scores, strict=True):
-            order = np.argsort(-scores, kind="stable")
+            # Equal scores are added up below, so that their order among each other says nothing.
+            order = np.argsort(scores)[::-1]
             ranked, true = scores[order], truth[order]
             starts = np.flatnonzero(np.concatenate(([True], ranked[1:] != ranked[:-1])))
             w = weights[:, order].astype(np.float64)
