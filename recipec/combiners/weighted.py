@@ -21,8 +21,6 @@ class WeightedParams(Settings):
     def not_negative(self) -> WeightedParams:
         if any(not 0 <= w < float("inf") for w in (self.weights or {}).values()):
             raise ValueError("a weight is 0 or more")
-        if self.weights and not any(self.weights.values()):
-            raise ValueError("one weight must be more than 0")
         return self
 
 
@@ -43,7 +41,10 @@ class Weighted(Combiner):
     def check(self, voters: Sequence[str], classes: Sequence[str], *, gold: bool) -> list[tuple[str, str]]:
         if self.params.weights is None and not gold:
             return [("`weighted` needs weights, or gold to find them from", "weighted(weights: {a_voter: 2}), or `gold:` a column")]
-        return wrong_weights(self.params.weights, voters)
+        weights = self.params.weights
+        if weights is not None and voters and not any(weights.get(v, 1.0) for v in voters):
+            return [("every voter has weight 0", "give one of them more: voters that are not named have weight 1")]
+        return wrong_weights(weights, voters)
 
     def fit(self, found: Patterns, classes: Sequence[str], *, prior: Sequence[float] | None = None) -> Combined:
         from recipec.labels.simple import weighted, weighted_by_gold

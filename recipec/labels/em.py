@@ -182,10 +182,11 @@ def em(
 
     def shared(mass: Floats) -> Floats:
         # A little of every class, as of every vote: a class must be able to come back.
-        mass = np.where(possible, mass + model.smoothing if prior is None else prior, 0)
+        mass = np.where(possible, mass + model.smoothing if prior is None else prior, 0.0)
         if not mass.sum() > 0:
             mass = possible.astype(np.float64)
-        return mass / mass.sum()
+        out: Floats = mass / mass.sum()
+        return out
 
     def maximised(histogram: list[Floats], mass: Floats) -> tuple[Floats, Floats, Floats]:
         counts = coded.by_voter(histogram) + fixed

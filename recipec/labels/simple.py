@@ -100,7 +100,7 @@ def first(found: Patterns, classes: Sequence[str], *, prior: Sequence[float] | N
     right, cast = accuracy_on_gold(found)
     sure = (right + 1) / (cast + found.classes) if cast.any() and found.classes > 1 else np.ones(len(right))
     # Less sure than chance would turn the label into another; the order says that it stands.
-    sure = np.where(cast > 0, np.maximum(sure, 1 / found.classes + 1e-6), 1.0)
+    sure = np.where(cast > 0, np.minimum(np.maximum(sure, 1 / found.classes + 1e-6), 1.0), 1.0)
     out = table(found)
     for block in found.blocks():
         votes = found.votes[block]
