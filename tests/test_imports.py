@@ -31,13 +31,13 @@ STAGES: dict[str, set[str]] = {
     "engines": {"source", "syntax", "api", "identity", "rand", "resolve", "plan", "workspace"},
 }
 """The stages, each importing only from those before it. What plugs into them (steps, operators, readers, formats, functions, lints) may
-import any of them, and each other within its own folder; ``report``, ``editors``, ``cli`` and ``lsp`` stand last, and nothing imports them."""
+import any of them, and each other within its own folder; ``report``, ``editors``, ``cli``, ``lsp`` and ``face`` stand last, and nothing imports them."""
 
 PLUGS = {
     "steps", "operators", "functions", "readers", "formats", "lints", "templates", "models", "training", "votes", "combiners", "augmenters",
     "selectors", "metrics", "labels", "face",
 }  # fmt: skip
-LAST = {"cli", "report", "lsp", "editors"}
+LAST = {"cli", "report", "lsp", "editors", "face"}
 FINE = {
     # A step kind runs by way of the engine; what an operator writes is SQL over an input's hidden columns.
     ("operators", "functions"), ("steps", "operators"), ("steps", "functions"), ("steps", "readers"), ("steps", "formats"), ("steps", "templates"),

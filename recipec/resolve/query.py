@@ -93,6 +93,22 @@ def code_points(text: str, position: int) -> int:
     return len(text.encode("utf-8", "surrogatepass")[:position].decode("utf-8", "ignore"))
 
 
+DEEPEST = 200
+"""Brackets in brackets: DuckDB's parser takes seconds for some thousands."""
+
+
+def unreadable(query: str) -> Complaint | None:
+    """What keeps DuckDB from reading a query at all: half a character, brackets without end."""
+    depth = 0
+    for at, letter in enumerate(query):
+        if "\ud800" <= letter <= "\udfff":
+            return Complaint("form", "half of a surrogate pair, which is no character", "write the character itself", at, 1)
+        depth += (letter in "([") - (letter in ")]")
+        if depth > DEEPEST:
+            return Complaint("form", f"brackets nested more than {DEEPEST} deep", "name the inner queries: with a as (select ...)", at, 1)
+    return None
+
+
 def complaints(
     con: duckdb.DuckDBPyConnection, query: str, inputs: Collection[str], columns: Collection[str], refused: Callable[[str], str | None]
 ) -> Looked:
@@ -102,6 +118,8 @@ def complaints(
     def only(*found: Complaint) -> Looked:
         return Looked(found)
 
+    if (problem := unreadable(query)) is not None:
+        return only(problem)
     row = con.execute("SELECT json_serialize_sql(?)", [query]).fetchone()
     told: dict[str, Any] = json.loads(row[0]) if row else {}
     if told.get("error"):

@@ -201,6 +201,8 @@ def run(
                         depth += chain_depth((len(children) + 1) // 2)
                     elif rule.action in LEVELS:
                         depth += 1
+                    elif rule.action == "input":
+                        depth += len(children) // 2
                     if depth > MAX_DEPTH:
                         raise TooDeep(start, end)
                     value = _act(actions[-1 - code], children, start, end)

@@ -255,7 +255,12 @@ class Slips:
         if scaled is not None and len(plain) < 12:
             meant = f"{int(scaled[1].replace('_', '').strip() or 0) * _SCALE[scaled[2].lower()]:_}"
         elif re.fullmatch(r"\.[0-9]+", plain):
-            meant = "0" + plain
+            # Behind a name, `x.5`, a zero would become part of the name.
+            meant = (
+                "0" + plain
+                if not self.source.text[start - 1 : start].isidentifier() and not self.source.text[start - 1 : start].isdigit()
+                else None
+            )
         elif plain != written and re.fullmatch(r"[0-9]+(?:\.[0-9]+)?", plain):
             meant = plain
         elif re.fullmatch(r"[0-9]+\.", plain):
