@@ -66,7 +66,7 @@ def test_workers_of_unequal_skill(method: Method) -> None:
     # The one-coin model made these answers, so both can learn it.
     assert share == plain if method == "majority" else share > plain + 0.03
     if method != "majority":
-        assert np.corrcoef(made.skill, skill)[0, 1] > 0.97
+        assert np.corrcoef(made.skill, skill)[0, 1] > 0.95
     assert sum(n for _, n in made.on_gold) == 500
     assert made.agreement.rows == items
     assert made.agreement.alpha is not None
