@@ -175,6 +175,10 @@ class ModelFacts:
     priced: bool = False
     reads: tuple[str, ...] = ()
     """The columns that a model trained in this recipe reads, where it was told them by name."""
+    answers: str | None = None
+    """The column with the answers that it was trained on."""
+    task: str = ""
+    """What it was trained for: ``classify``, ``tag``, ..."""
 
 
 @dataclass(frozen=True)

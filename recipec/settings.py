@@ -10,6 +10,7 @@ other: what the quick way accepts, pydantic accepts with the same result.
 from __future__ import annotations
 
 import types
+from keyword import iskeyword
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, TypeVar, Union, dataclass_transform, get_args, get_origin, get_type_hints
 
@@ -129,7 +130,8 @@ def collect(cls: Model) -> dict[str, FieldInfo]:
                 annotation, *extra = get_args(annotation)
                 info.metadata = (*info.constraints, *extra)
             info.annotation = annotation
-            out[name] = info
+            # A name that Python keeps for itself is written `with_` in the class, and is `with` to everyone else.
+            out[name[:-1] if name.endswith("_") and iskeyword(name[:-1]) else name] = info
     return out
 
 
@@ -147,6 +149,8 @@ class Settings(metaclass=Model):
     ``Word``         a text that may stand without quotes
     ``Inner``        a nested call, resolved against the classes that the field's ``Choices`` name
     ``Secret``       ``env("NAME")`` or a string; its value is never printed, stored or fingerprinted
+
+    A field called like a word of Python (``with``, ``from``) is declared and read with an underscore behind: ``with_``.
 
     The field ``rest`` (a list or tuple), where there is one, takes all further positional arguments. Values are frozen.
     """
@@ -189,6 +193,8 @@ class Settings(metaclass=Model):
         raise AttributeError(f"{type(self).__name__} is frozen")
 
     def __getattribute__(self, name: str) -> Any:
+        if name.endswith("_") and name[:-1] in object.__getattribute__(self, "__dict__"):
+            name = name[:-1]
         return object.__getattribute__(self, name)
 
     def __eq__(self, other: object) -> bool:

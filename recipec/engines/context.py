@@ -39,6 +39,8 @@ class RunContext:
     """The workspace's folder: the ledger of model answers lies in it."""
     shared: dict[str, Any] = field(default_factory=dict)
     """What lives as long as the run: opened models, and what was spent on them."""
+    identity: Callable[[TableRef], str] = field(default=str)
+    """A text that is the same for two runs when the rows of an input are."""
     artifact_of: Callable[[str], Path] = field(default=lambda _: Path())
     """Where an earlier step, by its name, put what is no table: a trained model."""
     lasting: set[str] = field(default_factory=set)

@@ -153,6 +153,7 @@ class Runner:
             history=self.history,
             store=self.workspace.folder,
             shared=self.shared,
+            identity=lambda ref: f"{self.outputs[ref.step].output_id}.{ref.part or ''}",
             artifact_of=lambda name: self.workspace.folder / "artifacts" / self.outputs[name].run_key,
             exports=lambda to: [f for b in self.workspace.built.values() if b.extra.get("to") == to for f in b.extra["files"]],
         )

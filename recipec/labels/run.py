@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from recipec.api import DataError, Json, Outcome, StepFailed, literal, quote
@@ -33,19 +33,22 @@ def label(plan: LabelPlan, ctx: RunContext) -> Outcome:
 
     found = patterns(ctx.con, votes, columns, len(classes), gold=gold, scratch=f"{ctx.scratch}l_", folder=ctx.temporary)
     prior = [plan.settings.prior[c] for c in classes] if plan.settings.prior is not None else None
-    combined: Combined | None = None
-    soft = len(plan.voters) == 1 and voted[0].soft and plan.combiner is None
-    if soft:
+    combiner = plan.combiner or alone()
+
+    def fit(some: Patterns) -> Combined:
+        made: Combined = combiner.fit(renamed(some, plan.voters), classes, prior=prior)
+        return made
+
+    combined = fit(found)
+    if len(plan.voters) == 1 and voted[0].soft and plan.combiner is None:
+        # One voter that knows how sure it is: there is nothing to combine.
         labels = f"SELECT _key, v0 AS _label, coalesce(sure[v0 + 1], 1.0) AS _confidence FROM {votes}"
     else:
-        combiner = plan.combiner or alone()
-        combined = combiner.fit(renamed(found, plan.voters), classes, prior=prior)
         labels = back(ctx.con, found, combined, scratch=f"{ctx.scratch}l_", seed=plan.seed, salt=plan.salt)
-        outcome.notes.extend(combined.notes)
     write(plan, ctx, source, votes, labels, classes)
     counted(plan, ctx, outcome, rows)
     outcome.extra["reasons"] = ["no vote", "unsure"]
-    describe(plan, ctx, outcome, voted, renamed(found, plan.voters), combined, classes)
+    describe(plan, ctx, outcome, voted, renamed(found, plan.voters), combined, classes, fit)
     return outcome
 
 
@@ -201,13 +204,17 @@ def describe(
     outcome: Outcome,
     voted: Sequence[Voted],
     found: Patterns,
-    combined: Combined | None,
+    combined: Combined,
     classes: tuple[str, ...],
+    refit: Callable[[Patterns], Combined],
 ) -> None:
     """What ``recipec labels`` shows, into ``outcome.extra``."""
+    from recipec.labels.analysis import analyse
+
     voters: list[dict[str, Json]] = []
     for i, (voter, result) in enumerate(zip(plan.voters, voted, strict=True)):
         facts: dict[str, Json] = {"name": voter.name, "kind": voter.kind, "votes": int(found.tally[i].sum())}
+        facts |= result.facts
         if result.spent:
             facts["spent"] = dict(result.spent)
         if result.failed:
@@ -221,6 +228,10 @@ def describe(
             outcome.notes.append(f"{voter.name}: {facts['failed']:,} rows got no answer: recipec bad {ctx.step.name}")
         outcome.notes.extend(result.notes)
         voters.append(facts)
+    analysis = analyse(found, classes, combined, refit=refit)
+    if len(plan.voters) > 1:
+        outcome.notes.extend(n for n in analysis.notes if n not in outcome.notes)
+    outcome.extra["analysis"] = analysis.as_json()
     outcome.extra["voters"] = voters
     outcome.extra["classes"] = list(classes)
     counts = dict(ctx.con.execute(f"SELECT {quote(plan.column)}, count(*) FROM {ctx.target} WHERE _why IS NULL GROUP BY 1").fetchall())

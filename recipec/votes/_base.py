@@ -57,6 +57,8 @@ class Voted:
     failed: list[tuple[str, str, str]] = field(default_factory=list)
     strange: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    facts: dict[str, Json] = field(default_factory=dict)
+    """More for ``recipec labels``: the workers of a crowd."""
 
 
 class Vote(ABC):

@@ -29,8 +29,7 @@ class LikeParams(Settings):
     k: int = Field(4, ge=1, le=1000)
     text: Word = Word("text")
     label: Word = Word("label")
-    # What measures likeness: a model that embeds; without one, the words and characters that texts share.
-    by: ModelRef | None = None
+    with_: ModelRef | None = None
 
 
 class DiverseParams(LikeParams):

@@ -14,6 +14,7 @@ from recipec.resolve.chain import meaning_of
 from recipec.resolve.problems import BadValue, UnknownColumn, WrongArguments
 from recipec.syntax import tree
 from recipec.votes._answers import Reader
+from recipec.votes._ballot import Ballot
 from recipec.votes._base import Vote, Voted, Voting
 from recipec.votes._examples import EXAMPLES, chosen, likeness, pool
 
@@ -63,7 +64,7 @@ class LLM(Vote):
     ``examples`` fills the template's parameter ``examples`` with rows ``{text, label}`` of a table: ``fixed(t, k: 8)`` the first by key,
     ``nearest(t, k: 4)`` those most like the row, ``diverse(t, k: 4)`` like the row and unlike each other (maximal marginal relevance),
     ``balanced(t, k: 4)`` the nearest of each class in turn; the most alike stands last. Likeness is by shared words, or with
-    ``by: minilm`` by the vectors of a model. The columns are ``text`` and ``label`` unless named: ``nearest(t, text: body, label: topic)``. A
+    ``with: minilm`` by the vectors of a model. The columns are ``text`` and ``label`` unless named: ``nearest(t, text: body, label: topic)``. A
     row is never its own example.
     """
 
@@ -92,7 +93,7 @@ class LLM(Vote):
                     problem = UnknownColumn(span=call.call.span, wanted=str(name), candidates=table.names)
                     problem.suggest(f"no column `{name}` in `{given.examples.params.table}`", listing="it has")
                     bind.report(problem)
-            by = getattr(given.examples.params, "by", None)
+            by = getattr(given.examples.params, "with_", None) if given.examples.name != "fixed" else None
             if by is not None and not by.can("embed"):
                 bind.report(
                     BadValue(span=call.call.span, message=f"`{by}` does not embed texts", help=('model e = embedding("models/minilm")',))
@@ -178,7 +179,7 @@ class LLM(Vote):
         queries = ctx.con.execute(f"SELECT _key::VARCHAR, coalesce({self.query()}, '') FROM {voting.relation} ORDER BY _key").fetchall()
         vectors = None
         if inner.name != "fixed":
-            embed = likeness(ctx, inner.params.by, found.texts)
+            embed = likeness(ctx, inner.params.with_, found.texts)
             vectors = (embed, embed(found.texts))
         picked = chosen(ctx, inner.name, inner.params, queries, found, vectors)
         kind = pa.list_(pa.struct([("text", pa.string()), ("label", pa.string())]))
@@ -214,7 +215,7 @@ class LLM(Vote):
             if scores is None:
                 return False
             if isinstance(scores, Failure):
-                ballot.fail(key, scores)
+                ballot.fail(key, scores.kind, scores.message)
                 continue
             top = max(scores)
             weights = [math.exp(s - top) for s in scores]
@@ -253,55 +254,7 @@ class LLM(Vote):
             if whole and tally.count(top) == 1:
                 ballot.add(key, tally.index(top), [n / whole for n in tally])
             elif key in failures and not whole:
-                ballot.fail(key, failures[key])
-
-
-class Ballot:
-    """Votes as they come in, put into the vote's table block by block."""
-
-    def __init__(self, voting: Voting) -> None:
-        self.voting = voting
-        self.keys: list[str] = []
-        self.votes: list[int] = []
-        self.sure: list[list[float]] = []
-        self.failed: list[tuple[str, str, str]] = []
-        self.strange: dict[str, int] = {}
-        self.made = False
-
-    def add(self, key: str, code: int, sure: list[float]) -> None:
-        self.keys.append(key)
-        self.votes.append(code)
-        self.sure.append(sure)
-
-    def fail(self, key: str, failure: Any) -> None:
-        self.failed.append((key, failure.kind, failure.message))
-
-    def odd(self, answer: str) -> None:
-        said = " ".join(answer.split())[:80]
-        if said in self.strange or len(self.strange) < 10_000:
-            self.strange[said] = self.strange.get(said, 0) + 1
-
-    def flush(self) -> None:
-        import pyarrow as pa
-
-        con = self.voting.ctx.con
-        table = pa.table(
-            {
-                "k": pa.array(self.keys, pa.string()),
-                "vote": pa.array(self.votes, pa.int16()),
-                "sure": pa.array(self.sure, pa.list_(pa.float64())),
-            }
-        )
-        con.register("__ballot", table)
-        select = "SELECT k::UUID AS _key, vote, sure FROM __ballot"
-        con.execute(f"INSERT INTO {self.voting.out} {select}" if self.made else f"CREATE TEMP TABLE {self.voting.out} AS {select}")
-        con.unregister("__ballot")
-        self.made = True
-        self.keys, self.votes, self.sure = [], [], []
-
-    def write(self) -> None:
-        if self.keys or not self.made:
-            self.flush()
+                ballot.fail(key, failures[key].kind, failures[key].message)
 
 
 def spending(before: dict[str, Any], after: Any) -> dict[str, Any]:

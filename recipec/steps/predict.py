@@ -1,0 +1,288 @@
+"""``predict``: what a model says of every row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from recipec.api import (
+    Bound,
+    Column,
+    Expression,
+    Field,
+    Json,
+    Kind,
+    ModelRef,
+    Outcome,
+    PromptCall,
+    Schema,
+    Settings,
+    StepFailed,
+    Traits,
+    Word,
+    quote,
+    step,
+)
+from recipec.resolve.binder import StepBinder
+from recipec.resolve.chain import Test, bind_test, meaning_of, one_line
+from recipec.resolve.columns import name_problem
+from recipec.resolve.problems import BadValue, DuplicateName, MissingSetting, WrongArguments, WrongType
+from recipec.resolve.types import shown
+from recipec.syntax import tree
+
+if TYPE_CHECKING:
+    from recipec.engines.context import RunContext
+
+BLOCK = 10_000
+RESULTS = {
+    "classify": {"": "VARCHAR", "_confidence": "DOUBLE", "_probabilities": "MAP(VARCHAR, DOUBLE)"},
+    "tag": {"": "VARCHAR[]"},
+    "complete": {"": "VARCHAR"},
+    "embed": {"": "FLOAT[]"},
+    "regress": {"": "DOUBLE"},
+}
+"""The columns that a prediction adds, by what the model does: what follows the name, and the type."""
+
+
+class PredictSettings(Settings):
+    model: ModelRef
+    text: Expression | None = None
+    prompt: PromptCall | None = None
+    into: Word | None = None
+    max_failed: float = Field(0.01, ge=0, le=1)
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class PredictPlan:
+    model: ModelRef
+    does: str
+    column: str
+    given: str
+    """SQL of what the model is given, over the input's columns."""
+    schema: Schema
+    max_failed: float
+    tests: tuple[Test, ...]
+
+
+@step("predict")
+class Predict(Kind):
+    """Asks a model about every row and keeps its answers as columns.
+
+    ```recipe
+    predict guess from final.test { model: clf }
+    predict answer from questions { model: lm  prompt: ask(question) }
+    ```
+
+    The model is a ``train`` step or a ``model`` step. A classifier gives the columns ``guess`` (the most probable class),
+    ``guess_confidence`` and ``guess_probabilities`` (from class to probability); a tagger a list of tags, one a token; an embedding a
+    list of numbers; a regression a number; a language model, with ``prompt``, the text it answers. ``into`` names the column.
+
+    ``text`` is what the model reads; it can be left out where the rows have the column that it was trained on. A row whose text is null
+    gets null. Rows that a server did not answer are null too, counted and shown by ``recipec bad``; more than ``max_failed`` of
+    them fail the step, and what was answered is kept.
+    """
+
+    Settings = PredictSettings
+    level = "labels"
+    takes = frozenset({"expect"})
+
+    def bind(self, bind: StepBinder) -> Bound | None:
+        settings: PredictSettings | None = bind.settings()
+        if settings is None:
+            return None
+        before = len(bind.findings.errors)
+        node = next(s.value for s in bind.statements(tree.Setting) if s.key.id == "model")
+        does = self.does(bind, settings, node)
+        given = self.given(bind, settings, does, node)
+        column = str(settings.into) if settings.into else bind.name
+        schema = bind.schema
+        if settings.into is None and column in schema.types:
+            message, help = f"`{bind.inputs[0]}` has a column `{column}` already", f"say what is meant to be replaced: into: {column}"
+            bind.report(DuplicateName(span=bind.node.name.span, message=message, help=(help,)))
+        for end, type in RESULTS[does].items():
+            problem = name_problem(tree.Name(column + end, False, span=bind.node.name.span), [c for c in schema.names if c != column + end])
+            if problem is not None:
+                bind.report(problem)
+            schema = schema.with_column(Column(column + end, type, bind.node.name.span))
+        tests = [bind_test(bind, e, schema) for e in bind.statements(tree.Expect)]
+        if len(bind.findings.errors) > before or given is None or None in tests:
+            return None
+        meaning: dict[str, Json] = {"does": does, "column": column, "given": given[1], "settings.max_failed": settings.max_failed}
+        external = settings.model.facts is not None and settings.model.facts.external
+        return bind.bound(
+            outputs={"": schema},
+            meaning=meaning,
+            shown={f"settings.{s.key.id}": one_line(s.value.span) for s in bind.statements(tree.Setting)},
+            plan=PredictPlan(settings.model, does, column, given[0], schema, settings.max_failed, tuple(t for t in tests if t is not None)),
+            traits=Traits(scope="row", changes_columns=True, external=external),
+            tests=tuple(t for t in tests if t is not None),
+        )
+
+    @staticmethod
+    def does(bind: StepBinder, settings: PredictSettings, node: tree.Expr) -> str:
+        """What the model is asked for: the first of its abilities that this step has a use for."""
+        if settings.prompt is not None:
+            if not settings.model.can("complete"):
+                bind.report(BadValue(span=node.span, message=f"`{settings.model}` does not complete prompts", help=("leave out `prompt`",)))
+            return "complete"
+        facts = settings.model.facts
+        found = [d for d in RESULTS if d != "complete" and facts is not None and d in facts.does]
+        if facts is None:
+            return "classify"
+        if not found:
+            if "complete" in facts.does:
+                bind.report(MissingSetting(span=bind.node.head, message="a language model needs a `prompt`", help=("prompt: ask(text)",)))
+                return "complete"
+            bind.report(BadValue(span=node.span, message=f"`{settings.model}` can do nothing that `predict` has a use for"))
+            return "classify"
+        return found[0]
+
+    @staticmethod
+    def given(bind: StepBinder, settings: PredictSettings, does: str, node: tree.Expr) -> tuple[str, Json] | None:
+        """SQL of what the model is given, and what it means; None after reporting."""
+        if settings.prompt is not None:
+            if settings.prompt.open:
+                message = f"`{settings.prompt.prompt.name}` needs `{settings.prompt.open[0]}`"
+                help = (f"it is defined as: template {settings.prompt.prompt.form}",)
+                bind.report(WrongArguments(span=settings.prompt.span, message=message, help=help))
+                return None
+            return settings.prompt.sql(), meaning_of(settings.prompt)
+        text = settings.text
+        wanted = "VARCHAR[]" if does == "tag" else "VARCHAR"
+        if text is None:
+            reads = settings.model.facts.reads if settings.model.facts is not None else ()
+            found = next((r for r in reads if r in bind.schema.types or bind.schema.unknown), None)
+            alone = [c.name for c in bind.schema.columns if c.type == wanted]
+            name = found or (alone[0] if len(alone) == 1 else None)
+            if name is None:
+                was = f"it was trained on `{reads[0]}`, which `{bind.inputs[0]}` does not have" if reads else "there are several columns"
+                if not bind.schema.unknown:
+                    bind.report(MissingSetting(span=bind.node.head, message="what is the model to read?", help=(f"text: COLUMN; {was}",)))
+                return None
+            return quote(name), f"`{name}`"
+        if text.type not in (wanted, '"NULL"') and not bind.schema.unknown:
+            message = f"the model reads {shown(wanted)}; this is {shown(text.type)}"
+            bind.report(WrongType(span=text.node.span, message=message))
+            return None
+        return text.sql, text.meaning
+
+    def run(self, plan: PredictPlan, ctx: RunContext) -> Outcome:
+        from recipec.engines.tests import run_tests
+
+        source = ctx.relation(ctx.step.inputs[0])
+        model = ctx.model(plan.model)
+        answers = ctx.temp("answers")
+        types = RESULTS[plan.does]
+        listed = ", ".join(f"v{end} {type}" for end, type in types.items())
+        ctx.con.execute(f"CREATE TEMP TABLE {answers} (_key UUID, {listed})")
+        rows = ctx.rows(ctx.step.inputs[0])
+        outcome = Outcome(rows_in=rows, rows_out=rows)
+        failed: list[tuple[str, str, str]] = []
+        before = dict(model.spent())
+        for block in self.blocks(plan, ctx, source):
+            self.answer(plan, ctx, model, block, answers, failed)
+        self.settle(plan, ctx, outcome, failed, rows)
+        made = {plan.column + end: f"a.v{end}" for end in types}
+        hidden = ["_key", "_parent", *(["_order"] if plan.schema.ordered else [])]
+        chosen = [f"s.{h}" for h in hidden] + [f"{made[c]} AS {quote(c)}" if c in made else f"s.{quote(c)}" for c in plan.schema.names]
+        ctx.execute(
+            f"CREATE TABLE {ctx.target} AS SELECT {', '.join(chosen)} FROM {source} AS s LEFT JOIN {answers} AS a ON s._key = a._key"
+        )
+        spent = model.spent()
+        if spent:
+            outcome.extra["spent"] = {
+                k: v - before[k] if isinstance(v, (int, float)) and isinstance(before.get(k), (int, float)) else v for k, v in spent.items()
+            }
+        outcome.notes.extend(f"{plan.model}: {n}" for n in model.notices())
+        run_tests(ctx, plan.tests, f"(SELECT * FROM {ctx.target})", outcome)
+        return outcome
+
+    @staticmethod
+    def blocks(plan: PredictPlan, ctx: RunContext, source: str) -> Iterator[list[tuple[str, Any]]]:
+        """(key, what the model is given) of the rows that have something to give, block by block in key order."""
+        table = ctx.temp("given")
+        ctx.con.execute(
+            f"CREATE TEMP TABLE {table} AS SELECT row_number() OVER (ORDER BY _key) - 1 AS n, _key::VARCHAR AS k, x FROM "
+            f"(SELECT _key, ({plan.given}) AS x FROM {source}) WHERE x IS NOT NULL"
+        )
+        count = int(ctx.one(f"SELECT count(*) FROM {table}")[0])
+        for start in range(0, count, BLOCK):
+            ctx.progress(start / count, "")
+            yield ctx.con.execute(f"SELECT k, x FROM {table} WHERE n BETWEEN {start} AND {start + BLOCK - 1} ORDER BY n").fetchall()
+
+    @staticmethod
+    def answer(
+        plan: PredictPlan, ctx: RunContext, model: Any, block: list[tuple[str, Any]], table: str, failed: list[tuple[str, str, str]]
+    ) -> None:
+        """Ask about a block of rows and put the answers into the table."""
+        import pyarrow as pa
+
+        keys, given = [k for k, _ in block], [x for _, x in block]
+        columns: dict[str, Any] = {}
+        extra = ""
+        if plan.does == "classify":
+            names, found = model.classify(given)
+            # Rounded: the last bits of a product of matrices depend on what else is in the batch.
+            found = found.round(6)
+            columns = {
+                "v": pa.array([names[int(i)] for i in found.argmax(axis=1)] if len(keys) else [], pa.string()),
+                "c": pa.array(found.max(axis=1) if len(keys) else [], pa.float64()),
+                "p": pa.array([[float(x) for x in row] for row in found], pa.list_(pa.float64())),
+            }
+            columns["names"] = pa.array([[str(n) for n in names]] * len(keys), pa.list_(pa.string()))
+            extra = "v, c, map(names, p)"
+        elif plan.does == "tag":
+            columns, extra = {"v": pa.array(model.tag(given), pa.list_(pa.string()))}, "v"
+        elif plan.does == "embed":
+            vectors = model.embed(given)
+            columns, extra = {"v": pa.array([list(map(float, row)) for row in vectors], pa.list_(pa.float32()))}, "v"
+        elif plan.does == "regress":
+            columns, extra = {"v": pa.array([float(x) for x in model.regress(given)], pa.float64())}, "v"
+        else:
+            texts = completions(model, block, failed)
+            columns, extra = {"v": pa.array([texts.get(k) for k in keys], pa.string())}, "v"
+        ctx.con.register("__answers", pa.table({"k": pa.array(keys, pa.string()), **columns}))
+        try:
+            ctx.con.execute(f"INSERT INTO {table} SELECT k::UUID, {extra} FROM __answers")
+        finally:
+            ctx.con.unregister("__answers")
+
+    @staticmethod
+    def settle(plan: PredictPlan, ctx: RunContext, outcome: Outcome, failed: list[tuple[str, str, str]], rows: int) -> None:
+        """Put rows without an answer aside; too many stop the step."""
+        if not failed:
+            return
+        if len(failed) > plan.max_failed * rows:
+            message = f"{len(failed):,} of {rows:,} rows got no answer from `{plan.model}`: {failed[0][1]}: {failed[0][2]}"
+            raise StepFailed(message, "what was answered is kept: run again to ask for the rest, or raise `max_failed`")
+        values = [[ctx.run_key, f"model {plan.model}", None, reason, text] for _, reason, text in failed]
+        ctx.con.executemany("INSERT INTO recipec.bad VALUES (?, ?, ?, ?, ?)", values)
+        outcome.extra["failed"] = len(failed)
+        outcome.notes.append(f"{len(failed):,} rows got no answer: recipec bad {ctx.step.name}")
+
+    @classmethod
+    def stale(cls, plan: Any, extra: Mapping[str, Json]) -> str | None:
+        failed = int(extra.get("failed", 0))
+        return f"{failed:,} row{'s' * (failed != 1)} got no answer" if failed else None
+
+
+def completions(model: Any, block: list[tuple[str, Any]], failed: list[tuple[str, str, str]]) -> dict[str, str]:
+    """The answers' texts by key; what failed goes to ``failed``."""
+    from recipec.models.requests import Failure, Message, Request
+
+    def requests() -> Iterator[Request]:
+        for key, prompt in block:
+            if isinstance(prompt, str):
+                yield Request(key, prompt=prompt)
+            else:
+                yield Request(key, messages=tuple(Message(m["role"], m["content"]) for m in prompt))
+
+    out: dict[str, str] = {}
+    for key, answer in model.answers(requests()):
+        if isinstance(answer, Failure):
+            failed.append((key, answer.kind, answer.message))
+        else:
+            out[key] = answer.text
+    return out

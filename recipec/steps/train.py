@@ -1,0 +1,367 @@
+"""``train``: fine-tunes a model on tables of this recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from recipec.api import (
+    Bound,
+    DataError,
+    ExportPart,
+    Expression,
+    Field,
+    Json,
+    Kind,
+    ModelFacts,
+    ModelRef,
+    Outcome,
+    Schema,
+    Settings,
+    SourceFile,
+    TableRef,
+    Traits,
+    Word,
+    step,
+)
+from recipec.resolve.arguments import Choices, Inner
+from recipec.resolve.binder import StepBinder
+from recipec.resolve.chain import meaning_of, one_line
+from recipec.resolve.problems import BadValue, MissingFile, WrongType
+from recipec.source import Span
+from recipec.syntax import tree
+from recipec.training._base import ADAPTERS, BASES, STOPS, Folder, FullParams, Hub, Task, TaskBound, TrainSpec
+
+if TYPE_CHECKING:
+    from recipec.engines.context import RunContext
+
+TASKS = Choices(group="task", what="task")
+DOES = {
+    "classify": frozenset({"classify"}),
+    "tag": frozenset({"tag"}),
+    "generate": frozenset({"complete", "score"}),
+    "prefer": frozenset({"complete", "score"}),
+    "embed": frozenset({"embed"}),
+    "regress": frozenset({"regress"}),
+}
+
+
+class TrainSettings(Settings):
+    task: Annotated[Inner, TASKS]
+    base: Annotated[str | Inner | ModelRef, BASES]
+    revision: str | None = None
+    adapter: Annotated[Inner | None, ADAPTERS] = None
+    classes: list[Word] | None = None
+    validation: TableRef | None = None
+    epochs: float | None = Field(None, gt=0)
+    steps: int | None = Field(None, ge=1)
+    learning_rate: float | None = Field(None, gt=0)
+    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    warmup: float = Field(0.1, ge=0)
+    batch_size: int | None = Field(None, ge=1)
+    batch_tokens: int | None = Field(None, ge=1)
+    accumulate: int = Field(1, ge=1)
+    max_length: int | None = Field(None, ge=2)
+    long: Literal["truncate", "drop"] | None = None
+    weight_decay: float = Field(0.01, ge=0)
+    max_norm: float = Field(1.0, ge=0)
+    dropout: float | None = Field(None, ge=0, lt=1)
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    class_weights: Literal["none", "balanced"] | dict[str, float] = "none"
+    loss_on: Literal["assistant", "completion", "all"] = "assistant"
+    template: str | None = None
+    beta: float = Field(0.1, gt=0)
+    stop: Annotated[Inner | None, STOPS] = None
+    evaluate_every: int | None = Field(None, ge=1)
+    checkpoint_every: int | None = Field(None, ge=1)
+    packing: bool = False
+    seed: int | None = None
+    track: Literal["none", "tensorboard", "wandb", "mlflow"] = "none"
+    description: str = ""
+
+
+PLAIN = tuple(
+    f.name for f in fields(TrainSpec)
+    if f.name in TrainSettings.model_fields and f.name not in ("task", "base", "adapter", "classes", "stop", "seed", "class_weights")
+)  # fmt: skip
+"""Settings that the training takes as they are."""
+SILENT = ("track", "checkpoint_every", "description")
+"""Settings that change no weight."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table to train on or to validate on: what the task reads of it, by role."""
+
+    ref: TableRef
+    roles: Mapping[str, Expression]
+
+
+@dataclass(frozen=True)
+class TrainPlan:
+    spec: TrainSpec
+    tables: tuple[Table, ...]
+    validation: Table | None
+    base: ModelRef | None
+    """The step that the training goes on from, where the base is one."""
+    column: str | None
+    """The column of the model's input, where the recipe names it."""
+
+
+@step("train")
+class Train(Kind):
+    """Fine-tunes a model; its result stands wherever a model can.
+
+    ```recipe
+    train clf from final.train {
+      task: classify(description => topic)
+      base: "models/minilm"
+      adapter: lora(rank: 8)
+      epochs: 3
+      validation: final.validation
+      stop: early(patience: 2, on: f1)
+    }
+    ```
+
+    ``task`` says what is taught: ``classify(text => label)``, ``tag(tokens => tags)``, ``generate(messages)`` or ``generate(prompt =>
+    answer)``, and others: ``recipec docs`` lists them. ``base`` is a local folder, a name on the hub (with ``revision``), another ``train``
+    step, or ``scratch(layers: 2, width: 128)``, a small transformer made on the spot. Several inputs are trained on together.
+
+    ``adapter`` is ``full()`` (all weights), ``lora(rank: 8)``, ``dora()``, ``prefix()``, ``prompt()`` or ``frozen()`` (only the new head). The
+    run says how many weights are trained. With ``validation`` the model is scored after every epoch; ``stop: early(...)`` keeps the best.
+
+    Rows that cannot be trained on, or are cut to ``max_length`` tokens, are counted by reason. What would make a training worthless stops it
+    before the first step: a class that no row has, an answer without trained tokens, a base without a chat template.
+
+    Ctrl-C writes a checkpoint, and the next run goes on from it to the same weights. The same rows, settings, versions and number
+    of threads give the same weights; a training whose inputs and settings are unchanged is not run again. Needs
+    ``pip install 'recipec[train]'``.
+    """
+
+    Settings = TrainSettings
+    level = "model"
+    inputs = (1, None)
+    table = False
+    model = True
+    takes = frozenset()
+
+    def bind(self, bind: StepBinder) -> Bound | None:
+        settings: TrainSettings | None = bind.settings()
+        if settings is None:
+            return None
+        before = len(bind.findings.errors)
+        node = self.written(bind, "task")
+        task: Task = settings.task.cls()
+        tables = [t for ref in bind.inputs if (t := self.table_of(bind, task, settings.task.params, ref, node.span)) is not None]
+        validation = None
+        if settings.validation is not None:
+            validation = self.table_of(bind, task, settings.task.params, settings.validation, self.written(bind, "validation").span)
+        base, files = self.base(bind, settings)
+        if len(bind.findings.errors) > before or len(tables) < len(bind.inputs) or base is None:
+            return None
+        self.check(bind, settings)
+        spec = self.spec(bind, settings, tables[0][1], base)
+        meaning = self.meaning(settings, tables, validation, spec)
+        if len(bind.findings.errors) > before:
+            return None
+        given = next(iter(tables[0][0].roles.values()), None)
+        column = next(iter(given.columns)) if given is not None and len(given.columns) == 1 else None
+        answer = tables[0][0].roles.get("label") or tables[0][0].roles.get("tags")
+        answers = next(iter(answer.columns)) if answer is not None and len(answer.columns) == 1 else None
+        external = isinstance(base, Hub)
+        facts = ModelFacts(
+            provider="train", name=bind.name, does=DOES.get(settings.task.name, frozenset()), pinned=not external or base.revision is not None,
+            priced=True, classes=tuple(str(c) for c in settings.classes) if settings.classes else None, reads=(column,) if column else (),
+            answers=answers, task=settings.task.name,
+            answers=answers, task=settings.task.name,
+        )  # fmt: skip
+        return bind.bound(
+            outputs={},
+            meaning=meaning,
+            shown={f"settings.{s.key.id}": one_line(s.value.span) for s in bind.statements(tree.Setting)},
+            plan=TrainPlan(
+                spec, tuple(t for t, _ in tables), validation[0] if validation is not None else None,
+                settings.base if isinstance(settings.base, ModelRef) else None, column,
+            ),
+            files=files,
+            traits=Traits(scope="global", fits_on_data=True, reads_label=True, trains=True),
+            model=facts,
+        )  # fmt: skip
+
+    @staticmethod
+    def written(bind: StepBinder, name: str) -> tree.Expr:
+        """What the recipe writes for a setting."""
+        found: tree.Expr = next(s.value for s in bind.statements(tree.Setting) if s.key.id == name)
+        return found
+
+    @staticmethod
+    def table_of(bind: StepBinder, task: Task, params: Any, ref: TableRef, span: Span) -> tuple[Table, TaskBound] | None:
+        """A table as the task reads it; its expressions are typed on its own columns."""
+        schema = ref.schema
+        found: TaskBound | None = task.bind(bind, params, Schema(schema.columns, schema.ordered, schema.unknown), span)
+        return None if found is None else (Table(ref, found.roles), found)
+
+    def base(self, bind: StepBinder, settings: TrainSettings) -> tuple[Any, tuple[SourceFile, ...]]:
+        """What is trained further, and its files; (None, ()) after reporting."""
+        given = settings.base
+        node = self.written(bind, "base")
+        if isinstance(given, Inner):
+            return given.params, ()
+        if isinstance(given, ModelRef):
+            if given.facts is not None and given.facts.provider != "train":
+                message = f"`{given}` is no `train` step: its weights cannot be trained further"
+                bind.report(WrongType(span=node.span, message=message, help=('name its folder: base: "models/minilm"',)))
+                return None, ()
+            return Folder(""), ()
+        folder = (bind.names.source.folder / given).resolve()
+        if folder.is_dir():
+            if not (folder / "config.json").is_file():
+                bind.report(BadValue(span=node.span, message=f"`{given}` is no model: it has no config.json"))
+                return None, ()
+            return Folder(str(folder)), (SourceFile(folder, given),)
+        if given.count("/") == 1 and not given.startswith((".", "/", "models/")) and not given.endswith("/"):
+            return Hub(given, settings.revision), ()
+        if bind.program.offline:
+            return Folder(str(folder)), ()
+        bind.report(
+            MissingFile(
+                span=node.span, message=f"no model at `{given}`",
+                help=("a folder with config.json and weights beside the recipe; or a model made on the spot: base: scratch(layers: 2, width: 128)",),
+            )
+        )  # fmt: skip
+        return None, ()
+
+    def check(self, bind: StepBinder, settings: TrainSettings) -> None:
+        if settings.stop is not None and settings.validation is None:
+            help = ("validation: final.validation",)
+            bind.report(BadValue(span=self.written(bind, "stop").span, message="early stopping needs `validation`", help=help))
+        if settings.epochs is not None and settings.steps is not None:
+            bind.report(BadValue(span=self.written(bind, "steps").span, message="a training has `epochs` or `steps`, not both"))
+        if settings.revision is not None and not isinstance(settings.base, str):
+            bind.report(BadValue(span=self.written(bind, "revision").span, message="`revision` is of a model on the hub"))
+        if settings.batch_size is not None and settings.batch_tokens is not None:
+            message = "a batch is bounded by `batch_size` rows or by `batch_tokens` tokens, not both"
+            bind.report(BadValue(span=self.written(bind, "batch_tokens").span, message=message))
+        packing = settings.packing and settings.task.name != "generate"
+        if packing:
+            bind.report(BadValue(span=self.written(bind, "packing").span, message="only `generate` packs rows together"))
+
+    @staticmethod
+    def spec(bind: StepBinder, settings: TrainSettings, task: TaskBound, base: Any) -> TrainSpec:
+        weights = settings.class_weights
+        return TrainSpec(
+            task=settings.task.name,
+            form=task.form,
+            roles=tuple(task.roles),
+            base=base,
+            adapter=settings.adapter.params if settings.adapter is not None else FullParams(),
+            classes=tuple(str(c) for c in settings.classes) if settings.classes else None,
+            class_weights=tuple(sorted(weights.items())) if isinstance(weights, dict) else weights,
+            stop=settings.stop.params if settings.stop is not None else None,
+            seed=bind.seed if settings.seed is None else settings.seed,
+            **{name: getattr(settings, name) for name in PLAIN},
+        )
+
+    @staticmethod
+    def meaning(
+        settings: TrainSettings, tables: Sequence[tuple[Table, TaskBound]], validation: tuple[Table, TaskBound] | None, spec: TrainSpec
+    ) -> dict[str, Json]:
+        out: dict[str, Json] = {"task": f"{settings.task.name}@{settings.task.cls.version}", "seed": spec.seed}
+        for number, (_, found) in enumerate(tables, 1):
+            for name, value in found.meaning.items():
+                out[name if number == 1 else f"{name} ({number})"] = value
+        if validation is not None:
+            out["validation"] = validation[1].meaning
+        for name in TrainSettings.model_fields:
+            if name in (*SILENT, "task", "validation", "seed"):
+                continue
+            value = getattr(settings, name)
+            # The contents of a folder decide, not its name.
+            out[f"settings.{name}"] = "folder" if name == "base" and isinstance(spec.base, Folder) else meaning_of(value)
+        return out
+
+    # At run
+
+    def run(self, plan: TrainPlan, ctx: RunContext) -> Outcome:
+        from recipec.training._fit import fit
+
+        spec = plan.spec
+        if plan.base is not None:
+            spec = replace(spec, base=Folder(str(ctx.artifact_of(plan.base.step))))
+        result = fit(
+            spec,
+            rows_of(ctx, plan.tables),
+            ctx.artifact,
+            validation=rows_of(ctx, [plan.validation]) if plan.validation is not None else None,
+            cache=ctx.store / "tokens",
+            work=ctx.checkpoints,
+            progress=lambda m: ctx.progress(m.done / m.total if m.total else None, told(m)),
+            lineage=ctx.run_key,
+        )
+        ledger = result.ledger
+        outcome = Outcome(rows_in=ledger.rows, rows_out=ledger.kept, dropped=dict(ledger.dropped))
+        share = result.trained_parameters / max(1, result.total_parameters)
+        outcome.notes.append(
+            f"{result.trained_parameters:,} of {result.total_parameters:,} weights trained ({share:.3g} of all)"
+            if share < 1
+            else f"{result.total_parameters:,} weights trained"
+        )
+        scores = " · ".join(f"{name} {value:.4g}" for name, value in sorted(result.metrics.items()))
+        stopped = f", stopped {result.stopped}" if result.stopped else ""
+        outcome.notes.append(f"{result.steps:,} steps{stopped}" + (f"; validation: {scores}" if scores else ""))
+        if ledger.truncated:
+            outcome.notes.append(f"{ledger.truncated:,} rows are longer than {result.spec.max_length or 'the model'} tokens, and were cut")
+        outcome.notes.extend(result.notes)
+        outcome.extra = {
+            "identity": result.hash, "metrics": result.metrics, "history": result.history, "classes": result.classes,
+            "trained": result.trained_parameters, "parameters": result.total_parameters, "steps": result.steps, "best_step": result.best_step,
+            "steps_per_second": round(result.steps_per_second, 3), "truncated": ledger.truncated, "versions": result.versions,
+            "validation": result.validation_ledger.json() if result.validation_ledger is not None else None, "task": spec.task,
+        }  # fmt: skip
+        return outcome
+
+    def open(self, plan: TrainPlan, ctx: Any, name: str) -> Any:
+        from recipec.models.trained import TrainedModel
+
+        folder = ctx.artifact_of(name)
+        if not folder.is_dir():
+            raise DataError(f"the weights of `{name}` are gone from the workspace", f"recipec run --only {name}, after recipec gc")
+        return TrainedModel(folder, name, ctx.program.resolved[name].bound.model)
+
+
+def rows_of(ctx: RunContext, tables: Sequence[Table | None]) -> Any:
+    """The rows of the tables one after another, each in key order, as the training reads them."""
+    from hashlib import blake2b
+
+    from recipec.engines.order import ordered
+    from recipec.training._base import Rows
+
+    found = [t for t in tables if t is not None]
+    counts = [ctx.rows(t.ref) for t in found]
+
+    def read() -> Iterator[Any]:
+        # A connection of its own: it may be read while the step's own is in use.
+        reading = ctx.con.cursor()
+        for table, count in zip(found, counts, strict=True):
+            listed = ", ".join(f"{e.sql} AS {role}" for role, e in table.roles.items())
+            part = ExportPart("", f"SELECT _key, {listed} FROM {ctx.relation(table.ref)} ORDER BY _key", Schema(), count)
+            for query in ordered(reading, part, "*"):
+                yield from reading.sql(f"SELECT * EXCLUDE (_key) FROM ({query})").to_arrow_reader(10_000)
+        reading.close()
+
+    identity = blake2b(digest_size=16)
+    for table in found:
+        identity.update(ctx.identity(table.ref).encode())
+        identity.update(repr(sorted((role, e.meaning) for role, e in table.roles.items())).encode())
+    return Rows(read, sum(counts), identity.hexdigest())
+
+
+def told(moment: Any) -> str:
+    """A moment of a training, for the progress bar."""
+    if moment.doing != "train":
+        return str(moment.doing)
+    loss = f"loss {moment.loss:.3f}" if moment.loss is not None else ""
+    rate = f"{moment.rate:.1f} steps/s" if moment.rate else ""
+    return " · ".join(p for p in (f"step {moment.done:,}/{moment.total:,}", loss, rate) if p)

@@ -1,0 +1,118 @@
+"""``vote crowd``"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
+from recipec.api import Json, Schema, Settings, TableRef, Word, named, quote, vote
+from recipec.identity import source_key
+from recipec.resolve.binder import StepBinder
+from recipec.resolve.problems import UnknownColumn
+from recipec.syntax import tree
+from recipec.votes._ballot import Ballot
+from recipec.votes._base import Vote, Voted, Voting
+
+if TYPE_CHECKING:
+    from recipec.engines.context import RunContext
+
+
+class CrowdParams(Settings):
+    votes: TableRef
+    worker: Word = named(Word("worker"))
+    item: Word = named(Word("item"))
+    answer: Word = named(Word("answer"))
+    by: Literal["dawid_skene", "one_coin", "majority"] = named("dawid_skene")
+    gold: Literal["fix", "ignore"] = named("ignore")
+
+
+@vote("crowd")
+class Crowd(Vote):
+    """What people answered: a table with a row for each answer of a worker to an item.
+
+    ```recipe
+    source answers = csv("data/answers.csv") { columns: { worker: text, item: text, answer: text } }
+    label topic from pool {
+      classes: ["games", "sound"]
+      vote crowd(answers, worker: worker, item: item, answer: answer)
+    }
+    ```
+
+    ``item`` holds the source's key of the row that was answered (the value of its ``key:`` column), ``answer`` a class. The workers'
+    answers are put together by Dawid and Skene's model (1979), in which each worker has a table of errors: the vote is its most probable class,
+    the confidence that class's probability, and ``recipec labels`` shows every worker's skill. ``by: one_coin`` gives each worker one number
+    instead, ``by: majority`` counts heads. ``gold: fix`` lets the step's gold teach the workers' tables. Answers to items that are not among
+    the rows are not used, and are counted.
+    """
+
+    Params = CrowdParams
+    params: CrowdParams
+
+    def bind(self, bind: StepBinder, schema: Schema, classes: Sequence[str] | None, call: tree.Op) -> None:
+        table = self.params.votes
+        for name in (self.params.worker, self.params.item, self.params.answer):
+            if name not in table.schema.types and not table.schema.unknown:
+                problem = UnknownColumn(span=call.call.span, wanted=str(name), candidates=table.schema.names)
+                problem.suggest(f"no column `{name}` in `{table}`", listing="it has")
+                bind.report(problem)
+
+    def meaning(self) -> Json:
+        return None
+
+    def brings(self, ctx: RunContext) -> tuple[str, ...] | None:
+        name = quote(self.params.answer)
+        rows = ctx.con.execute(
+            f"SELECT DISTINCT {name}::VARCHAR FROM {ctx.relation(self.params.votes)} WHERE {name} IS NOT NULL"
+        ).fetchall()
+        return tuple(sorted(r[0] for r in rows))
+
+    def run(self, voting: Voting) -> Voted:
+        import numpy as np
+
+        from recipec.labels.crowd import answers, combine
+
+        given, ctx = self.params, voting.ctx
+        worker, item, answer = quote(given.worker), quote(given.item), quote(given.answer)
+        gold = ctx.step.bound.plan.settings.gold
+        # Keys are made of the item's value as the source made them of its `key:` column.
+        joined = (
+            f"(SELECT s._key AS item, c.{worker}::VARCHAR AS worker, c.{answer}::VARCHAR AS answer"
+            f"{f', s.{gold.sql}::VARCHAR AS gold' if gold is not None and self.params.gold == 'fix' else ''} "
+            f"FROM {ctx.relation(given.votes)} AS c JOIN {voting.relation} AS s ON s._key = {source_key([f'c.{item}'])})"
+        )
+        fixed = "gold" if gold is not None and given.gold == "fix" else None
+        found = answers(
+            ctx.con,
+            joined,
+            item="item",
+            worker="worker",
+            answer="answer",
+            classes=voting.classes,
+            gold=fixed,
+            scratch=f"{voting.ctx.scratch}c_",
+        )
+        whole = int(ctx.one(f"SELECT count(*) FROM {ctx.relation(given.votes)}")[0])
+        matched = int(ctx.one(f"SELECT count(*) FROM {joined} AS j")[0])
+        crowd = combine(found, method=given.by)
+        # Rows of items: the class of the greatest probability, none where two are even.
+        sure = [[float(p) for p in row] for row in crowd.probabilities]
+        ballot = Ballot(voting)
+        keys = [k for (k,) in ctx.con.execute(f"SELECT item::VARCHAR FROM {found.table} ORDER BY _item").fetchall()]
+        for key, code, row in zip(keys, crowd.decided.tolist(), sure, strict=True):
+            if code >= 0:
+                ballot.add(key, code, row)
+        ballot.write()
+        voted = Voted(soft=True, notes=[f"{voting.name}: {n}" for n in crowd.notes])
+        if matched < whole:
+            voted.notes.append(f"{voting.name}: {whole - matched:,} of {whole:,} answers are for items that are not among the rows")
+        counts = np.bincount(found.worker, weights=found.count, minlength=len(found.workers)).astype(int)
+        order = np.argsort(-counts, kind="stable")[:200]
+        voted.facts = {
+            "workers": [
+                {"worker": found.workers[w], "answers": int(counts[w]), "skill": round(float(crowd.skill[w]), 6),
+                 "right": crowd.on_gold[w][0], "judged": crowd.on_gold[w][1], "confusion": np.round(crowd.confusion[w], 6).tolist()}
+                for w in order
+            ],
+            "fleiss": crowd.agreement.fleiss, "alpha": crowd.agreement.alpha, "prior": [round(float(p), 6) for p in crowd.prior],
+        }  # fmt: skip
+        return voted
