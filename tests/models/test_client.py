@@ -287,15 +287,17 @@ def test_429_lowers_what_is_sent_at_once(ledger: Ledger) -> None:
         stream = caller.answers(chats(400))
         outcomes = [next(stream)[1] for _ in range(390)]
         assert caller.concurrency <= 12
+        assert caller.counts is not None
+        assert caller.counts.limited > 0
         outcomes += [o for _, o in stream]
     assert all(isinstance(o, Answer) for o in outcomes)
 
 
-def test_concurrency_grows_to_what_the_server_has(ledger: Ledger) -> None:
-    with serving(latency=0.01, slots=24) as server:
-        with Caller(call(server), ledger, replace(FAST, start=2, concurrency=200)) as caller:
-            list(caller.answers(chats(1200)))
-        assert 24 <= server.most <= 110
+def test_concurrency_grows_to_its_ceiling(ledger: Ledger) -> None:
+    """How far below that it stays is a matter of time, and tested in simulated time."""
+    with serving(latency=0.01) as server:
+        ask(server, ledger, chats(200), replace(FAST, start=2, concurrency=12))
+        assert 2 < server.most <= 12
 
 
 def test_requests_per_minute(ledger: Ledger) -> None:
