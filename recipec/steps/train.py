@@ -175,7 +175,6 @@ class Train(Kind):
             provider="train", name=bind.name, does=DOES.get(settings.task.name, frozenset()), pinned=not external or base.revision is not None,
             priced=True, classes=tuple(str(c) for c in settings.classes) if settings.classes else None, reads=(column,) if column else (),
             answers=answers, task=settings.task.name,
-            answers=answers, task=settings.task.name,
         )  # fmt: skip
         return bind.bound(
             outputs={},
