@@ -11,7 +11,7 @@ async function start() {
   const server = { command, args, transport: TransportKind.stdio };
   const options = {
     documentSelector: [{ scheme: "file", language: "recipe" }],
-    synchronize: { fileEvents: workspace.createFileSystemWatcher("**/*.{recipe,csv,tsv,json,jsonl,parquet,txt,conll,db}") },
+    synchronize: { fileEvents: workspace.createFileSystemWatcher("**/{pyproject.toml,*.{recipe,csv,tsv,json,jsonl,parquet,txt,conll,db}}") },
   };
   client = new LanguageClient("recipec", "Recipe", server, options);
   try {

@@ -21,7 +21,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from recipec.cli._errors import CannotRun
-from recipec.diagnostics import Diagnostic
+from recipec.diagnostics import Diagnostic, Severity
 
 SEVERITIES = ("error", "warning", "note")
 NAME = "pyproject.toml"
@@ -30,13 +30,13 @@ NAME = "pyproject.toml"
 class Config(NamedTuple):
     select: frozenset[str] = frozenset()
     ignore: frozenset[str] = frozenset()
-    severity: tuple[tuple[str, str], ...] = ()
+    severity: tuple[tuple[str, Severity], ...] = ()
     folder: str = ""
     """Where the file lies that says so."""
     recipes: tuple[tuple[str, Config], ...] = ()
     """What is said of some recipes alone, by patterns of their paths."""
 
-    def grave(self, d: Diagnostic) -> str:
+    def grave(self, d: Diagnostic) -> Severity:
         """How grave a finding is here. What keeps a recipe from running stays an error."""
         return d.severity if d.code.startswith("E") else dict(self.severity).get(d.name, d.severity)
 
@@ -64,6 +64,11 @@ def config_for(path: str) -> Config:
     """The configuration of a recipe (``-``: of the folder you are in). Raises CannotRun for one that is wrong."""
     whole = _in(os.path.dirname(os.path.abspath(path)) if path != "-" else os.getcwd())
     return whole.of(path) if whole.recipes and path != "-" else whole
+
+
+def forget_configuration() -> None:
+    """Read the files again when they are next asked for: for programs that live long."""
+    _in.cache_clear()
 
 
 def configured(findings: Iterable[Diagnostic], select: Collection[str] = ()) -> list[Diagnostic]:

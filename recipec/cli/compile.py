@@ -1,11 +1,13 @@
-"""Print the SQL that the steps of a recipe become.
+"""Print the SQL of a recipe's steps, or the recipe resolved.
 
 Steps that are no SQL (readers, splits, exports) are named in comments. Functions that begin with two underscores are
-recipec's own and run beside the database.
+recipec's own and run beside the database. --format resolved writes the recipe with every name bound, every table's
+columns and all that decides a step's result, as JSON for other programs: `recipec docs --format schema` is its schema.
 
 examples:
   recipec compile
   recipec compile packages.recipe --only tidy
+  recipec compile --format resolved > packages.json
 """
 
 from __future__ import annotations
@@ -29,7 +31,9 @@ def options(parser: argparse.ArgumentParser) -> None:
     add_sets(parser)
     add_only(parser)
     parser.add_argument("--offline", action="store_true", help="read no source files: columns as declared only")
-    parser.add_argument("--format", type=choice("text", "json"), default="text", metavar="FORMAT", help="text or json")
+    parser.add_argument(
+        "--format", type=choice("text", "json", "resolved"), default="text", metavar="FORMAT", help="text, json (the SQL) or resolved"
+    )
 
 
 def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
@@ -40,6 +44,11 @@ def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
         return 1
     only = chosen(args.only, program)
     steps = [s for s in program.steps if not only or s.name in only]
+    if args.format == "resolved":
+        from recipec.editors.schema import document
+
+        out.line(json.dumps(document(program, only), ensure_ascii=not out.unicode, indent=2))
+        return 0
     if args.format == "json":
         out.line(
             json.dumps([{"name": s.name, "kind": s.kind.name, "sql": statements(s)} for s in steps], ensure_ascii=not out.unicode, indent=2)

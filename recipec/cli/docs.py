@@ -1,12 +1,14 @@
-"""Look up kinds, operators, functions, readers and formats.
+"""Look up what can stand in a recipe, the rules, the commands.
 
-Without a name, everything there is, a line each. Made from the code itself, so it is never out of date.
+Without a name, everything there is, a line each. Made from the code itself, so it is never out of date. With
+--format schema, the JSON Schema of a resolved recipe, which `recipec compile --format resolved` writes.
 
 examples:
   recipec docs
   recipec docs dedupe
   recipec docs split --format md
   recipec docs --format md > reference.md
+  recipec docs --format schema > recipe.schema.json
 """
 
 from __future__ import annotations
@@ -27,13 +29,18 @@ if TYPE_CHECKING:
 
 
 def options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", nargs="?", metavar="NAME", help="a step kind, operator, function, reader or format")
-    parser.add_argument("--format", type=choice("text", "md", "json"), default="text", metavar="FORMAT", help="text, md or json")
+    parser.add_argument("name", nargs="?", metavar="NAME", help="a step kind, operator, function, ..., rule or command")
+    parser.add_argument(
+        "--format", type=choice("text", "md", "json", "schema"), default="text", metavar="FORMAT", help="text, md, json or schema"
+    )
 
 
 def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
+    from recipec.cli import _manual
     from recipec.report import reference, reference_text
 
+    if args.format == "schema":
+        return json_schema(args, out)
     groups: list[tuple[Group, Sequence[Entry]]]
     if args.name is None:
         groups = [(group, list(reference.entries(group))) for group in reference.TITLES]
@@ -43,14 +50,28 @@ def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
             return elsewhere(args, out)
     match args.format:
         case "json":
-            out.line(json.dumps([reference_text.data(e) for _, found in groups for e in found], ensure_ascii=not out.unicode, indent=2))
+            made = [reference_text.data(e) for _, found in groups for e in found]
+            made += _manual.data() if args.name is None else ()
+            out.line(json.dumps(made, ensure_ascii=not out.unicode, indent=2))
         case "md":
             out.write(reference_text.markdown(groups))
+            if args.name is None:
+                out.write("\n" + _manual.markdown())
         case _ if args.name is None:
             out.write(reference_text.overview(groups, out))
+            out.write(_manual.overview(out))
             out.line("recipec docs NAME says more; DuckDB's own scalar functions are there too; recipec explain lists the rules")
         case _:
             out.write("\n".join(reference_text.entry_page(e, out) for _, found in groups for e in found))
+    return 0
+
+
+def json_schema(args: argparse.Namespace, out: Terminal) -> int:
+    from recipec.editors.schema import schema
+
+    if args.name is not None:
+        raise CannotRun("the schema is that of every recipe: it takes no name", "recipec docs --format schema")
+    out.line(json.dumps(schema(), ensure_ascii=not out.unicode, indent=2))
     return 0
 
 
@@ -74,9 +95,20 @@ def elsewhere(args: argparse.Namespace, out: Terminal) -> int:
             out.line(description)
         out.line("One of DuckDB's functions, available as it is.")
         return 0
-    if (rule := resolve_name(args.name)) is not None:
-        raise CannotRun(f"`{args.name}` is a rule", f"recipec explain {rule}")
-    guess = nearest(args.name, [n for group in TITLES for n in names(group)])
+    from recipec.cli import _manual
+
+    rule = resolve_name(args.name)
+    facts = _manual.rule_facts(rule) if rule is not None else _manual.verb_facts(name) if name in _manual.verbs() else None
+    if facts is not None and args.format != "text":
+        made = _manual.verb_markdown(facts) if rule is None else [f"### `{rule}`", facts["doc"].replace("``", "`")]
+        out.line(json.dumps([facts], ensure_ascii=not out.unicode, indent=2) if args.format == "json" else "\n\n".join(made))
+        return 0
+    if facts is not None:
+        from recipec.cli import dispatch
+        from recipec.cli.explain import rule as explain_rule
+
+        return explain_rule(rule, out) if rule is not None else dispatch([name, "--help"])
+    guess = nearest(args.name, [*(n for group in TITLES for n in names(group)), *_manual.verbs()])
     raise CannotRun(f"nothing is called `{args.name}`" + (f"; did you mean `{guess}`?" if guess else ""), "recipec docs lists everything")
 
 

@@ -1,6 +1,6 @@
 """A resolved recipe as JSON, for other programs, and the JSON Schema of that.
 
-``python -m recipec.editors.schema`` prints the schema, ``python -m recipec.editors.schema FILE.recipe`` the recipe. Both are
+``recipec docs --format schema`` prints the schema, ``recipec compile --format resolved`` the recipe. Both are
 made from the registry and the resolver: every name bound, every edge with its columns and types, defaults filled in.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -109,8 +110,8 @@ def closed(properties: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
 
 
-def document(program: Program) -> dict[str, Any]:
-    """A resolved recipe as plain data. Secrets are not in it."""
+def document(program: Program, only: Collection[str] = ()) -> dict[str, Any]:
+    """A resolved recipe as plain data; ``only`` some of its steps. Secrets are not in it."""
     params: dict[str, Any] = {}
     queue = [program.root]
     while queue:
@@ -122,7 +123,7 @@ def document(program: Program) -> dict[str, Any]:
         "name": program.recipe,
         "header": program.header.model_dump(),
         "params": params,
-        "steps": [step_document(s) for s in program.steps],
+        "steps": [step_document(s) for s in program.steps if not only or s.name in only],
     }
 
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from recipec.cli._config import NONE, Config, config_for
+from recipec.cli._errors import CannotRun
 from recipec.diagnostics import Diagnostic
 from recipec.lsp.live import LiveProgram, Memory, resolve
 from recipec.lsp.pieces import Piece, Pieces, cut, recut
@@ -137,7 +139,16 @@ class Desk:
             place = self.place(document, found.span)
             if place is not None:
                 unique.setdefault((place[0].path, place[1], place[2], found.code, found.message), found)
-        return [unique[key] for key in sorted(unique)]
+        config = self.config(document)[0]
+        return [found for key in sorted(unique) if config.lets(found := unique[key])]
+
+    @staticmethod
+    def config(document: Document) -> tuple[Config, str]:
+        """What ``pyproject.toml`` says of the recipe, as for ``recipec check``; where it is wrong, nothing, and the words for it."""
+        try:
+            return config_for(document.path), ""
+        except CannotRun as problem:
+            return NONE, f"{problem.message}\n{problem.help}".rstrip()
 
     def lint(self, document: Document) -> None:
         """Let the lints look, as ``recipec check`` does: at a recipe without errors, resolved from its whole text, because a

@@ -14,6 +14,7 @@ from pygls.protocol import LanguageServerProtocol, lsp_method
 from pygls.uris import from_fs_path, to_fs_path
 
 from recipec import __version__
+from recipec.cli._config import forget_configuration
 from recipec.diagnostics import Diagnostic, Fix
 from recipec.lsp import colours, complete, describe, names, outline
 from recipec.lsp.analysis import Desk, Document, spot
@@ -92,6 +93,9 @@ class Server(LanguageServer):
         self.shown[path] = found
         uri = self.uri(path)
         items = [self.diagnostic(document, d) for d in found]
+        if problem := self.desk.config(document)[1]:
+            top = range_of(document.source, 0, 0)
+            items.append(types.Diagnostic(top, problem, types.DiagnosticSeverity.Warning, source="recipec"))
         version = self.workspace.text_documents[uri].version if uri in self.workspace.text_documents else None
         self.text_document_publish_diagnostics(types.PublishDiagnosticsParams(uri, items, version))
         if program.partial:
@@ -125,9 +129,8 @@ class Server(LanguageServer):
             where = self.import_range(document, source)
             related.insert(0, types.DiagnosticRelatedInformation(self.location(place), found.label or "here"))
             message = f"in {Path(source.path).name}: {message}"
-        return types.Diagnostic(
-            where, message, severity=SEVERITIES[found.severity], code=found.name, source="recipec", related_information=related or None
-        )
+        grave = SEVERITIES[self.desk.config(document)[0].grave(found)]
+        return types.Diagnostic(where, message, severity=grave, code=found.name, source="recipec", related_information=related or None)
 
     def import_range(self, document: Document, source: Source) -> types.Range:
         wanted = Path(source.path).resolve()
@@ -205,7 +208,8 @@ async def did_change_files(ls: Server, params: types.DidChangeWatchedFilesParams
 
 
 def files_changed(ls: Server) -> None:
-    """Data or imported files may be other than they were."""
+    """Data, imported files or the configuration may be other than they were."""
+    forget_configuration()
     ls.desk.forget_files()
     for path in ls.desk.documents:
         ls.soon(path, QUIET, False)
@@ -410,12 +414,35 @@ async def code_action(ls: Server, params: types.CodeActionParams) -> list[types.
                 title = fix.title if fix.safe else f"{fix.title} (look at it again)"
                 diagnostic = ls.diagnostic(document, found)
                 out.append(types.CodeAction(title, types.CodeActionKind.QuickFix, [diagnostic], fix.safe or None, edit=edit))
+        if place[0].path == document.path and place[1] <= high and low <= place[2] and found.name in silenceable():
+            out.append(silence(ls, document, found, place))
     wanted = params.context.only
     everything = types.CodeActionKind.SourceFixAll.value
     if safe and (wanted is None or any(everything.startswith(str(getattr(w, "value", w))) for w in wanted)):
         title = "Apply every safe fix of recipec"
         out.append(types.CodeAction(title, types.CodeActionKind.SourceFixAll, edit=types.WorkspaceEdit({uri: safe})))
     return out
+
+
+def silenceable() -> frozenset[str]:
+    """The rules that a comment can silence."""
+    from recipec.lints._run import names
+
+    return frozenset(names())
+
+
+def silence(ls: Server, document: Document, found: Diagnostic, place: tuple[Source, int, int]) -> types.CodeAction:
+    """The comment that says that a finding was looked at. Its reason is the person's to write: until then, that is a finding."""
+    source, start, _ = place
+    line, _ = source.place(start)
+    text = source.line(line)
+    at = source.starts[line - 1]
+    where = range_of(source, at, at)
+    comment = f"{text[: len(text) - len(text.lstrip())]}# allow: {found.name} because \n"
+    edit = types.WorkspaceEdit({ls.uri(document.path): [types.TextEdit(where, comment)]})
+    return types.CodeAction(
+        f"Allow {found.name} here, with a reason", types.CodeActionKind.QuickFix, [ls.diagnostic(document, found)], edit=edit
+    )
 
 
 def overlap(a: types.TextEdit, b: types.TextEdit) -> bool:

@@ -19,12 +19,22 @@ TITLES: dict[Group, str] = {
     "reader": "Readers of a source",
     "operator": "Operators of a clean step",
     "function": "Functions of expressions",
+    "provider": "Models",
+    "vote": "Votes of a label step",
+    "combiner": "Ways to combine votes",
+    "augmenter": "Operators of an augment step",
+    "selector": "Ways to select rows",
+    "task": "Tasks of a train step",
+    "metric": "Metrics of an evaluate step",
     "format": "Formats of an export",
 }
 REST = "rest"
 """The field that takes all further arguments by position."""
 
-ONE: dict[Group, str] = {"step": "step kind", "reader": "reader", "operator": "operator", "function": "function", "format": "format"}
+ONE: dict[Group, str] = {
+    "step": "step kind", "reader": "reader", "operator": "operator", "function": "function", "provider": "model", "vote": "vote",
+    "combiner": "combiner", "augmenter": "operator of augment", "selector": "selector", "task": "task", "metric": "metric", "format": "format",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,10 @@ from recipec.diagnostics import Diagnostic, nearest
 from recipec.report.pages import first_sentence
 
 _RULE = re.compile(r'^    name(?:: ClassVar\[str\])? = "([^"]+)"\n    code(?:: ClassVar\[str\])? = "([^"]+)"', re.M)
-_FOLDERS = ("syntax", "resolve", "lints", "steps", "operators", "formats", "readers", "plan", "engines", "report")
+_FOLDERS = (
+    "syntax", "resolve", "templates", "lints", "steps", "operators", "formats", "readers", "models", "labels", "votes", "combiners", "augmenters",
+    "selectors", "training", "metrics", "plan", "engines", "report",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from cli_harness import GOOD, Run
 
-from recipec.registry import names
+from recipec.registry import PACKAGES, names
 
 
 def test_docs_list_everything(recipec: Run) -> None:
@@ -44,12 +44,53 @@ def test_docs_of_duckdb_functions(recipec: Run) -> None:
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("clen", "did you mean `clean`?"), ("qqqqqq", "nothing is called `qqqqqq`"), ("unknown-column", "recipec explain unknown-column")],
+    [("clen", "did you mean `clean`?"), ("qqqqqq", "nothing is called `qqqqqq`"), ("chekc", "did you mean `check`?")],
 )
 def test_docs_of_what_is_not_there(name: str, words: str, recipec: Run) -> None:
     done = recipec("docs", name)
     assert done.status == 2
     assert words in done.err
+
+
+def test_docs_of_rules_and_commands(recipec: Run) -> None:
+    assert recipec("docs", "unknown-column").out == recipec("explain", "unknown-column").out
+    assert recipec("docs", "gc").out == recipec("gc", "--help").out
+    (facts,) = json.loads(recipec("docs", "gc", "--format", "json").out)
+    assert facts["name"] == "gc"
+    assert recipec("docs", "W313", "--format", "md").out.startswith("### `unused-name`")
+
+
+def test_the_whole_reference_has_everything(recipec: Run) -> None:
+    from recipec.cli import all_verbs
+    from recipec.report import rules
+
+    md = recipec("docs", "--format", "md").out
+    made = json.loads(recipec("docs", "--format", "json").out)
+    listed = {(e["group"], e["name"]) for e in made}
+    for group in PACKAGES:
+        for name in names(group) if group != "lint" else ():  # type: ignore[arg-type]
+            assert f"### `{name}`\n" in md, name
+            assert (group, name) in listed
+    for name in rules.names():
+        assert f"### `{name}`\n" in md, name
+        assert ("rule", name) in listed
+    for verb in all_verbs():
+        assert f"### `recipec {verb}`\n" in md, verb
+        assert f"\n  {verb} " in recipec("docs").out
+    assert [e["name"] for e in made if not e["doc"].strip()] == []
+
+
+def test_the_schema_and_what_it_describes(recipec: Run, good: Path) -> None:
+    schema = json.loads(recipec("docs", "--format", "schema").out)
+    made = json.loads(recipec("compile", "--format", "resolved").out)
+    assert [s["name"] for s in made["steps"]] == ["rows", "tidy"]
+    assert set(schema["required"]) == set(made)
+    assert [s["name"] for s in json.loads(recipec("compile", "--only", "rows", "--format", "resolved").out)["steps"]] == ["rows"]
+    try:
+        import jsonschema
+    except ImportError:
+        return
+    jsonschema.validate(made, schema)
 
 
 def test_explain_a_rule(recipec: Run) -> None:
