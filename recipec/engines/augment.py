@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from recipec.api import Outcome, literal, quote
@@ -13,7 +12,7 @@ from recipec.resolve.chain import compose
 
 if TYPE_CHECKING:
     from recipec.engines.context import RunContext
-    from recipec.steps.augment import AugmentPlan
+    from recipec.steps.augment import Applied, AugmentPlan
 
 EDA_COPIES = ((500, 16), (2_000, 8))
 """Up to so many rows, so many copies; four for more (Wei and Zou 2019, table 3)."""
@@ -56,6 +55,8 @@ class Copies:
 
     def __init__(self, plan: AugmentPlan, ctx: RunContext, source: str, rows: int, folder: str) -> None:
         self.plan, self.ctx, self.source, self.rows, self.folder = plan, ctx, source, rows, folder
+        self.made: list[str] = []
+        """Temporary tables, which the runner drops after the step."""
         kept = dict.fromkeys((*plan.changed, *plan.looked_at))
         self.originals = {c: f"__o{i}" for i, c in enumerate(kept)}
 
@@ -91,15 +92,43 @@ class Copies:
             change = applied.change
             if not change.columns:
                 continue
-            new = []
-            for i, sql in enumerate(change.columns.values()):
-                new.append(f"{self.filled(sql, applied.salt)} AS __n{i}")
+            if change.partner is not None:
+                current = self.with_partner(current, applied)
+            if change.made is not None:
+                current = f"SELECT *, {self.filled(change.made, applied.salt)} AS __made FROM ({current})"
+            new = [f"{self.filled(sql, applied.salt)} AS __n{i}" for i, sql in enumerate(change.columns.values())]
             differ = " OR ".join(f"__n{i} IS DISTINCT FROM {quote(c)}" for i, c in enumerate(change.columns))
             swaps = ", ".join(f"__n{i} AS {quote(c)}" for i, c in enumerate(change.columns))
-            gone = ", ".join(f"__n{i}" for i in range(len(new)))
+            gone = [f"__n{i}" for i in range(len(new))] + ["__made"] * (change.made is not None)
+            if change.partner is not None:
+                gone += [f"__p{i}" for i in range(len(self.plan.schema.names))]
             bit = f"__by | CASE WHEN {differ} THEN {1 << number} ELSE 0 END AS __by"
-            current = f"SELECT * EXCLUDE ({gone}) REPLACE ({swaps}, {bit}) FROM (SELECT *, {', '.join(new)} FROM ({current}))"
+            current = f"SELECT * EXCLUDE ({', '.join(gone)}) REPLACE ({swaps}, {bit}) FROM (SELECT *, {', '.join(new)} FROM ({current}))"
         return current
+
+    def with_partner(self, current: str, applied: Applied) -> str:
+        """The copies, each with the columns of another original: of the same values in some columns, drawn by chance."""
+        within = ", ".join(map(quote, applied.change.partner or ()))
+        names = self.plan.schema.names
+        known = " AND ".join(f"{quote(c)} IS NOT NULL" for c in applied.change.partner or ()) or "true"
+        window = f"PARTITION BY {within}" if within else ""
+        group = f"dense_rank() OVER (ORDER BY {within})" if within else "0"
+        listed = ", ".join(f"{quote(c)} AS __p{i}" for i, c in enumerate(names))
+        peers = self.ctx.temp(f"peers_{len(self.made)}")
+        self.made.append(peers)
+        self.ctx.execute(
+            f"CREATE TEMP TABLE {peers} AS SELECT _key AS __k, {listed}, {group} AS __g, "
+            f"row_number() OVER ({window} ORDER BY _key) - 1 AS __i, count(*) OVER ({window}) AS __m FROM {self.source} WHERE {known}"
+        )
+        chance = rank64(self.plan.seed, f"{applied.salt}/partner", "c._key")
+        # Any but the original itself.
+        place = f"CASE WHEN m.__m > 1 THEN (m.__i + 1 + ({chance} % (m.__m - 1)::UBIGINT)::BIGINT) % m.__m END"
+        wanted = f"SELECT c.*, m.__g AS __wg, {place} AS __wi FROM ({current}) AS c LEFT JOIN {peers} AS m ON m.__k = c._parent"
+        partner = ", ".join(f"p.__p{i}" for i in range(len(names)))
+        return (
+            f"SELECT w.* EXCLUDE (__wg, __wi), {partner} FROM ({wanted}) AS w "
+            f"LEFT JOIN {peers} AS p ON p.__g = w.__wg AND p.__i = w.__wi"
+        )
 
     def filled(self, sql: str, salt: str) -> str:
         """An augmenter's SQL with its holes filled."""
@@ -109,10 +138,12 @@ class Copies:
             "{copy}": "__copy",
             "{rows}": str(self.rows),
             "{scratch}": literal(self.folder),
+            "{made}": "__made",
+            **{f"{{partner.{c}}}": f"__p{i}" for i, c in enumerate(plan.schema.names)},
         }
         for hole, value in values.items():
             sql = sql.replace(hole, value)
-        return re.sub(r"\{table ([^}]+)\}", lambda m: self.ctx.relations[next(r for r in self.ctx.relations if str(r) == m[1])], sql)
+        return sql
 
     def judged(self) -> str:
         """Copies with ``_why`` and ``_because``, and the struct ``original`` where filters read it."""

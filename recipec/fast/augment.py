@@ -101,7 +101,8 @@ def rewrite(text: Column, seeds: Column, edit: Edit) -> pa.Array:
 
 def seeds_of(column: Column) -> Seeds:
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    return array.to_numpy(zero_copy_only=False).astype(np.uint64, copy=False)
+    out: Seeds = array.to_numpy(zero_copy_only=False).astype(np.uint64, copy=False)
+    return out
 
 
 def encoded(rows: Rows) -> tuple[bytes, Places]:
@@ -140,11 +141,27 @@ def joined(values: npt.NDArray[Any], begin: Places, length: Places) -> npt.NDArr
     return out
 
 
-def with_pool(values: npt.NDArray[Any], pool: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """``values`` and behind them characters to copy from, in the wider of their types where one needs it."""
-    if values.dtype == np.uint8 and (pool.size == 0 or int(pool.max()) < 0x80):
-        return np.concatenate([values, pool.astype(np.uint8)])
-    return np.concatenate([values.astype(np.uint32, copy=False), pool.astype(np.uint32, copy=False)])
+def splice(rows: Rows, begin: Places, end: Places, row: Places, pool: npt.NDArray[Any], start: Places, length: Places) -> Rows:
+    """The rows with stretches of ``pool`` in the place of what lies between ``begin`` and ``end``, which is nothing for an
+    insertion. The places must not overlap, and must be in order."""
+    if not len(begin):
+        return rows
+    values, size = rows.values, len(rows.values)
+    fresh = joined(pool, start, length)
+    if values.dtype == np.uint8 and (not fresh.size or int(fresh.max()) < 0x80):
+        both: npt.NDArray[Any] = np.concatenate([values, fresh.astype(np.uint8)])
+    else:
+        both = np.concatenate([values.astype(np.uint32, copy=False), fresh.astype(np.uint32, copy=False)])
+    first = np.empty(2 * len(begin) + 1, np.int64)
+    many = np.empty_like(first)
+    first[0], first[2::2] = 0, end
+    many[:-1:2] = begin - first[:-1:2]
+    many[-1] = size - first[-1]
+    sums = np.cumsum(length)
+    first[1::2], many[1::2] = size + sums - length, length
+    shift = np.concatenate([[0], np.cumsum(length - (end - begin))])
+    starts = rows.starts + shift[np.searchsorted(row, np.arange(len(rows) + 1))]
+    return Rows(joined(both, first, many), starts, None)
 
 
 def put(values: npt.NDArray[Any], places: Places, characters: npt.NDArray[np.uint32]) -> npt.NDArray[Any]:

@@ -1,13 +1,14 @@
-"""Words exchanged and left out, after EDA (Wei and Zou, EMNLP 2019): what is between the words stays as it is."""
+"""Words exchanged, left out, replaced and put in, after EDA (Wei and Zou, EMNLP 2019): what is between the words stays as it is."""
 
 from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
 
-from recipec.fast.augment import Seeds, Words, at_least_one, below, draw, find_words, joined, rewrite, unit
+from recipec.fast.augment import Seeds, Words, at_least_one, below, choose, draw, find_words, joined, rewrite, splice, unit
+from recipec.fast.augment_lexicon import Lexicon, Sums, form_of, matches, stored
 from recipec.fast.text_arrow import Column, Flags, Places, Rows, constant_of, row_sums
-from recipec.fast.text_classes import SPACE, flags
+from recipec.fast.text_classes import ALONE, SPACE, flags
 
 _TRIES = 4
 """How often a second word is drawn before two equal ones are exchanged."""
@@ -25,7 +26,7 @@ def _swap(rows: Rows, seeds: Seeds, rate: float) -> Rows:
     if not wanted.any():
         return rows
     order = np.arange(len(words))
-    alike = word_marks(rows, words)
+    alike = Sums(rows).numbers(words.begin, words.end)
     busy = np.flatnonzero(wanted)
     nth = 0
     while busy.size:
@@ -42,19 +43,6 @@ def _swap(rows: Rows, seeds: Seeds, rate: float) -> Rows:
         nth += 1
         busy = busy[wanted[busy] > nth]
     return in_order(rows, words, order)
-
-
-def word_marks(rows: Rows, words: Words) -> Places:
-    """A number for each word, equal for equal words (and, with a chance of 2**-40 or so, for others)."""
-    with np.errstate(over="ignore"):
-        sums = np.zeros(len(rows.values) + 1, np.uint64)
-        weights = draw(rows.values.astype(np.uint64), 7)
-        np.cumsum(weights, out=sums[1:])
-        marks = sums[words.end] - sums[words.begin]
-        # A sum forgets the order of letters; the first and last say some of it.
-        if len(words):
-            marks = marks * np.uint64(3) + weights[words.begin] + (words.end - words.begin).astype(np.uint64)
-    return marks.view(np.int64)
 
 
 def in_order(rows: Rows, words: Words, order: Places) -> Rows:
@@ -128,3 +116,82 @@ def without(rows: Rows, words: Words, gone: Flags) -> Rows:
     change[np.where(leading, right, words.end)[at]] -= 1
     keep = np.cumsum(change[:-1]) == 0
     return Rows(values[keep], np.concatenate([[0], np.cumsum(keep)])[rows.starts], None)
+
+
+def synonyms(text: Column, seeds: Column, rate: Column, folder: Column, name: Column) -> pa.Array:
+    share = constant_of(rate, 0.1)
+    known = stored(constant_of(folder, ""), constant_of(name, "")) if len(text) else None
+    return rewrite(text, seeds, lambda rows, own: _replace(rows, own, share, known))
+
+
+def _replace(rows: Rows, seeds: Seeds, rate: float, known: Lexicon | None) -> Rows:
+    words = find_words(rows)
+    if known is None or not len(words):
+        return rows
+    found = matches(rows, words, known)
+    wanted = np.minimum(at_least_one(rate, words.counts), found.counts)
+    chosen = choose(found.counts, wanted, seeds, 0)
+    at = found.first[:-1][chosen.row] + chosen.place
+    begin, end = found.begin[at], found.end[at]
+    start, length = known.pick(found.term[at], draw(seeds[chosen.row], 1, chosen.nth), form_of(rows.values, begin, end))
+    return splice(rows, begin, end, chosen.row, known.pool, start, length)
+
+
+def insert_words(text: Column, seeds: Column, rate: Column, folder: Column, name: Column) -> pa.Array:
+    share = constant_of(rate, 0.1)
+    known = stored(constant_of(folder, ""), constant_of(name, "")) if len(text) else None
+    return rewrite(text, seeds, lambda rows, own: _insert(rows, own, share, known))
+
+
+def _insert(rows: Rows, seeds: Seeds, rate: float, known: Lexicon | None) -> Rows:
+    words = find_words(rows)
+    if known is None or not len(words):
+        return rows
+    found = matches(rows, words, known)
+    counts = words.counts
+    wanted = np.where(found.counts > 0, at_least_one(rate, counts), 0)
+    row = np.repeat(np.arange(len(rows)), wanted)
+    if not row.size:
+        return rows
+    nth = np.arange(len(row)) - np.repeat(np.cumsum(wanted) - wanted, wanted)
+    own = seeds[row]
+    of = found.first[:-1][row] + below(draw(own, 0, nth), found.counts[row])
+    start, length = known.pick(found.term[of], draw(own, 1, nth), np.zeros(len(row), np.int64))
+    # Before one of the words, or behind the last.
+    place = words.first[:-1][row] + below(draw(own, 2, nth), counts[row] + 1)
+    order = np.lexsort((nth, place, row))
+    row, place, start, length = row[order], place[order], start[order], length[order]
+    behind = place == words.first[1:][row]
+    word = place - behind
+    at = np.where(behind, words.end[word], words.begin[word])
+    # A space parts it from its neighbour, where the script puts spaces between words.
+    spaced = flags(rows.values[words.begin[word]]) & ALONE == 0
+    pool = np.append(known.pool, np.uint32(32))
+    blank = len(pool) - 1
+    begin = np.repeat(at, 2)
+    starts, lengths = np.empty(2 * len(at), np.int64), np.empty(2 * len(at), np.int64)
+    starts[0::2], starts[1::2] = np.where(behind, blank, start), np.where(behind, start, blank)
+    lengths[0::2], lengths[1::2] = np.where(behind, spaced, length), np.where(behind, length, spaced)
+    return splice(rows, begin, begin, np.repeat(row, 2), pool, starts, lengths)
+
+
+def eda(text: Column, seeds: Column, rate: Column, copy: Column, folder: Column, name: Column) -> pa.Array:
+    """One of EDA's four for each copy, in turn: synonyms, insertion, exchange, deletion (without a lexicon, the last two)."""
+    share, label = constant_of(rate, 0.1), constant_of(name, "")
+    known = stored(constant_of(folder, ""), label) if len(text) and label else None
+    number = copy.to_numpy(zero_copy_only=False) if len(text) else np.zeros(0, np.int64)
+    kinds = (number - 1) % 4 if known is not None else 2 + (number - 1) % 2
+    out: list[pa.Array] = []
+    edits = (
+        lambda rows, own: _replace(rows, own, share, known),
+        lambda rows, own: _insert(rows, own, share, known),
+        lambda rows, own: _swap(rows, own, share),
+        lambda rows, own: _delete(rows, own, share),
+    )
+    order = np.argsort(kinds, kind="stable")
+    for kind, edit in enumerate(edits):
+        which = pa.array(order[kinds[order] == kind])
+        out.append(rewrite(text.take(which), seeds.take(which), edit).cast(pa.large_string()))
+    back = np.empty(len(order), np.int64)
+    back[order] = np.arange(len(order))
+    return pa.concat_arrays(out).take(pa.array(back)).cast(text.type)

@@ -201,15 +201,13 @@ class Augment(Kind):
     @staticmethod
     def check_label(bind: StepBinder, settings: AugmentSettings, made: Augmenter, op: tree.Op) -> None:
         """Where an augmenter may change what a row means, the recipe must say what becomes of its label."""
-        if made.keeps_meaning or settings.labels is not None:
-            return
-        columns = label_columns(bind, settings)
-        if columns:
+        lost = [] if settings.labels is not None else [c for c in label_columns(bind, settings) if not made.keeps(c)]
+        if lost:
             bind.report(
                 BadValue(
                     span=op.span,
-                    message=f"`{made.name}` may change what a row means, and the copies would keep their `{columns[0]}`",
-                    help=("say what becomes of it: `labels: null` or `labels: keep`", *made.instead(columns[0])),
+                    message=f"`{made.name}` may change what a row means, and the copies would keep their `{lost[0]}`",
+                    help=(*made.instead(lost[0]), "or say what becomes of it: `labels: null` or `labels: keep`"),
                 )
             )
 
