@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from recipec.api import DataError
 from recipec.metrics._base import Metric
-from recipec.metrics._data import ClassData, Data, Floats, Ints, MultiLabelData
+from recipec.metrics._data import ClassData, Data, Floats, Ints, LossData, MultiLabelData, NumberData
 from recipec.metrics._statistic import Statistic, Sums
 
 RESAMPLES = 1000
@@ -261,6 +261,7 @@ def compare(
     on the rows where one model is right and the other wrong (McNemar 1947). A model is ``better`` where the p-value is below 1 - level and
     the interval of the difference leaves 0 out.
     """
+    first, second, groups = aligned(first, second, groups)
     if first.rows != second.rows:
         raise DataError(f"the models were measured on {first.rows} and {second.rows} rows", "compare them on the same rows")
     if not same_gold(first, second):
@@ -289,6 +290,18 @@ def compare(
     if p < 1 - level and found.known and not found.low <= 0 <= found.high:
         better = "second" if (found.value > 0) == metric.greater_is_better else "first"
     return Comparison(one, other, found, p, test, better)
+
+
+def aligned(first: Data, second: Data, groups: npt.ArrayLike | None) -> tuple[Data, Data, npt.ArrayLike | None]:
+    """Both on the rows that could be measured for both (a predicted number may be missing in one), and the groups of those. In other kinds of
+    data gold alone says which rows are measured."""
+    may_differ = isinstance(first, (NumberData, LossData)) and isinstance(second, (NumberData, LossData))
+    if not may_differ or first.kept is None or second.kept is None or np.array_equal(first.kept, second.kept):
+        return first, second, groups
+    _, one, other = np.intersect1d(first.kept, second.kept, assume_unique=True, return_indices=True)
+    if groups is not None:
+        groups = [list(groups)[i] for i in one]  # type: ignore[arg-type]
+    return first.take(one), second.take(other), groups
 
 
 def right_rows(data: Data) -> npt.NDArray[np.bool_]:

@@ -196,6 +196,12 @@ def test_only_the_same_rows_can_be_compared() -> None:
         compare(made("accuracy"), class_data(["a", "b"], ["a", "a"]), class_data(["b", "a"], ["a", "a"]))
 
 
+def test_rows_that_one_model_has_no_number_for_are_left_out_of_both() -> None:
+    y = [1.0, 2.0, 3.0, 4.0]
+    found = compare(made("mae"), number_data(y, [1.0, math.nan, 3.0, 4.0]), number_data(y, [2.0, 2.0, math.nan, 5.0]), groups=[1, 3, 4])
+    assert (found.first, found.second) == (0.0, 1.0)
+
+
 @given(st.integers(0, 60), st.integers(0, 60), st.integers(0, 20))
 @settings(deadline=None, max_examples=60)
 def test_mcnemar_is_the_exact_binomial_test(b: int, c: int, both: int) -> None:
