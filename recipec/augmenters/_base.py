@@ -24,16 +24,16 @@ class Change:
     (the number of originals), ``{scratch}`` (a text literal: the folder in which ``prepare`` left its files) and
     ``{partner.COLUMN}`` (the value of the copy's partner).
 
+    ``made`` is an SQL value that several columns come from, computed once; they read it as ``{made}``.
     ``partner`` asks for another original as partner, drawn by chance among those that are equal in the columns named (any
     other row where none is named); its values are null where there is no other row.
     ``prepare(tools, relation)`` runs once before the copies are made, on the table of the originals.
     """
 
     columns: Mapping[str, str]
+    made: str | None = None
     partner: tuple[str, ...] | None = None
     prepare: Callable[[RunTools, str], None] | None = None
-    rejects: str | None = None
-    """A reason: copies whose new value is null (of a value that is not) are dropped under it."""
     distinct: tuple[str, ...] | None = None
     """Columns in which no two copies, and no copy and original, may be equal; empty for all that are changed."""
     facts: Mapping[str, Json] = field(default_factory=dict)
@@ -56,9 +56,8 @@ class Augmenter(ABC):
     def __init__(self, params: Any) -> None:
         self.params = params
 
-    @property
-    def keeps_meaning(self) -> bool:
-        """Whether a copy means what its original means, so that the original's label holds for it."""
+    def keeps(self, label: str) -> bool:
+        """Whether a copy means what its original means, so that the original's value in the column of labels holds for it."""
         return True
 
     def instead(self, label: str) -> tuple[str, ...]:
@@ -80,4 +79,23 @@ class TextParams(Settings):
 def need_text(bind: StepBinder, schema: Schema, column: ColumnName, name: str) -> None:
     """Report a column that is no text."""
     if column.type != "VARCHAR" and not schema.unknown:
-        bind.report(WrongType(span=column.span, message=f"`{name}` changes text; `{column.name}` is {shown(column.type)}"))
+        help = ("of lists of words, only augmenters of characters can change the words: typos, noise, ...",)
+        message = f"`{name}` changes text; `{column.name}` is {shown(column.type)}"
+        bind.report(WrongType(span=column.span, message=message, help=help if column.type == "VARCHAR[]" else ()))
+
+
+UNIT = "chr(31)"
+"""What parts the words of a list while their characters are changed: white space that no text holds."""
+
+
+def characters(bind: StepBinder, schema: Schema, column: ColumnName, name: str, call: Callable[[str], str]) -> Change:
+    """An augmenter that changes characters, never the number of words or what is between them: of a text, or of the words of a
+    list, whose number and so whose tags stay as they are."""
+    if column.type != "VARCHAR[]":
+        need_text(bind, schema, column, name)
+        return Change({column.name: call(column.sql)})
+    c = column.sql
+    # Lists that the detour by a text would not give back the same stay as they are.
+    odd = f"len(list_filter({c}, lambda x: x IS NULL OR x = '' OR contains(x, {UNIT}))) > 0"
+    joined = f"CASE WHEN len({c}) > 0 AND NOT {odd} THEN array_to_string({c}, {UNIT}) END"
+    return Change({column.name: f"CASE WHEN {{made}} IS NULL THEN {c} ELSE string_split({{made}}, {UNIT}) END"}, made=call(joined))

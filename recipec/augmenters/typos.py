@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from recipec.api import ColumnName, Kernel, Schema, Settings, augmenter, literal
-from recipec.augmenters._base import Augmenter, Change, need_text
+from recipec.augmenters._base import Augmenter, Change, characters
 from recipec.resolve.binder import StepBinder
 from recipec.settings import Field
 from recipec.syntax import tree
@@ -36,5 +36,4 @@ class Typos(Augmenter):
 
     def change(self, bind: StepBinder, schema: Schema, call: tree.Op) -> Change:
         p: TyposParams = self.params
-        need_text(bind, schema, p.text, self.name)
-        return Change({p.text.name: TYPOS(p.text.sql, "{seed}", literal(p.rate), literal(p.layout))})
+        return characters(bind, schema, p.text, self.name, lambda text: TYPOS(text, "{seed}", literal(p.rate), literal(p.layout)))

@@ -126,8 +126,7 @@ class Copies:
         wanted = f"SELECT c.*, m.__g AS __wg, {place} AS __wi FROM ({current}) AS c LEFT JOIN {peers} AS m ON m.__k = c._parent"
         partner = ", ".join(f"p.__p{i}" for i in range(len(names)))
         return (
-            f"SELECT w.* EXCLUDE (__wg, __wi), {partner} FROM ({wanted}) AS w "
-            f"LEFT JOIN {peers} AS p ON p.__g = w.__wg AND p.__i = w.__wi"
+            f"SELECT w.* EXCLUDE (__wg, __wi), {partner} FROM ({wanted}) AS w LEFT JOIN {peers} AS p ON p.__g = w.__wg AND p.__i = w.__wi"
         )
 
     def filled(self, sql: str, salt: str) -> str:

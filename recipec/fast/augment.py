@@ -71,16 +71,21 @@ class Chosen:
 
 
 def choose(counts: Places, wanted: Places, seeds: Seeds, lane: int) -> Chosen:
-    """``wanted`` different things among each row's ``counts``: one in each of as many equal stretches.
-
-    Each thing is as likely as any other (to within one part in the length of a stretch), in one pass and without retries.
-    """
+    """``wanted`` different things among each row's ``counts``, each as likely as any other, in one pass and without retries: one in
+    each of as many stretches of (nearly) equal length, all moved on around by one chance of the row's."""
     row = np.repeat(np.arange(len(counts)), wanted)
     nth = np.arange(len(row)) - np.repeat(np.cumsum(wanted) - wanted, wanted)
-    many, total = wanted[row], counts[row]
+    many, total, own = wanted[row], counts[row], seeds[row]
     low = nth * total // np.maximum(many, 1)
     high = (nth + 1) * total // np.maximum(many, 1)
-    return Chosen(row, low + below(draw(seeds[row], lane, nth), high - low), nth)
+    place = low + below(draw(own, lane, nth), high - low)
+    several = np.flatnonzero(many > 1)
+    if several.size:
+        turn = below(draw(own[several], lane, -1), total[several])
+        place[several] = (place[several] + turn) % total[several]
+        order = np.lexsort((place, row))
+        place = place[order]
+    return Chosen(row, place, nth)
 
 
 # Texts ----------------------------------------------------------------------------------------------------------------
@@ -179,26 +184,33 @@ _LAST: Final = 0x34000
 
 
 @cache
-def _joining() -> npt.NDArray[np.bool_]:
-    """Code points that never stand by themselves: marks, the joiner, modifiers of emoji; the last entry is for all beyond."""
+def _marks() -> npt.NDArray[np.bool_]:
+    """Combining marks; the last entry, false, stands for all beyond."""
     table = np.zeros(_LAST + 1, np.bool_)
     text = "".join(map(chr, range(0xD800))) + "\0" * 0x800 + "".join(map(chr, range(0xE000, _LAST)))
     for found in re.finditer(f"[{marks()}]+", text):
         table[found.start() : found.end()] = True
-    table[_ZWJ] = table[_LAST] = True
-    table[_MODIFIERS[0] : _MODIFIERS[1] + 1] = True
     table.flags.writeable = False
     return table
 
 
+def marked(values: npt.NDArray[Any]) -> Flags:
+    """Where combining marks are."""
+    out: Flags = _marks()[np.minimum(values, np.uint32(_LAST))]
+    out |= (values >= 0xE0100) & (values <= 0xE01EF)
+    return out
+
+
 def bound(rows: Rows) -> Flags:
-    """Where a character belongs to the one before it: marks, joined emoji, the second letter of a flag."""
+    """Where a character belongs to the one before it: marks, joined emoji, tags, the second letter of a flag."""
     values = rows.values
     out = np.zeros(len(values), np.bool_)
     if values.dtype == np.uint8 or not len(values):
         return out
-    out |= _joining()[np.minimum(values, np.uint32(_LAST))]
-    out[1:] |= values[:-1] == _ZWJ
+    out |= marked(values)
+    joiner = values == _ZWJ
+    out |= joiner | ((values >= _MODIFIERS[0]) & (values <= _MODIFIERS[1])) | ((values >= 0xE0020) & (values <= 0xE007F))
+    out[1:] |= joiner[:-1]
     flag = (values >= _REGIONAL[0]) & (values <= _REGIONAL[1])
     if flag.any():
         first = flag.copy()
@@ -253,7 +265,7 @@ def find_words(rows: Rows) -> Words:
     parting_or_start[starts[starts < len(values)]] = True
     piece = np.cumsum(parting_or_start)
     # Marks end a word as letters do.
-    final = letters if plain else letters | (_joining()[np.minimum(values, np.uint32(_LAST))] & ~alone & ~parting)
+    final = letters if plain else letters | (marked(values) & ~alone & ~parting)
     at = np.flatnonzero(letters)
     # A start of a row is counted as parting even where it is a letter; the piece then begins with that letter.
     own = piece[at]
@@ -274,7 +286,8 @@ def find_words(rows: Rows) -> Words:
         end = ends[np.searchsorted(of, own[head])] + 1
         single = np.flatnonzero(alone & (kinds & ALNUM > 0))
         if single.size:
-            belongs = bound(rows)
+            belongs = marked(values)
+            belongs[starts[starts < len(values)]] = False
             after = np.append(np.flatnonzero(~belongs), len(values))
             stop = after[np.searchsorted(after, single, "right")]
             order = np.argsort(np.concatenate([begin, single]), kind="stable")

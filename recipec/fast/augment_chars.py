@@ -310,17 +310,21 @@ def _punctuation(rows: Rows, seeds: Seeds, rate: float, ways: Places) -> Rows:
     # Places where something can be done: behind each word, and each mark that is one of the twelve.
     marked = np.isin(values, np.concatenate([_WESTERN, _CHINESE]))
     marks = np.flatnonzero(marked)
-    before = values[np.maximum(marks - 1, 0)]
-    after = values[np.minimum(marks + 1, len(values) - 1)]
-    # A mark inside a number, a time or an address belongs to it.
-    marks = marks[~((flags(before) & ALNUM > 0) & (flags(after) & ALNUM > 0) & (before < 0x2E80) & (after < 0x2E80))]
+    # A mark inside a number, a time or an address belongs to it: letters or digits stand on both sides, in one row.
+    starting, ending = np.zeros(len(values) + 1, np.bool_), np.zeros(len(values) + 1, np.bool_)
+    starting[rows.starts[:-1]], ending[rows.starts[1:]] = True, True
+    solid = (flags(values) & ALNUM > 0) & (values < 0x2E80)
+    before = solid[np.maximum(marks - 1, 0)] & ~starting[marks]
+    after = solid[np.minimum(marks + 1, len(values) - 1)] & ~ending[marks + 1]
+    marks = marks[~(before & after)]
     gaps = words.end if 0 in ways else words.end[:0]
     inner = np.zeros(len(values) + 1, np.bool_)
     inner[marks] = True
     # Scripts without spaces are parted by letters; in those other than Chinese and Japanese a mark may stand at a space alone.
-    unspaced = (flags(values[gaps - 1]) & ALONE > 0) & (values[gaps - 1] < 0x2E80)
-    next_flags = np.append(flags(values), SPACE)[gaps]
-    gaps = gaps[~inner[gaps] & ~(unspaced & (next_flags & SPACE == 0))]
+    letter = values[words.begin[: len(gaps)]]
+    unspaced = (flags(letter) & ALONE > 0) & (letter < 0x2E80)
+    behind = np.append(flags(values), SPACE)[gaps]
+    gaps = gaps[ending[gaps] | (~inner[gaps] & ~(unspaced & (behind & SPACE == 0)))]
     marks = marks if (1 in ways or 2 in ways) else marks[:0]
     at = np.concatenate([gaps, marks])
     order = np.argsort(at, kind="stable")

@@ -176,11 +176,12 @@ def matches(rows: Rows, words: Words, known: Lexicon) -> Matches:
             term[i[hit]], many[i[hit]] = found[hit], length
     at = np.flatnonzero(term >= 0)
     if at.size and int(many[at].max()) > 1:
-        kept, free = [], 0
-        for i, n in zip(at.tolist(), many[at].tolist(), strict=True):
-            if i >= free:
-                kept.append(i)
-                free = i + n
+        kept: list[int] = []
+        free = 0
+        for place, length in zip(at.tolist(), many[at].tolist(), strict=True):
+            if place >= free:
+                kept.append(place)
+                free = place + length
         at = np.array(kept, np.int64)
     last = at + many[at] - 1
     row = words.row[at]

@@ -12,6 +12,8 @@ from recipec.fast.text_classes import ALONE, SPACE, flags
 
 _TRIES = 4
 """How often a second word is drawn before two equal ones are exchanged."""
+_ONE_BY_ONE = 32
+"""Exchanges that are made one after another; more are made at once."""
 
 
 def swap_words(text: Column, seeds: Column, rate: Column) -> pa.Array:
@@ -27,7 +29,8 @@ def _swap(rows: Rows, seeds: Seeds, rate: float) -> Rows:
         return rows
     order = np.arange(len(words))
     alike = Sums(rows).numbers(words.begin, words.end)
-    busy = np.flatnonzero(wanted)
+    exchange_pairs(order, words, np.where(wanted > _ONE_BY_ONE, wanted, 0), seeds)
+    busy = np.flatnonzero((wanted > 0) & (wanted <= _ONE_BY_ONE))
     nth = 0
     while busy.size:
         # The nth exchange of every row that has one; rows end at different times.
@@ -43,6 +46,20 @@ def _swap(rows: Rows, seeds: Seeds, rate: float) -> Rows:
         nth += 1
         busy = busy[wanted[busy] > nth]
     return in_order(rows, words, order)
+
+
+def exchange_pairs(order: Places, words: Words, wanted: Places, seeds: Seeds) -> None:
+    """Exchange ``wanted`` pairs of words in each row, none twice, all at once: for long texts."""
+    counts = words.counts
+    pairs = np.minimum(wanted, counts // 2)
+    if not pairs.any():
+        return
+    taken = choose(counts, 2 * pairs, seeds, 200)
+    # Shuffled within the row: the first with the second, the third with the fourth.
+    shuffled = np.lexsort((draw(seeds[taken.row], 201, taken.nth), taken.row))
+    place = words.first[:-1][taken.row] + taken.place[shuffled]
+    one, two = place[0::2], place[1::2]
+    order[one], order[two] = order[two], order[one]
 
 
 def in_order(rows: Rows, words: Words, order: Places) -> Rows:

@@ -31,7 +31,7 @@ class AugmentSettings(Settings):
     at_most: int = Field(20, ge=1, le=1_000)
     originals: bool = True
     label: ColumnName | None = None
-    labels: Literal["keep", "null"] | None = None
+    labels: Literal["checked", "keep", "null"] = "checked"
     seed: int | None = None
     description: str = ""
 
@@ -201,7 +201,7 @@ class Augment(Kind):
     @staticmethod
     def check_label(bind: StepBinder, settings: AugmentSettings, made: Augmenter, op: tree.Op) -> None:
         """Where an augmenter may change what a row means, the recipe must say what becomes of its label."""
-        lost = [] if settings.labels is not None else [c for c in label_columns(bind, settings) if not made.keeps(c)]
+        lost = [] if settings.labels != "checked" else [c for c in label_columns(bind, settings) if not made.keeps(c)]
         if lost:
             bind.report(
                 BadValue(
