@@ -1,6 +1,6 @@
-"""Show the rows of a source that could not be read.
+"""Show the rows of a source that could not be read, and those that a model did not answer.
 
-Each with its place in its file and the reason.
+Each with its place in its file, or who was asked, and the reason.
 
 examples:
   recipec bad packages
@@ -19,7 +19,7 @@ from recipec.report.terminal import Terminal
 
 
 def options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("words", nargs="*", metavar="[FILE.recipe] STEP", help="a source")
+    parser.add_argument("words", nargs="*", metavar="[FILE.recipe] STEP", help="a source, or a step that asks models")
     add_workspace(parser)
     parser.add_argument("--limit", type=number(0), default=20, metavar="N", help="rows to show, 0 for all (default: 20)")
     parser.add_argument("--format", type=choice("text", "json"), default="text", metavar="FORMAT", help="text or json")
@@ -33,8 +33,8 @@ def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
         results = Results(workspace, recipe)
         name, step, _ = results.find(wanted)
         built = results.by_recipe[name][step]
-        if not built.kind.startswith("source@"):
-            raise CannotRun(f"`{step}` reads no files: rows that it dropped are shown by", f"recipec show {step} --dropped")
+        if built.kind.partition("@")[0] not in ("source", "label", "predict", "generate"):
+            raise CannotRun(f"`{step}` reads no files and asks no model: rows that it dropped are shown by", f"recipec show {step} --dropped")
         limit = f" LIMIT {args.limit}" if args.limit else ""
         query = "FROM recipec.bad WHERE run_key = ?"
         found = workspace.con.execute(f"SELECT count(*) {query}", [built.run_key]).fetchone()
@@ -50,5 +50,5 @@ def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
         for line in wrap(clean(text or "")[:1000], out.width - 4):
             out.line(f"    {out.paint('dim', line)}")
     more = f", --limit {min(total, args.limit * 10)} for more" if total > len(rows) else ""
-    out.line(f"{wanted}: {len(rows):,} of {total:,} bad rows{more}" if total else f"{wanted}: every row could be read")
+    out.line(f"{wanted}: {len(rows):,} of {total:,} bad rows{more}" if total else f"{wanted}: every row {'could be read' if built.kind.startswith('source@') else 'got an answer'}")
     return 0

@@ -50,6 +50,8 @@ class UnusedStep(Lint):
             if (
                 step.entry.module.prefix
                 or not (step.kind.table or step.kind.model)
+                # Scores are wanted for themselves.
+                or step.kind.level == "metadata"
                 or id(node) in used
                 or id(node) in told
                 or node.name.id in asked

@@ -1,0 +1,289 @@
+"""``evaluate``: how good predictions are, with intervals, slices and comparisons."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+from recipec.api import (
+    Bound,
+    Column,
+    ColumnName,
+    Expression,
+    Field,
+    Json,
+    Kind,
+    ModelRef,
+    Outcome,
+    PromptCall,
+    Schema,
+    Settings,
+    Traits,
+    quote,
+    step,
+)
+from recipec.metrics._base import Metric
+from recipec.registry import find
+from recipec.resolve.arguments import Choices, Inner
+from recipec.resolve.binder import StepBinder
+from recipec.resolve.chain import Test, bind_test, meaning_of, one_line
+from recipec.resolve.problems import BadValue, MissingSetting, WrongArguments
+from recipec.resolve.types import is_number, shown
+from recipec.syntax import tree
+
+if TYPE_CHECKING:
+    from recipec.engines.context import RunContext
+
+METRICS = Choices(group="metric", what="metric")
+USUAL = {
+    "classes": ("accuracy", "f1"),
+    "multilabel": ("f1",),
+    "tags": ("precision", "recall", "f1"),
+    "texts": ("exact_match", "rouge_l"),
+    "numbers": ("mae", "r2"),
+}
+"""What is measured where the recipe does not say."""
+SLICES = (
+    "STRUCT(slice VARCHAR, value VARCHAR, rows BIGINT, metric VARCHAR, score DOUBLE, low DOUBLE, high DOUBLE, rest DOUBLE, small BOOLEAN)[]"
+)
+
+
+class EvaluateSettings(Settings):
+    model: ModelRef | None = None
+    predicted: ColumnName | None = None
+    probabilities: ColumnName | None = None
+    gold: ColumnName | None = None
+    text: Expression | None = None
+    prompt: PromptCall | None = None
+    metrics: list[Annotated[Inner, METRICS]] = []
+    slices: list[Expression] = []
+    group: Expression | None = None
+    bootstrap: int = Field(1000, ge=0, le=100_000)
+    against: ModelRef | ColumnName | None = None
+    seed: int | None = None
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class Answering:
+    """Where predictions come from: a model that is given ``given`` (SQL), or a column with its probabilities."""
+
+    name: str
+    model: ModelRef | None = None
+    does: str = ""
+    given: str = ""
+    column: str = ""
+    probabilities: str = ""
+
+
+@dataclass(frozen=True)
+class EvaluatePlan:
+    kind: str
+    gold: str
+    answering: Answering
+    against: Answering | None
+    metrics: tuple[tuple[str, Metric], ...]
+    slices: tuple[tuple[str, str], ...]
+    group: str
+    bootstrap: int
+    seed: int
+    schema: Schema
+    tests: tuple[Test, ...]
+
+
+@step("evaluate")
+class Evaluate(Kind):
+    """Measures predictions against what is known, and tests the scores.
+
+    ```recipe
+    evaluate scores from final.test {
+      model: clf
+      metrics: [accuracy, f1, roc_auc]
+      slices: [section, length(description) > 500]
+      expect f1 >= 85%
+    }
+    ```
+
+    The predictions are those of ``model:``, or a column (``predicted: guess``, with ``probabilities: guess_probabilities`` where a metric
+    needs them). ``gold`` is the column with the answers; where a ``train`` step's model is measured it is the column that the model was
+    trained on. ``recipec docs`` lists the metrics and says which need what.
+
+    The result is a table of one row: ``rows``, and for each metric its value and the ends of its 95 % interval (``f1``, ``f1_low``,
+    ``f1_high``), by ``bootstrap`` resamples of the rows, or of whole groups with ``group: customer``. ``slices`` measures the rows of
+    each value of an expression too, and says how far apart they lie. ``against: other`` measures another model, or column, on the same
+    rows and says whether the difference is more than chance. ``expect`` tests the scores: a failed one fails the run.
+
+    The report keeps the table by class, the confusion matrix, the curves and the surest errors.
+    """
+
+    Settings = EvaluateSettings
+    level = "metadata"
+    takes = frozenset({"expect"})
+
+    def bind(self, bind: StepBinder) -> Bound | None:
+        settings: EvaluateSettings | None = bind.settings()
+        if settings is None:
+            return None
+        before = len(bind.findings.errors)
+        gold = self.gold(bind, settings)
+        if gold is None:
+            return None
+        kind = self.kind(bind, settings, gold)
+        answering = self.answering(bind, settings, kind)
+        against = self.other(bind, settings, kind)
+        metrics = self.metrics(bind, settings, kind)
+        if len(bind.findings.errors) > before or answering is None:
+            return None
+        columns = [Column("rows", "BIGINT")]
+        for name, _ in metrics:
+            columns += [Column(f"{name}{end}", "DOUBLE") for end in ("", "_low", "_high")]
+            if against is not None:
+                columns += [Column(f"{name}_against", "DOUBLE"), Column(f"{name}_p", "DOUBLE")]
+        schema = Schema((*columns, Column("slices", SLICES)))
+        tests = [bind_test(bind, e, schema) for e in bind.statements(tree.Expect)]
+        if None in tests:
+            return None
+        meaning: dict[str, Json] = {"kind": kind, "gold": gold.name}
+        for name in EvaluateSettings.model_fields:
+            if name not in ("description", "seed", "gold"):
+                meaning[f"settings.{name}"] = meaning_of(getattr(settings, name))
+        meaning["answers"] = [answering.does, answering.given, answering.column]
+        meaning["metrics"] = [[n, f"{m.name}@{m.version}", meaning_of(m.params)] for n, m in metrics]
+        seed = bind.seed if settings.seed is None else settings.seed
+        meaning["seed"] = seed
+        models = [m for m in (settings.model, settings.against) if isinstance(m, ModelRef)]
+        return bind.bound(
+            outputs={"": schema},
+            meaning=meaning,
+            shown={f"settings.{s.key.id}": one_line(s.value.span) for s in bind.statements(tree.Setting)},
+            plan=EvaluatePlan(
+                kind, quote(gold.name), answering, against, tuple(metrics), tuple((one_line(e.node.span), e.sql) for e in settings.slices),
+                settings.group.sql if settings.group is not None else "", settings.bootstrap, seed, schema,
+                tuple(t for t in tests if t is not None),
+            ),
+            traits=Traits(scope="global", changes_rows=True, changes_columns=True, external=any(m.facts and m.facts.external for m in models)),
+            tests=tuple(t for t in tests if t is not None),
+        )  # fmt: skip
+
+    @staticmethod
+    def node(bind: StepBinder, name: str) -> tree.Expr:
+        found: tree.Expr = next(s.value for s in bind.statements(tree.Setting) if s.key.id == name)
+        return found
+
+    def gold(self, bind: StepBinder, settings: EvaluateSettings) -> ColumnName | None:
+        if settings.model is None and settings.predicted is None:
+            help = ("model: clf", "or predicted: COLUMN")
+            bind.report(MissingSetting(span=bind.node.head, message="`evaluate` needs predictions: `model` or `predicted`", help=help))
+            return None
+        if settings.model is not None and settings.predicted is not None:
+            message = "predictions come from `model` or from the column `predicted`, not from both"
+            bind.report(WrongArguments(span=self.node(bind, "predicted").span, message=message, help=("to compare two: against: ...",)))
+            return None
+        if settings.gold is not None:
+            return settings.gold
+        facts = settings.model.facts if settings.model is not None else None
+        if facts is not None and facts.answers is not None and facts.answers in bind.schema.types:
+            return ColumnName(facts.answers, bind.schema.types[facts.answers], bind.node.head)
+        if bind.schema.unknown:
+            return ColumnName("label", "VARCHAR", bind.node.head)
+        was = (
+            f"`{settings.model}` was trained on `{facts.answers}`, which `{bind.inputs[0]}` does not have"
+            if facts and facts.answers
+            else ""
+        )
+        bind.report(
+            MissingSetting(
+                span=bind.node.head,
+                message="`evaluate` needs to know the column of answers",
+                help=tuple(filter(None, ("gold: COLUMN", was))),
+            )
+        )
+        return None
+
+    def kind(self, bind: StepBinder, settings: EvaluateSettings, gold: ColumnName) -> str:
+        """What is measured: the first kind that the types allow and that all metrics can measure."""
+        facts = settings.model.facts if settings.model is not None else None
+        if gold.type.endswith("[]"):
+            tags = facts is not None and "tag" in facts.does
+            possible = (
+                ["tags"] if tags else ["multilabel"] if facts is not None and "classify" in facts.does else ["tags", "multilabel", "texts"]
+            )
+        elif is_number(gold.type):
+            possible = ["numbers", "classes"] if facts is None or "regress" in facts.does else ["classes"]
+        elif settings.prompt is not None:
+            possible = ["texts", "classes"]
+        else:
+            possible = ["classes", "texts"]
+        named = [m.cls.kinds for m in settings.metrics]
+        return next((k for k in possible if all(k in kinds for kinds in named)), possible[0])
+
+    def metrics(self, bind: StepBinder, settings: EvaluateSettings, kind: str) -> list[tuple[str, Metric]]:
+        chosen: list[tuple[str, Metric]] = []
+        nodes: Sequence[tree.Expr] = ()
+        if settings.metrics:
+            written = self.node(bind, "metrics")
+            nodes = written.items if isinstance(written, tree.ListExpr) else (written,)
+        made = [m.cls(m.params) for m in settings.metrics]
+        if not made:
+            for name in USUAL[kind]:
+                cls = find("metric", name)
+                assert cls is not None
+                made.append(cls())
+            nodes = [bind.node.name] * len(made)
+        for metric, node in zip(made, nodes, strict=True):
+            if kind not in metric.kinds:
+                message = f"`{metric.name}` measures {' and '.join(sorted(metric.kinds))}; these are {kind}"
+                bind.report(BadValue(span=node.span, message=message, help=(f"for {kind}: {', '.join(USUAL[kind])} and others",)))
+                continue
+            if metric.needs_probabilities and settings.model is None and settings.probabilities is None:
+                help = ("probabilities: COLUMN, a map from class to probability as `predict` makes it",)
+                bind.report(BadValue(span=node.span, message=f"`{metric.name}` needs probabilities", help=help))
+                continue
+            name = metric.name
+            if any(name == n for n, _ in chosen):
+                given, usual = metric.params.model_dump(), type(metric.params)().model_dump()
+                name = "_".join([metric.name, *(str(v) for k, v in given.items() if v != usual.get(k))])
+            if any(name == n for n, _ in chosen):
+                bind.report(BadValue(span=node.span, message=f"`{metric.name}` is asked for twice"))
+                continue
+            chosen.append((name, metric))
+        return chosen
+
+    def answering(self, bind: StepBinder, settings: EvaluateSettings, kind: str) -> Answering | None:
+        if settings.model is not None:
+            return self.by_model(bind, settings, settings.model, "model")
+        assert settings.predicted is not None
+        probabilities = settings.probabilities
+        if probabilities is not None and not probabilities.type.startswith("MAP(VARCHAR,") and not bind.schema.unknown:
+            message = f"`probabilities` is a map from class to probability; `{probabilities.name}` is {shown(probabilities.type)}"
+            bind.report(BadValue(span=self.node(bind, "probabilities").span, message=message))
+        return Answering(
+            settings.predicted.name, column=quote(settings.predicted.name), probabilities=quote(probabilities.name) if probabilities else ""
+        )
+
+    def other(self, bind: StepBinder, settings: EvaluateSettings, kind: str) -> Answering | None:
+        given = settings.against
+        if given is None:
+            return None
+        if isinstance(given, ModelRef):
+            return self.by_model(bind, settings, given, "against")
+        return Answering(given.name, column=quote(given.name))
+
+    def by_model(self, bind: StepBinder, settings: EvaluateSettings, model: ModelRef, setting: str) -> Answering | None:
+        """A model as `predict` would ask it."""
+        from recipec.steps.predict import Predict, PredictSettings
+
+        asked = PredictSettings(model=model, text=settings.text, prompt=settings.prompt, max_failed=0.01)
+        node = self.node(bind, setting)
+        does = Predict.does(bind, asked, node)
+        given = Predict.given(bind, asked, does, node)
+        return None if given is None else Answering(str(model), model, does, given[0])
+
+    def run(self, plan: EvaluatePlan, ctx: RunContext) -> Outcome:
+        from recipec.engines.tests import run_tests
+        from recipec.metrics._run import evaluate
+
+        outcome = evaluate(plan, ctx)
+        run_tests(ctx, plan.tests, f"(SELECT * FROM {ctx.target})", outcome)
+        return outcome
