@@ -50,13 +50,14 @@ def grammar() -> dict[str, Any]:
             "sql-step": {
                 "begin": rf"^\s*(sql)\s+({NAME})\b",
                 "beginCaptures": {"1": {"name": "storage.type.step.recipe"}, "2": {"name": "entity.name.class.recipe"}},
-                "end": quoted_end,
-                "endCaptures": {"0": {"name": "string.quoted.triple.recipe"}},
+                # Behind the closing quotes: an end at the quotes themselves would be found at the opening ones first.
+                "end": r'(?<=""")|(?=^\s*\})',
                 "patterns": [
                     {
                         "begin": '"""',
                         "beginCaptures": {"0": {"name": "string.quoted.triple.recipe"}},
-                        "end": rf"(?={quoted_end})",
+                        "end": quoted_end,
+                        "endCaptures": {"0": {"name": "string.quoted.triple.recipe"}},
                         "contentName": "meta.embedded.block.sql",
                         "patterns": [{"include": "source.sql"}],
                     },
