@@ -53,7 +53,7 @@ class View:
     @cached_property
     def writers(self) -> list[ResolvedStep]:
         """Steps that give their rows to the world: they make no table to read, and are no mere tests."""
-        return [s for s in self.steps if not s.kind.table and "expect" not in s.kind.takes]
+        return [s for s in self.steps if not s.kind.table and not s.kind.model and "expect" not in s.kind.takes]
 
     @cached_property
     def tests(self) -> list[tuple[ResolvedStep, tree.Expect]]:
