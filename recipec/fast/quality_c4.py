@@ -114,17 +114,17 @@ class _Left:
     def _write(self, row: int) -> str:
         """A row's lines, one after another by the rules, as DataTrove orders them."""
         options, block = self.options, self.block
+        longest = options["max_word_length"]
         kept: list[str] = []
         removed = 0
         text = block.text(int(block.starts[row]), int(block.starts[row + 1]))
         for raw in text.splitlines():
             line = raw.strip()
             words = line.split()
-            small = ""
-            if options["max_word_length"] is not None and any(len(word) > options["max_word_length"] for word in words):
+            if longest is not None and len(line) > longest and max(map(len, words)) > longest:
                 removed += 1
                 continue
-            if options["citations"]:
+            if options["citations"] and "[" in line:
                 line = _CITATION.sub("", line)
             if options["terminal_punctuation"] and (not line.endswith(_TERMINAL) or line.endswith("...")):
                 removed += 1

@@ -213,6 +213,17 @@ class Block:
         return np.diff(self.starts)
 
     @cached_property
+    def begins(self) -> Flags:
+        """True where a row begins, and at the end of the last: one place more than there are characters."""
+        return self.mask(self.starts)
+
+    def mask(self, places: Places) -> Flags:
+        """True at the places, over one place more than there are characters: faster to ask than a sorted list."""
+        made = np.zeros(len(self.values) + 1, np.bool_)
+        made[places] = True
+        return made
+
+    @cached_property
     def space(self) -> Flags:
         return (self.classes & SPACE).astype(np.bool_)
 
@@ -302,11 +313,11 @@ def word_hash(word: str) -> int:
     return int(block.hashes(np.array([0]), np.array([len(points)]))[0])
 
 
-_SIZE: Final = 96 * 1024
+_SIZE: Final = 384 * 1024
 
 
 def blocks(rows: Rows) -> Iterator[tuple[Places, Block]]:
-    """All rows in blocks of about 96 thousand characters, with their numbers; ASCII and others apart. A longer row is a block alone."""
+    """All rows in blocks of about 400 thousand characters, with their numbers; ASCII and others apart. A longer row is a block alone."""
     high = np.flatnonzero(rows.values >= 0x80)
     if not high.size:
         yield from _cut(rows, np.arange(len(rows)))

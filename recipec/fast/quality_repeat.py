@@ -100,7 +100,7 @@ def split_at(block: Block, least: int, *, runs: bool, strip: bool = False) -> Sp
     if runs and feeds.size:
         fresh = np.ones(len(feeds), np.bool_)
         fresh[1:] = feeds[1:] != feeds[:-1] + 1
-        fresh |= np.isin(feeds, block.starts)
+        fresh |= block.begins[feeds]
         at = np.flatnonzero(fresh)
         run_starts, run_ends = feeds[at], feeds[np.append(at[1:], len(feeds)) - 1] + 1
         long = run_ends - run_starts >= least

@@ -63,10 +63,11 @@ QUALITY: Final = (
 
 def quality(text: Column, tokens: Column | None, options: Mapping[str, Any]) -> Measures:
     wanted = np.array(sorted({word_hash(word) for word in options["stopwords"]}), np.uint64)
-    return measured(text, tokens, QUALITY, lambda block, words: _quality(block, words, wanted))
+    longest = max(map(len, options["stopwords"]), default=0)
+    return measured(text, tokens, QUALITY, lambda block, words: _quality(block, words, wanted, longest))
 
 
-def _quality(block: Block, words: Words, stopwords: npt.NDArray[np.uint64]) -> Measures:
+def _quality(block: Block, words: Words, stopwords: npt.NDArray[np.uint64], longest: int) -> Measures:
     lengths = words.ends - words.starts
     kinds = np.bitwise_or.reduceat(words.block.classes, words.starts) if len(lengths) else np.zeros(0, np.uint16)
     solid = (kinds & SOLID).astype(np.bool_)
@@ -84,20 +85,22 @@ def _quality(block: Block, words: Words, stopwords: npt.NDArray[np.uint64]) -> M
         "bullet_lines": over(bulleted, lines),
         "ellipsis_lines": over(trailing, lines),
         "alpha_words": over(row_sum((kinds & ALPHA).astype(np.bool_), words.offsets), total),
-        "stopwords": _distinct(words, stopwords),
+        "stopwords": _distinct(words, stopwords, longest),
     }
 
 
-def _distinct(words: Words, wanted: npt.NDArray[np.uint64]) -> Numbers:
-    """How many different ones of the wanted words each row has."""
-    if not len(wanted) or not len(words.starts):
+def _distinct(words: Words, wanted: npt.NDArray[np.uint64], longest: int) -> Numbers:
+    """How many different ones of the wanted words, of which none has more than ``longest`` characters, each row has."""
+    short = np.flatnonzero(words.ends - words.starts <= longest)
+    if not len(wanted) or not len(short):
         return np.zeros(words.block.rows, np.int64)
-    hashes = words.block.hashes(words.starts, words.ends)
+    hashes = words.block.hashes(words.starts[short], words.ends[short])
     at = np.minimum(np.searchsorted(wanted, hashes), len(wanted) - 1)
-    hits = np.flatnonzero(wanted[at] == hashes)
+    equal = np.flatnonzero(wanted[at] == hashes)
+    at, hits = at[equal], short[equal]
     rows = np.searchsorted(words.offsets, hits, "right") - 1
     found = np.zeros((words.block.rows, len(wanted)), np.bool_)
-    found[rows, at[hits]] = True
+    found[rows, at] = True
     counts: Numbers = found.sum(axis=1)
     return counts
 
@@ -110,7 +113,7 @@ def _dots(block: Block) -> tuple[Flags, Places, Places]:
         return third, places, places
     fresh = np.ones(len(places), np.bool_)
     fresh[1:] = places[1:] != places[:-1] + 1
-    fresh |= np.isin(places, block.starts)
+    fresh |= block.begins[places]
     first = np.flatnonzero(fresh)
     starts, ends = places[first], places[np.append(first[1:], len(places)) - 1] + 1
     rank = np.arange(len(places)) - first[np.cumsum(fresh) - 1]
@@ -123,10 +126,11 @@ def lines_of(block: Block) -> Spans:
     places = np.flatnonzero(block.classes & BREAK)
     values = block.values
     if places.size:
-        pair = (values[places] == 13) & (values[np.minimum(places + 1, len(values) - 1)] == 10) & ~np.isin(places + 1, block.starts)
+        pair = (values[places] == 13) & (values[np.minimum(places + 1, len(values) - 1)] == 10) & ~block.begins[places + 1]
         places = places[~pair]
-    last = block.starts[1:] - 1
-    open_ended = (block.lengths > 0) & ~np.isin(last, places)
+    open_ended = block.lengths > 0
+    # A carriage return that ends a row is no half of a pair.
+    open_ended[open_ended] = (block.classes[block.starts[1:][open_ended] - 1] & BREAK) == 0
     ends = np.sort(np.concatenate([places, block.starts[1:][open_ended]]))
     # A break at the end of one row and the end of the next may share a place only where a row is empty, and that has no line.
     rows = np.sort(np.concatenate([block.row_of(places), np.flatnonzero(open_ended)]))

@@ -98,9 +98,14 @@ def _opens(block: Block) -> Flags:
         alone = np.flatnonzero(classes & ALONE_LETTER)
         made[alone] = made[alone + 1] = True
     hyphens = inside[block.bytes[inside] == ord("-")]
-    made[hyphens[np.isin(hyphens - 1, hyphens)]] = False
+    if hyphens.size > 1:
+        # The place before the first is the mask's last, beyond the text, where no hyphen is.
+        made[hyphens[block.mask(hyphens)[hyphens - 1]]] = False
     made[inner] = False
-    made[np.setdiff1d(dots, dot_starts, assume_unique=True)] = False
+    if dots.size:
+        opened = made[dot_starts]
+        made[dots] = False
+        made[dot_starts] = opened
     found: Flags = made[:size]
     found &= ~block.space
     return found
@@ -132,7 +137,10 @@ def _front(block: Block, dots: Places) -> Places:
     """Marks parted from the word behind them: those in a run that begins its piece."""
     places = block.marked(BEFORE)
     places = places[~((block.bytes[places] == ord("+")) & _at(block, places + 1, DIGIT))]
-    places = np.union1d(places, dots) if dots.size else places
+    if dots.size:
+        mask = block.mask(places)
+        mask[dots] = True
+        places = np.flatnonzero(mask)
     if not places.size:
         return places
     fresh, run = _runs(places, block.heads)
@@ -227,7 +235,7 @@ def _abbreviated(block: Block, places: Places, front: Places) -> Flags:
     made = np.zeros(len(places), np.bool_)
     which = np.flatnonzero(block.bytes[places] == _DOT)
     dots = places[which]
-    before = np.flatnonzero(~np.isin(dots - 1, places, assume_unique=True)) if len(which) else which
+    before = np.flatnonzero(~block.mask(places)[dots - 1]) if len(which) else which
     which, dots = which[before], dots[before]
     if not which.size:
         return made
@@ -355,13 +363,22 @@ def _in_addresses(block: Block, places: Places, front: Places, back: Places) -> 
     dots = block.signs(".")
     if not dots.size:
         return made
-    dotted = np.searchsorted(dots, heads[piece]) < np.searchsorted(dots, tails[piece])
-    for number in np.unique(piece[dotted]).tolist():
-        start, end = int(heads[number]), int(tails[number])
-        lead = front[np.searchsorted(front, start) : np.searchsorted(front, end)]
-        rear = back[np.searchsorted(back, start) : np.searchsorted(back, end)]
-        start += len(lead)
-        end = int(rear[0]) if len(rear) and rear[0] > start else end
-        if is_address(block.text(start, end)):
-            made[piece == number] = True
+    fresh = np.ones(len(piece), np.bool_)
+    np.not_equal(piece[1:], piece[:-1], out=fresh[1:])
+    numbers = piece[fresh]
+    starts, ends = heads[numbers], tails[numbers]
+    dotted = np.searchsorted(dots, starts) < np.searchsorted(dots, ends)
+    if not dotted.any():
+        return made
+    begins = starts + np.searchsorted(front, ends) - np.searchsorted(front, starts)
+    first = np.searchsorted(back, starts)
+    if back.size:
+        rear = back[np.minimum(first, len(back) - 1)]
+        cut = (first < len(back)) & (rear < ends) & (rear > begins)
+        ends = np.where(cut, rear, ends)
+    text = block.text(0, len(block.values))
+    found = np.zeros(len(numbers), np.bool_)
+    for at in np.flatnonzero(dotted).tolist():
+        found[at] = is_address(text[begins[at] : ends[at]])
+    made[:] = found[np.cumsum(fresh) - 1]
     return made
