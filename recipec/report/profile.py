@@ -33,7 +33,6 @@ from recipec.report.profile_columns import Column, Rows, lengths_by_class, look
 from recipec.report.profile_texts import Reading, personal, read
 
 READ: Final = ("text", "chat")
-EMPTY_READING: Final[dict[str, Any]] = {}
 
 
 def profile(rows: Rows, columns: Sequence[Column], *, step: str, by: str | None, parts: bool, pii: bool, seed: int) -> dict[str, Any]:
@@ -113,14 +112,15 @@ def _of_column(column: Column) -> Iterator[tuple[str, str]]:
     facts = column.facts
     rows, nulls = facts["rows"], facts["nulls"]
     filled = rows - nulls
-    if rows and nulls == rows:
-        yield "all null", "no row has a value"
+    if not filled:
+        if rows:
+            yield "all null", "no row has a value"
         return
     if nulls and nulls >= 0.01 * rows:
-        yield "nulls", f"{nulls:,} rows ({percent(nulls / rows)}) have no value"
+        yield "nulls", f"{nulls:,} row{'s have' if nulls > 1 else ' has'} no value ({percent(nulls / rows)})"
     if facts.get("empty"):
         what = "texts" if column.kind in ("text", "name", "class") else "lists"
-        yield "empty", f"{facts['empty']:,} {what} are empty"
+        yield "empty", f"{facts['empty']:,} {f'{what} are' if facts['empty'] > 1 else f'{what[:-1]} is'} empty"
     if facts["near_constant"] is not None and column.kind != "tags":
         one = facts["near_constant"]
         yield "near-constant", f"{percent(one['share'])} of the values are the same"
@@ -144,8 +144,7 @@ def _of_column(column: Column) -> Iterator[tuple[str, str]]:
             top = facts[key]["top"]
             if facts[key]["share"] >= 0.1 and filled >= 20:
                 yield key, f'{percent(facts[key]["share"])} of the rows {verb} alike: {top[0]["rows"]:,} with "{top[0]["text"]}"'
-        if facts["sentences"]["share"] >= 0.1 and facts["sentences"]["rows"] > 2 * facts["copies"]:
-            top = facts["sentences"]["top"]
+        if facts["sentences"]["share"] >= 0.1 and facts["sentences"]["share"] * filled > 2 * facts["copies"]:
             yield "sentences", f"{percent(facts['sentences']['share'])} of the rows hold a sentence that another row has too"
     for one in facts.get("pii", []):
         yield "personal data", f"{one['kind']}: {one['count']:,} in {one['rows']:,} row{'s' * (one['rows'] != 1)}"

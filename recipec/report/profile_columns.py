@@ -318,9 +318,9 @@ def conversation(rows: Rows, column: Column, most: int = 5) -> None:
         f"SELECT coalesce(r, 'null') AS r, length(c) AS l, count(*) FROM {unnested} WHERE c IS NOT NULL GROUP BY ALL ORDER BY ALL"
     ):
         lengths.setdefault(name, []).append((length, count))
+    order = f"array_to_string(list_transform({x}[:8], lambda m: coalesce(m.{role}, 'null')), ' ') || CASE WHEN len({x}) > 8 THEN ' ...' ELSE '' END"
     orders = rows.all(
-        f"SELECT array_to_string(list_transform({x}[:8], lambda m: coalesce(m.{role}, 'null')), ' ') "
-        f"|| CASE WHEN len({x}) > 8 THEN ' ...' ELSE '' END AS o, count(*) AS n FROM {rows.relation} WHERE {x} IS NOT NULL GROUP BY 1 ORDER BY n DESC, o LIMIT {most}"
+        f"SELECT {order} AS o, count(*) AS n FROM {rows.relation} WHERE {x} IS NOT NULL GROUP BY 1 ORDER BY n DESC, o LIMIT {most}"
     )
     column.facts["roles"] = [
         {"role": name, "messages": n, "rows": r, "distinct": d, "empty": e, "characters": spread(lengths.get(name, []))}

@@ -70,7 +70,8 @@ def _values(rows: Rows, relation: str, x: str) -> tuple[list[str], str]:
     most = MOST_GROUPS if len(values) <= MOST_GROUPS else MOST_GROUPS - 1
     names, rest = values[:most], len(values) - most
     others = len(names) if rest > 0 else None
-    shown = [*names, *([f"({rest:,} other values)"] if rest > 0 else [])]
+    # A group without a visible name needs one.
+    shown = [*(v if v.strip() else f'"{v}"' for v in names), *([f"({rest:,} other values)"] if rest > 0 else [])]
     nothing = None
     if len(values) < len(found):
         nothing = len(shown)
@@ -89,7 +90,8 @@ def _quarters(rows: Rows, column: Column) -> tuple[list[str], str]:
         + " ".join(f"WHEN {x} <= {c} THEN {i}" for i, c in enumerate(typed))
         + f" ELSE {len(cuts)} END"
     )
-    names = [f"to {c}" for c in cuts] + ([f"above {cuts[-1]}"] if cuts else ["(all)"]) + ["(null)"]
+    shown = [f"{float(c):.6g}" if column.kind == "number" else c for c in cuts]
+    names = [f"to {c}" for c in shown] + ([f"above {shown[-1]}"] if cuts else ["(all)"]) + ["(null)"]
     filled = {g for (g,) in rows.all(f"SELECT DISTINCT {code} FROM {rows.relation}")}
     kept = [i for i in range(len(names)) if i in filled]
     return [names[i] for i in kept], f"list_position({kept}, {code}) - 1"

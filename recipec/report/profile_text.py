@@ -89,6 +89,7 @@ class Page:
         rows = [["", "", "least", "5 %", "median", "95 %", "most"]]
         for label, s in shown:
             bars = spark(s["histogram"]["counts"], self.terminal.unicode) if "histogram" in s else ""
+            bars += " log" if bars and s["histogram"]["scale"] == "log" else ""
             rows.append([pad(label, size), bars, *(number(s[k]) for k in ("min", "p5", "p50", "p95", "max"))])
         for at, text in enumerate(grid(rows, 2)):
             if not at:
@@ -321,6 +322,8 @@ def _table(page: Page, names: Sequence[str], table: dict[str, Any], what: str) -
     if len(table["values"]) > len(shown):
         page.line("  " + page.terminal.paint("dim", f"{len(table['values']) - len(shown):,} more"))
     facts = table["association"]
+    if facts is None and len(table["values"]) > 1 and len(names) > 1:
+        page.labelled("together", page.terminal.paint("dim", "too few rows of each to say whether they go together"))
     if facts is not None:
         p = f"p {facts['p']:.2g}" if facts["p"] >= 1e-4 else "p < 0.0001"
         chi = f"chi-square {number(round(facts['chi_square'], 1))}, {counted(facts['degrees_of_freedom'], 'degree')} of freedom, {p}"
@@ -357,14 +360,7 @@ def _pii(page: Page, columns: Sequence[dict[str, Any]]) -> None:
         return
     page.title("personal data", "by form and checksum; examples are masked")
     rows = [
-        [
-            page.clip(c["name"], 20),
-            x["kind"],
-            f"{x['count']:,}",
-            f"{x['rows']:,}",
-            percent(x["share"]),
-            page.clip("  ".join(x["examples"]), page.room - 62),
-        ]
+        [page.clip(c["name"], 20), x["kind"], f"{x['count']:,}", f"{x['rows']:,}", percent(x["share"]), "  ".join(x["examples"])]
         for c in looked
         for x in c["pii"]
     ]
@@ -374,7 +370,7 @@ def _pii(page: Page, columns: Sequence[dict[str, Any]]) -> None:
     sizes = [max(width(r[i]) for r in [*rows, ["", "", "found", "in rows", "", ""]]) for i in range(6)]
     for at, row in enumerate([["", "", "found", "in rows", "", ""], *rows]):
         text = "  ".join(pad(c, sizes[i], right=i in (2, 3, 4)) for i, c in enumerate(row)).rstrip()
-        page.line("  " + (page.terminal.paint("dim", text) if not at else text))
+        page.line("  " + (page.terminal.paint("dim", text) if not at else page.clip(text, page.room - 2)))
 
 
 def _findings(page: Page, found: Sequence[dict[str, Any]]) -> None:
