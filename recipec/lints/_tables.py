@@ -99,6 +99,8 @@ class Tables:
                 table = self.chain(step)
             elif kind.inputs[1] != 1:
                 table = self.unite(step)
+            elif traits.copies_rows and step.inputs:
+                table = self.copied(step)
             else:
                 table = self.anew(step)
             self.made[step.name] = self.tested(step, table)
@@ -115,6 +117,21 @@ class Tables:
             unique = frozenset({Unique(frozenset(columns[k] for k in key), step.entry.node.head)})
         parts = frozenset[tuple[str, str]]().union(*(self.table(r).parts for r in step.inputs))
         return Table(columns, unique=unique, parts=parts, holds={step.name: True}, walled=bool(step.inputs))
+
+    def copied(self, step: ResolvedStep) -> Table:
+        """A table with changed copies of its rows: other values in the columns that its operators name first."""
+        before = self.table(step.inputs[0])
+        way = self.way(step.name, step.entry.node.head, "copies")
+        columns = dict(before.columns)
+        for _, traits, op in step.ops:
+            for arg in op.call.args if traits.copies_rows else ():
+                if arg.name is None and isinstance(arg.value, tree.Name) and arg.value.id in columns:
+                    old = columns[arg.value.id]
+                    columns[arg.value.id] = self.values.fresh(self.values.roots[old], self.values.copies[old] | {way.number})
+        # The originals are all there, unless the step says something of them.
+        holds = {**(before.holds if setting(step, "originals") is None else {}), step.name: True}
+        settled = self.settled(step, columns, before)
+        return before._replace(columns=settled, unique=EMPTY, copying=(*before.copying, way), holds=holds)
 
     def chain(self, step: ResolvedStep) -> Table:
         """Columns, filters and operators one after another."""

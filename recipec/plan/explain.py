@@ -204,13 +204,17 @@ class Teller:
             events.append(
                 Event(
                     step.name, step.kind.name, key, None if parent is None else str(parent), why is None, reason, self.readable(because),
-                    (part,) if part else (), values if why is None else {}, self.changes(step, values, key, parent) if why is None else (),
+                    (part,) if part else (), values if why is None else {},
+                    self.changes(step, values, key, parent, because) if why is None else (),
                 )
             )  # fmt: skip
         return events
 
-    def changes(self, step: ResolvedStep, values: dict[str, Any], key: str, parent: Any) -> tuple[ColumnChange, ...]:
-        """What a step changed in a row, against the row of its input with the same key, or its parent's."""
+    def changes(
+        self, step: ResolvedStep, values: dict[str, Any], key: str, parent: Any, because: str | None = None
+    ) -> tuple[ColumnChange, ...]:
+        """What a step changed in a row, against the row of its input with the same key, or its parent's. ``because`` of a row that
+        was kept names what changed this one, of all that might have."""
         if step.kind.name == "source" or not step.inputs:
             return ()
         before: dict[str, Any] | None = None
@@ -230,6 +234,11 @@ class Teller:
         if before is None:
             return ()
         made = functions_by_column(step.entry.node)
+        if because is not None:
+            told = because.split(", ")
+            for applied in getattr(step.bound.plan, "applied", ()):
+                for column in applied.change.columns:
+                    made[column] = (*made.get(column, ()), *([applied.title] if applied.title in told else []))
         out = []
         for column, new in values.items():
             if column not in before:

@@ -181,3 +181,20 @@ def test_synonyms_from_a_step(lab: Any) -> None:
 def test_what_cannot_be(lab: Any, block: str, message: str) -> None:
     found = lab.check(f"{ROWS} augment k from a {{ {block} }}")
     assert [message in d.message + " ".join(d.help) for d in found] in ([True], [True, True]), [(d.message, d.help) for d in found]
+
+
+def test_explain_shows_the_life_of_a_copy(lab: Any) -> None:
+    from recipec.plan.explain import explain
+
+    text = f'{ROWS} augment k from a {{ copies: 3  swap_words(text)  typos(topic) as slips  drop where id == 5 as "fifth" }}'
+    ran = lab.run(text)
+    keys = dict(ran.rows("select id, _key::varchar from k where _parent is null"))
+
+    def life(id: int) -> Any:
+        with lab.open() as workspace:
+            [one] = explain(lab.sound(text), workspace, "k", keys[id])
+            return [e for e in one.events if e.step == "k" and e.parent is not None]
+
+    assert [(c.column, c.by) for e in life(7) for c in e.changes] == [("text", ("swap_words",)), ("topic", ("slips",))] * 3
+    assert [(c.column, c.by) for e in life(100) for c in e.changes] == [("topic", ("slips",))] * 3, "one word cannot be exchanged"
+    assert [e.reason for e in life(5)] == ["fifth"] * 3
