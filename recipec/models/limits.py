@@ -83,31 +83,33 @@ class Bucket:
 class Adaptive:
     """How many requests to keep under way, found by watching the server.
 
-    Rounds of as many answers as are under way are timed. While a round with more requests gives more answers a second, their
-    number doubles, later grows by a quarter; where it does not, it goes back to the last number that paid and stays for
-    ``HOLD`` rounds before it tries again, since servers change: by turns a fifth fewer, kept where nothing is lost (they only
-    waited in the server's queue), and a quarter more. A refusal for being too many (429, 503) takes away three
-    tenths at once, at most once a round: additive increase and multiplicative decrease (Chiu and Jain, 1989) with
-    the throughput as a second brake, because a server that queues never refuses and only gets slower.
+    At first every answer makes room for one request more, so their number doubles in each round trip, as long as a round gives at least a
+    tenth more answers a second than the one before (slow start: Jacobson, "Congestion Avoidance and Control", 1988). Then rounds of four times
+    that number are timed, and every ``HOLD`` rounds another number is tried, since servers change: by turns a fifth fewer, kept where
+    nothing is lost (they only waited in the server's queue), and a quarter more, kept where it pays. A refusal for being too many (429,
+    503) takes away three tenths at once, at most once a round. Throughput is the measure because a server that queues never
+    refuses and only gets slower.
     """
 
     HOLD = 8
     DOUBLING_PAYS = 1.10
-    GROWING_PAYS = 1.04
-    LOWERING_KEEPS = 0.98
+    GROWING_PAYS = 1.10
+    LOWERING_KEEPS = 0.97
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, now: float) -> None:
+        """``now``: seconds, when the first request is sent."""
         self.most = limits.concurrency
         self.limit = min(limits.start, limits.concurrency)
-        self._doubling = True
+        self._doubling = self.limit < self.most
         self._lower = False
         self._paid: tuple[int, float] | None = None
-        """The last number that paid, and its answers a second."""
+        """The number that paid last, and its answers a second."""
         self._hold = 0
-        self._skip = self.limit
+        self._skip = 0
         """Answers still to come from requests sent before the number changed."""
         self._count = 0
-        self._began: float | None = None
+        self._began = now
+        self._round = self.limit
         self._starved = False
         self._braked = 0
 
@@ -116,23 +118,28 @@ class Adaptive:
         self._starved = True
 
     def answered(self, now: float) -> None:
-        """An answer came at ``now`` (seconds)."""
+        """An answer came at ``now``."""
         if self._braked > 0:
             self._braked -= 1
         if self._skip > 0:
             self._skip -= 1
             if self._skip == 0:
-                self._began, self._count, self._starved = now, 0, False
+                self._begin(now)
             return
-        if self._began is None:
-            self._began = now
         self._count += 1
-        # Answers come in waves; once the number is about right, a longer round tells more.
-        if self._count >= (max(self.limit, 16) if self._doubling else max(4 * self.limit, 64)):
+        if self._doubling and not self._starved:
+            self.limit = min(self.limit + 1, self.most)
+        if self._count >= self._round:
             rate = self._count / max(now - self._began, 1e-6)
-            if not self._starved:
+            starved = self._starved
+            started = self._round
+            self._begin(now)
+            if starved:
+                return
+            if self._doubling:
+                self._judge_doubling(started, rate)
+            else:
                 self._judge(rate)
-            self._began, self._count, self._starved = now, 0, False
 
     def refused(self) -> None:
         """The server said that there are too many."""
@@ -142,8 +149,24 @@ class Adaptive:
         self._braked = self.limit
         self._doubling = False
         self._paid = None
-        self._set(max(1, int(self.limit * 0.7)))
         self._hold = self.HOLD
+        self._set(max(1, int(self.limit * 0.7)))
+
+    def _begin(self, now: float) -> None:
+        # Answers come in waves; once the number is about right, a longer round tells more.
+        self._round = self.limit if self._doubling else max(4 * self.limit, 64)
+        self._began, self._count, self._starved = now, 0, False
+
+    def _judge_doubling(self, started: int, rate: float) -> None:
+        """A round that began with ``started`` requests under way has ended."""
+        if self._paid is not None and rate < self._paid[1] * self.DOUBLING_PAYS:
+            # What this round added did not pay. A little more than it began with keeps the server's queue from running dry.
+            self._doubling = False
+            self._set(min(started + started // 4, self.limit))
+        elif self.limit == self.most:
+            self._doubling = False
+        self._paid = (started, rate)
+        self._hold = 0 if self._doubling else 1
 
     def _judge(self, rate: float) -> None:
         if self._hold > 0:
@@ -158,23 +181,19 @@ class Adaptive:
             self._try()
             return
         limit, before = self._paid
-        needed = self.LOWERING_KEEPS if self.limit < limit else self.DOUBLING_PAYS if self._doubling else self.GROWING_PAYS
-        if rate >= before * needed:
-            self._paid = (self.limit, max(rate, before) if self.limit < limit else rate)
+        if self.limit < limit and rate >= before * self.LOWERING_KEEPS:
+            self._paid = (self.limit, max(rate, before))
             self._try()
-            return
-        # No gain. After doubling, a little more than what paid: the step was long.
-        back = limit + limit // 4 if self._doubling else limit
-        self._doubling = False
-        self._hold = self.HOLD
-        self._set(min(self.limit, back) if self.limit > limit else back)
+        elif self.limit > limit and rate >= before * self.GROWING_PAYS:
+            self._paid = (self.limit, rate)
+            self._try()
+        else:
+            self._hold = self.HOLD
+            self._set(limit)
 
     def _try(self) -> None:
         """Another number of requests: what it gives is judged after the next round."""
-        if self._lower:
-            wanted = self.limit - self.limit // 5
-        else:
-            wanted = self.limit * 2 if self._doubling else self.limit + max(1, self.limit // 4)
+        wanted = self.limit - self.limit // 5 if self._lower else self.limit + max(1, self.limit // 4)
         if min(wanted, self.most) == self.limit:
             self._hold = self.HOLD
         self._set(wanted)

@@ -1,7 +1,7 @@
 """The test server: speaks the OpenAI protocol over the standard library's asyncio, and misbehaves as it is told.
 
 Answers are a function of the request (:func:`answer_of`), so that a test knows them beforehand. ``python server.py
-'{"latency": 0.02}'`` serves on a free port, prints it as the first line, and answers ``GET /counts`` with what it has counted.
+'{"latency": 0.02}'`` serves on a free port, prints it as the first line, and answers any ``GET`` with what it has counted.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ class Behaviour:
     """What the server does. Shares are of requests, decided by their number, so that they are the same in every run."""
 
     latency: float = 0.0
+    spread: float = 0.0
+    """How far latencies differ: 0.8 for 0.2 to 1.8 of ``latency``, by the request's number."""
     slots: int = 0
     """Requests worked on at a time; others wait. 0 for no bound."""
     refuse_above: int = 0
@@ -100,6 +102,11 @@ class Server:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/v1"
 
+    def counted(self) -> dict[str, Any]:
+        """What the process tells at ``GET``; ``seconds`` from the first request to the last."""
+        seconds = self.times[-1] - self.times[0] if self.times else 0.0
+        return {"calls": self.calls, "delivered": self.delivered, "number": self.number, "most": self.most, "seconds": seconds}
+
     async def start(self) -> asyncio.Server:
         loop = asyncio.get_running_loop()
         self._slots = asyncio.Semaphore(self.behaviour.slots) if self.behaviour.slots else None
@@ -122,11 +129,12 @@ class Server:
         try:
             if told.refuse_above and self.flying > told.refuse_above:
                 return 429, b'{"error":{"message":"too many"}}', ""
+            latency = told.latency * (1 + told.spread * (2 * share_of(number, 0) - 1))
             if self._slots is not None:
                 async with self._slots:
-                    await asyncio.sleep(told.latency)
-            elif told.latency:
-                await asyncio.sleep(told.latency)
+                    await asyncio.sleep(latency)
+            elif latency:
+                await asyncio.sleep(latency)
             return self.made(path, request, text, number)
         finally:
             self.flying -= 1
@@ -230,9 +238,12 @@ def token_logprob(token: str, prefer: str) -> float:
 
 
 def lucky(number: int, share: float, salt: int) -> bool:
-    if not share:
-        return False
-    return int.from_bytes(blake2b(f"{number}|{salt}".encode(), digest_size=4).digest(), "big") / 2**32 < share
+    return share > 0 and share_of(number, salt) < share
+
+
+def share_of(number: int, salt: int) -> float:
+    """A number below 1 that looks random."""
+    return int.from_bytes(blake2b(f"{number}|{salt}".encode(), digest_size=4).digest(), "big") / 2**32
 
 
 class Connection(asyncio.Protocol):
