@@ -15,7 +15,7 @@ from typing import Any
 VERBS: dict[str, tuple[str, ...]] = {
     "write": ("init", "check", "fmt", "graph", "compile", "lsp"),
     "run": ("plan", "run", "test", "lock"),
-    "look at results": ("show", "profile", "explain", "diff", "bad", "gc"),
+    "look at results": ("show", "profile", "labels", "explain", "diff", "bad", "gc"),
     "look up": ("docs", "completion"),
 }
 """Verbs under the headings of the help, in the order of a day's work."""
