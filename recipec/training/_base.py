@@ -195,7 +195,7 @@ def plain(value: Any) -> Json:
         return [plain(v) for v in value]
     if isinstance(value, Mapping):
         return {str(k): plain(v) for k, v in value.items()}
-    return value
+    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
 
 
 # Rows -----------------------------------------------------------------------------------------------------------------

@@ -7,17 +7,20 @@ batch, so tables are predicted in key order and in one call, or in calls cut at 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recipec.api import DataError
 from recipec.training import _bases
-from recipec.training._base import Folder, TrainSpec
+from recipec.training._base import Encoded, Folder, TrainSpec
 from recipec.training._batches import in_order
 from recipec.training._env import Env
 from recipec.training._fit import precise, require, task_of, threads
 from recipec.training._quiet import quiet
+from recipec.training.tag import firsts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,6 +34,14 @@ AUTO = {
     "embed": "AutoModel",
 }
 Tell = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A generated text; ``finished`` says whether the model ended it itself."""
+
+    text: str
+    finished: bool
 
 
 class Predictor:
@@ -99,6 +110,121 @@ class Predictor:
             out[places] = (torch.sigmoid(logits) if self.form == "multi" else torch.softmax(logits, dim=-1)).cpu().numpy()
         return out
 
+    def tag(self, sentences: Sequence[Sequence[str]], tell: Tell | None = None) -> tuple[list[list[str]], list[list[float]]]:
+        """A tag for every word, and how probable it is. A sentence longer than the model takes is tagged in parts."""
+        import torch
+
+        self.need("tag")
+        words = [[w or "" for w in s] for s in sentences]
+        parts = [(n, part) for n, s in enumerate(words) for part in self._windows(s)]
+        encoder = self.env.fast(self.env.max_length)
+        encodings = encoder.encode_batch([words[n][a:b] for n, (a, b) in parts], is_pretokenized=True)
+        tags = [["O" if "O" in self.classes else self.classes[0]] * len(s) for s in words]
+        sure = [[0.0] * len(s) for s in words]
+        for places, outputs in self._run([e.ids for e in encodings], tell):
+            width = max(len(encodings[p].ids) for p in places)
+            best = torch.softmax(outputs.logits[:, -width:].float(), dim=-1).max(-1)
+            for place, values, indices in zip(places, best.values.tolist(), best.indices.tolist(), strict=True):
+                n, (a, _) = parts[place]
+                for t, word in enumerate(firsts(encodings[place].word_ids)):
+                    if word is not None:
+                        tags[n][a + word], sure[n][a + word] = self.classes[indices[t]], values[t]
+        return tags, sure
+
+    def _windows(self, words: list[str]) -> list[tuple[int, int]]:
+        """Stretches of words [begin, end) that fit into the model."""
+        if not words:
+            return []
+        whole = self.env.fast().encode(words, is_pretokenized=True)
+        most = self.env.max_length
+        if len(whole.ids) <= most:
+            return [(0, len(words))]
+        sizes = [0] * len(words)
+        for word in whole.word_ids:
+            if word is not None:
+                sizes[word] += 1
+        most -= len(whole.ids) - sum(sizes)
+        cuts, size = [0], 0
+        for n, more in enumerate(sizes):
+            if size and size + more > most:
+                cuts.append(n)
+                size = 0
+            size += more
+        return list(zip(cuts, [*cuts[1:], len(words)], strict=True))
+
+    def generate(
+        self,
+        prompts: Sequence[str | Sequence[Mapping[str, str]]],
+        *,
+        max_tokens: int = 256,
+        temperature: float = 0.0,
+        top_p: float = 1.0,
+        seed: int = 0,
+        tell: Tell | None = None,
+    ) -> list[Answer]:
+        """Answers to prompts (texts, or messages), tokenised as in training. A temperature of 0 takes the likeliest token."""
+        import torch
+
+        from recipec.training._tensors import padded
+
+        self.need("generate", "prefer")
+        ids = [self._prompt(p, max_tokens) for p in prompts]
+        out = [Answer("", False)] * len(ids)
+        stops = list(self.env.facts["stops"])
+        how: dict[str, Any] = {"do_sample": False} if not temperature else {"do_sample": True, "temperature": temperature, "top_p": top_p}
+        done = 0
+        with quiet(self.notes), self._threads(), torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+            for places in in_order(self._lengths(ids), self.batch_size):
+                torch.manual_seed(seed * 1_000_003 + done)
+                batch = {k: v.to(self.device) for k, v in padded(self.env, [ids[p] for p in places], left=True).items()}
+                with torch.inference_mode(), self._autocast():
+                    made = self.model.generate(
+                        **batch, max_new_tokens=max_tokens, eos_token_id=stops, pad_token_id=self.env.tokenizer.pad_token_id, **how
+                    )
+                for place, line in zip(places, made[:, batch["input_ids"].shape[1] :].tolist(), strict=True):
+                    end = next((i for i, t in enumerate(line) if t in stops), None)
+                    out[place] = Answer(self.env.tokenizer.decode(line[:end], skip_special_tokens=True), end is not None)
+                done += len(places)
+                if tell is not None:
+                    tell(done, len(ids))
+        return out
+
+    def _prompt(self, prompt: str | Sequence[Mapping[str, str]], more: int) -> list[int]:
+        from recipec.training._chat import render
+        from recipec.training.generate import exchange, opening
+
+        template = self.env.facts["template"]
+        if template is None:
+            if not isinstance(prompt, str):
+                raise DataError("this model was trained on texts, not on messages", "give it a text")
+            ids = [*opening(self.env), *self.env.fast().encode(prompt, add_special_tokens=False).ids]
+        else:
+            messages = exchange(prompt, None) if isinstance(prompt, str) else list(prompt)
+            ids = self.env.fast().encode(render(self.env, template, messages, opening=True), add_special_tokens=False).ids
+        most = _bases.positions(self.env.config, self.env.tokenizer)
+        # The end of a prompt says what is asked: where there is no room for an answer, its beginning goes.
+        return ids if most is None or len(ids) + more <= most else ids[-max(1, most - more) :]
+
+    def logprobs(self, rows: Mapping[str, Sequence[Any]], tell: Tell | None = None) -> list[tuple[float, int] | None]:
+        """For each row (columns as in training) the log-probability of its trained tokens, and how many they are: what perplexity is
+        made of. None for a row that has none, or is too long."""
+        import pyarrow as pa
+        from torch.nn import functional as F
+
+        from recipec.training._tensors import filled
+
+        self.need("generate", "prefer")
+        batch = pa.RecordBatch.from_pydict({k: pa.array(list(v)) for k, v in rows.items()})
+        made = list(self.env.task.encode(self.env, batch))
+        kept = [(n, m) for n, m in enumerate(made) if isinstance(m, Encoded)]
+        out: list[tuple[float, int] | None] = [None] * len(made)
+        for places, outputs in self._run([m.ragged["input_ids"] for _, m in kept], tell):
+            labels = filled([kept[p][1].ragged["labels"] for p in places], -100).to(self.device)[:, 1:]
+            each = F.cross_entropy(outputs.logits[:, :-1].float().transpose(1, 2), labels, ignore_index=-100, reduction="none").sum(1)
+            for place, total, count in zip(places, each.tolist(), (labels != -100).sum(1).tolist(), strict=True):
+                out[kept[place][0]] = (-total, count)
+        return out
+
     # Batches
 
     def _tokens(self, texts: Sequence[str]) -> list[list[int]]:
@@ -111,10 +237,8 @@ class Predictor:
 
         from recipec.training._tensors import padded
 
-        before = torch.get_num_threads()
-        torch.set_num_threads(self.threads or threads())
         done = 0
-        try:
+        with self._threads():
             for places in in_order(self._lengths(ids), self.batch_size):
                 batch = padded(self.env, [ids[p] for p in places])
                 with torch.inference_mode(), self._autocast():
@@ -123,6 +247,15 @@ class Predictor:
                 done += len(places)
                 if tell is not None:
                     tell(done, len(ids))
+
+    @contextmanager
+    def _threads(self) -> Iterator[None]:
+        import torch
+
+        before = torch.get_num_threads()
+        torch.set_num_threads(self.threads or threads())
+        try:
+            yield
         finally:
             torch.set_num_threads(before)
 
