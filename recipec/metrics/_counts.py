@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 import numpy as np
@@ -9,9 +10,11 @@ import numpy as np
 from recipec.api import DataError
 from recipec.metrics._base import Average
 from recipec.metrics._data import ClassData, Floats, Ints, MultiLabelData
-from recipec.metrics._statistic import Sums, mean_of
+from recipec.metrics._statistic import Formula, Sums, mean_of
 
 Which = Literal["precision", "recall", "f1"]
+MOST_CELLS = 4_000_000
+"""Up to so many possible cells are counted in a table; of more, those that occur are found by sorting."""
 
 
 def ratio(a: Floats, b: Floats) -> Floats:
@@ -25,19 +28,56 @@ def confusion(data: ClassData) -> Ints:
     return np.bincount(data.gold * (k + 1) + data.predicted, minlength=k * (k + 1)).reshape(k, k + 1)
 
 
-def cells(data: ClassData) -> Ints:
-    return data.gold * (len(data.classes) + 1) + data.predicted
+class Cells:
+    """The cells of the table of gold by predicted that occur: with a thousand classes a million are possible, and few of them do.
 
+    ``codes`` says in which of them each row falls; sums (..., cells) are those of resamples.
+    """
 
-def tables(sums: Floats, k: int) -> Floats:
-    """Sums of cells as tables (..., k, k + 1)."""
-    return sums.reshape((*sums.shape[:-1], k, k + 1))
+    def __init__(self, data: ClassData) -> None:
+        self.classes = len(data.classes)
+        across = self.classes + 1
+        flat = data.gold * across + data.predicted
+        if self.classes * across <= MOST_CELLS:
+            places = np.flatnonzero(np.bincount(flat, minlength=1))
+            number = np.zeros(self.classes * across, dtype=np.int64)
+            number[places] = np.arange(len(places))
+            self.codes: Ints = number[flat]
+        else:
+            places, self.codes = np.unique(flat, return_inverse=True)
+        self.gold_of, self.predicted_of = places // across, places % across
+        self.width = len(places)
 
+    def statistic(self, data: ClassData, notes: Iterable[str], formula: Formula) -> Sums:
+        return Sums(data.rows, (*data.notes, *notes), self.width, formula, codes=self.codes)
 
-def margins(sums: Floats, k: int) -> tuple[Floats, Floats, Floats]:
-    """For each class: right, predicted, gold."""
-    table = tables(sums, k)
-    return np.diagonal(table, axis1=-2, axis2=-1), table.sum(axis=-2)[..., :k], table.sum(axis=-1)
+    @staticmethod
+    def added(sums: Floats, by: Ints, size: int) -> Floats:
+        """Sums of the cells with each number of ``by``."""
+        order = np.argsort(by, kind="stable")
+        here, starts = np.unique(by[order], return_index=True)
+        out = np.zeros((*sums.shape[:-1], size))
+        if len(here):
+            out[..., here] = np.add.reduceat(sums[..., order], starts, axis=-1)
+        return out
+
+    def right(self, sums: Floats) -> Floats:
+        """By class, the rows that are right."""
+        on = np.flatnonzero(self.gold_of == self.predicted_of)
+        out = np.zeros((*sums.shape[:-1], self.classes))
+        out[..., self.gold_of[on]] = sums[..., on]
+        return out
+
+    def gold(self, sums: Floats) -> Floats:
+        return self.added(sums, self.gold_of, self.classes)
+
+    def predicted(self, sums: Floats) -> Floats:
+        """By class, and last those predicted as none."""
+        return self.added(sums, self.predicted_of, self.classes + 1)
+
+    def margins(self, sums: Floats) -> tuple[Floats, Floats, Floats]:
+        """By class: right, predicted, gold."""
+        return self.right(sums), self.predicted(sums)[..., : self.classes], self.gold(sums)
 
 
 def averaged(
@@ -91,13 +131,13 @@ def positive_class(data: ClassData, average: Average | None, positive: str | Non
 def of_classes(data: ClassData, which: Which, average: Average | None, positive: str | None) -> Sums:
     k = len(data.classes)
     how, at = positive_class(data, average, positive)
+    cells = Cells(data)
 
     def formula(sums: Floats) -> Floats:
-        return averaged(which, how, *margins(sums, k), positive=at)
+        return averaged(which, how, *cells.margins(sums), positive=at)
 
-    table = confusion(data)
-    notes = occurrence(data.classes, table.sum(axis=0)[:k], table.sum(axis=1), dropped=how == "macro")
-    return Sums(data.rows, (*data.notes, *notes), k * (k + 1), formula, codes=cells(data))
+    predicted, gold = np.bincount(data.predicted, minlength=k + 1)[:k], np.bincount(data.gold, minlength=k)
+    return cells.statistic(data, occurrence(data.classes, predicted, gold, dropped=how == "macro"), formula)
 
 
 def occurrence(classes: tuple[str, ...], predicted: Ints, gold: Ints, dropped: bool) -> list[str]:
@@ -123,30 +163,28 @@ def accuracy(data: ClassData) -> Sums:
 
 
 def balanced_accuracy(data: ClassData) -> Sums:
-    k = len(data.classes)
+    cells = Cells(data)
 
     def formula(sums: Floats) -> Floats:
-        right, _, gold = margins(sums, k)
-        return ratio(ratio(right, gold).sum(axis=-1), (gold > 0).sum(axis=-1).astype(np.float64))
+        gold = cells.gold(sums)
+        return ratio(ratio(cells.right(sums), gold).sum(axis=-1), (gold > 0).sum(axis=-1).astype(np.float64))
 
-    gold = np.bincount(data.gold, minlength=k)
+    gold = np.bincount(data.gold, minlength=len(data.classes))
     missing = [repr(c) for c, n in zip(data.classes, gold, strict=True) if not n]
-    notes = (f"not in gold, so not in the average: {', '.join(missing)}",) if missing else ()
-    return Sums(data.rows, (*data.notes, *notes), k * (k + 1), formula, codes=cells(data))
+    return cells.statistic(data, (f"not in gold, so not in the average: {', '.join(missing)}",) if missing else (), formula)
 
 
 def mcc(data: ClassData) -> Sums:
-    k = len(data.classes)
+    cells = Cells(data)
 
     def formula(sums: Floats) -> Floats:
-        table = tables(sums, k)
-        gold, predicted = table.sum(axis=-1), table.sum(axis=-2)
-        right, n = np.diagonal(table, axis1=-2, axis2=-1).sum(axis=-1), gold.sum(axis=-1)
-        both = (gold * predicted[..., :k]).sum(axis=-1)
+        gold, predicted = cells.gold(sums), cells.predicted(sums)
+        right, n = cells.right(sums).sum(axis=-1), gold.sum(axis=-1)
+        both = (gold * predicted[..., : cells.classes]).sum(axis=-1)
         below = (n * n - (predicted**2).sum(axis=-1)) * (n * n - (gold**2).sum(axis=-1))
         return ratio(right * n - both, np.sqrt(below))
 
-    return Sums(data.rows, (*data.notes, *constant(data)), k * (k + 1), formula, codes=cells(data))
+    return cells.statistic(data, constant(data), formula)
 
 
 def constant(data: ClassData) -> list[str]:
@@ -159,21 +197,28 @@ def constant(data: ClassData) -> list[str]:
 
 
 def kappa(data: ClassData, weights: Literal["none", "linear", "quadratic"]) -> Sums:
-    k = len(data.classes)
-    at = np.arange(k + 1, dtype=np.float64)
-    apart = np.abs(at[:k, None] - at[None, :])
-    cost = {"none": (apart > 0).astype(np.float64), "linear": apart, "quadratic": apart**2}[weights]
+    cells = Cells(data)
+    k = cells.classes
+
+    def cost(gold: Ints | int, predicted: Ints) -> Floats:
+        apart: Floats = np.abs(gold - predicted).astype(np.float64)
+        if weights == "none":
+            return np.asarray(apart > 0, dtype=np.float64)
+        return apart if weights == "linear" else apart * apart
 
     def formula(sums: Floats) -> Floats:
-        table = tables(sums, k)
-        gold, predicted = table.sum(axis=-1), table.sum(axis=-2)
-        expected = gold[..., :, None] * predicted[..., None, :] / gold.sum(axis=-1)[..., None, None]
-        seen, chance = (table * cost).sum(axis=(-2, -1)), (expected * cost).sum(axis=(-2, -1))
+        gold, predicted = cells.gold(sums), cells.predicted(sums)
+        seen = (sums * cost(cells.gold_of, cells.predicted_of)).sum(axis=-1)
+        chance = np.zeros(sums.shape[:-1])
+        # A class at a time: all pairs of a thousand classes in a thousand resamples would not fit into memory.
+        for g in np.unique(cells.gold_of).tolist():
+            chance += gold[..., g] * (predicted * cost(g, np.arange(k + 1))).sum(axis=-1)
+        chance /= gold.sum(axis=-1)
         return np.asarray(1 - np.divide(seen, chance, out=np.full(np.shape(seen), np.nan), where=chance != 0))
 
-    note = ("gold and predictions have one and the same class only: there is no agreement beyond chance to measure",)
     alone = data.rows > 0 and bool((data.gold == data.gold[0]).all() and (data.predicted == data.gold[0]).all())
-    return Sums(data.rows, (*data.notes, *(note if alone else ())), k * (k + 1), formula, codes=cells(data))
+    note = "gold and predictions have one and the same class only: there is no agreement beyond chance to measure"
+    return cells.statistic(data, (note,) if alone else (), formula)
 
 
 # Sets of labels -------------------------------------------------------------------------------------------------------

@@ -18,6 +18,8 @@ from recipec.metrics._base import Score
 from recipec.metrics._data import Floats, Ints
 
 Formula = Callable[[Floats], Floats]
+CACHED = 60_000
+"""Numbers of 8 bytes that fit a core's cache, several times over."""
 
 
 @dataclass(frozen=True)
@@ -97,19 +99,26 @@ class Ranked(Statistic):
             order = np.argsort(scores)[::-1]
             ranked, true = scores[order], truth[order]
             starts = np.flatnonzero(np.concatenate(([True], ranked[1:] != ranked[:-1])))
-            w = weights[:, order].astype(np.float64)
-            positive = w * true
-            negative = w - positive
-            if len(starts) < len(ranked):
-                positive = np.add.reduceat(positive, starts, axis=1)
-                negative = np.add.reduceat(negative, starts, axis=1)
-            values.append(self.measure(positive, negative))
-            shares.append(positive.sum(axis=1))
+            column, share = np.empty(len(weights)), np.empty(len(weights))
+            # So few resamples at a time that their numbers stay in the processor's cache.
+            step = max(1, CACHED // max(1, len(order)))
+            for at in range(0, len(weights), step):
+                here = slice(at, at + step)
+                w = weights[here, order].astype(np.float64)
+                positive = w * true
+                negative = w - positive
+                if len(starts) < len(ranked):
+                    positive = np.add.reduceat(positive, starts, axis=1)
+                    negative = np.add.reduceat(negative, starts, axis=1)
+                column[here] = self.measure(positive, negative)
+                share[here] = positive.sum(axis=1)
+            values.append(column)
+            shares.append(share)
         table = np.array(values)
         known = ~np.isnan(table)
-        share = np.where(known, np.array(shares) if self.by_share else 1.0, 0.0)
+        weight = np.where(known, np.array(shares) if self.by_share else 1.0, 0.0)
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.asarray((np.where(known, table, 0.0) * share).sum(axis=0) / share.sum(axis=0))
+            return np.asarray((np.where(known, table, 0.0) * weight).sum(axis=0) / weight.sum(axis=0))
 
 
 @dataclass(frozen=True)

@@ -88,15 +88,16 @@ def weights(rows: int, resamples: int, seed: int, groups: Ints | None = None, co
         yield times if groups is None else times[:, groups]
 
 
-def cell_draws(codes: Ints, resamples: int, seed: int) -> tuple[Ints, Floats]:
-    """For rows that each fall in a cell: the cells that occur, and how many rows of each resample fall in each."""
-    cells, counts = np.unique(codes, return_counts=True)
-    n = len(codes)
-    drawn = generator(seed).multinomial(n, counts / n, size=resamples)
-    return cells, drawn.astype(np.float64)
+def cell_draws(counts: Ints, width: int, resamples: int, seed: int) -> Iterator[Floats]:
+    """For rows that fall in cells, ``counts`` in each: how many rows of each resample fall in each, some resamples at a time. ``width`` is how
+    many numbers a resample will need."""
+    random, n = generator(seed), int(counts.sum())
+    step = max(1, CHUNK // max(width, len(counts), 1))
+    for start in range(0, resamples, step):
+        yield random.multinomial(n, counts / n, size=min(step, resamples - start)).astype(np.float64)
 
 
-def spread(cells: Ints, drawn: Floats, statistic: Sums, into: Ints) -> Floats:
+def spread(drawn: Floats, statistic: Sums, into: Ints) -> Floats:
     """The statistic of drawn cells, ``into`` saying which of its own cells each is."""
     sums = np.zeros((len(drawn), statistic.width))
     for i, at in enumerate(into):
@@ -107,21 +108,18 @@ def spread(cells: Ints, drawn: Floats, statistic: Sums, into: Ints) -> Floats:
 def resampled(statistic: Statistic, resamples: int, seed: int, groups: Ints | None, count: int) -> Floats:
     """The statistic's value on each resample."""
     if groups is None and isinstance(statistic, Sums) and statistic.codes is not None:
-        cells, drawn = cell_draws(statistic.codes, resamples, seed)
-        return spread(cells, drawn, statistic, cells)
-    if groups is not None and isinstance(statistic, Sums):
+        cells, counts = np.unique(statistic.codes, return_counts=True)
+        return np.concatenate([spread(drawn, statistic, cells) for drawn in cell_draws(counts, statistic.width, resamples, seed)])
+    if groups is not None and isinstance(statistic, Sums) and statistic.codes is None:
         statistic, groups = by_group(statistic, groups, count), None
     return np.concatenate([statistic.weighted(w) for w in weights(statistic.rows, resamples, seed, groups, count)])
 
 
 def by_group(statistic: Sums, groups: Ints, count: int) -> Sums:
-    """The same statistic with groups for rows."""
+    """The same statistic of vectors with groups for rows."""
+    assert statistic.rows_add is not None
     table = np.zeros((count, statistic.width))
-    if statistic.codes is not None:
-        np.add.at(table, (groups, statistic.codes), 1)
-    else:
-        assert statistic.rows_add is not None
-        np.add.at(table, groups, statistic.rows_add)
+    np.add.at(table, groups, statistic.rows_add)
     return Sums(count, statistic.notes, statistic.width, statistic.formula, rows_add=table)
 
 
@@ -189,17 +187,20 @@ def corrected(
 
 def left_out(statistic: Statistic, groups: Ints | None, count: int) -> Floats:
     """The statistic without each row (or group) in turn."""
-    if isinstance(statistic, Sums):
+    if isinstance(statistic, Sums) and statistic.rows_add is not None:
         if groups is not None:
             statistic = by_group(statistic, groups, count)
-        total = statistic.total()
-        if statistic.codes is not None:
-            cells, counts = np.unique(statistic.codes, return_counts=True)
-            less = np.repeat(total[None, :], len(cells), axis=0)
-            less[np.arange(len(cells)), cells] -= 1
-            return np.repeat(statistic.of(less), counts)
         assert statistic.rows_add is not None
-        return statistic.of(total - statistic.rows_add)
+        return statistic.of(statistic.total() - statistic.rows_add)
+    if isinstance(statistic, Sums) and statistic.codes is not None and groups is None:
+        total = statistic.total()
+        cells, counts = np.unique(statistic.codes, return_counts=True)
+        found = []
+        for part in np.array_split(cells, len(cells) * statistic.width // CHUNK + 1):
+            less = np.repeat(total[None, :], len(part), axis=0)
+            less[np.arange(len(part)), part] -= 1
+            found.append(statistic.of(less))
+        return np.repeat(np.concatenate(found), counts)
     parts = []
     step = max(1, CHUNK // statistic.rows)
     for start in range(0, count, step):
@@ -273,8 +274,10 @@ def compare(
     one, other = a.value(), b.value()
     codes, count = numbered(groups, first.rows)
     if codes is None and isinstance(a, Sums) and isinstance(b, Sums) and a.codes is not None and b.codes is not None:
-        cells, drawn = cell_draws(a.codes * b.width + b.codes, resamples, seed)
-        apart = spread(cells, drawn, b, cells % b.width) - spread(cells, drawn, a, cells // b.width)
+        cells, counts = np.unique(a.codes * b.width + b.codes, return_counts=True)
+        one_of, other_of = cells // b.width, cells % b.width
+        draws = cell_draws(counts, max(a.width, b.width), resamples, seed)
+        apart = np.concatenate([spread(drawn, b, other_of) - spread(drawn, a, one_of) for drawn in draws])
     else:
         # The same seed draws the same rows for both.
         apart = resampled(b, resamples, seed, codes, count) - resampled(a, resamples, seed, codes, count)

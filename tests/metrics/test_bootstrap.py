@@ -260,3 +260,18 @@ def test_where_less_is_better_the_worst_has_the_most() -> None:
     data = number_data(y, np.repeat([0.1, 2.0], 40))
     found = slices(made("mae"), data, ["near"] * 40 + ["far"] * 40, resamples=50)
     assert (found.worst, found.best) == ("far", "near")
+
+
+def test_a_thousand_classes_need_no_table_of_a_million_cells() -> None:
+    rng = np.random.RandomState(0)
+    gold = rng.randint(0, 2500, 3000)
+    guess = np.where(rng.rand(3000) < 0.6, gold, rng.randint(0, 2500, 3000))
+    data = ClassData(gold, guess, tuple(f"c{i}" for i in range(2500)))
+    other = ClassData(gold, gold, data.classes)
+    sk = pytest.importorskip("sklearn.metrics")
+    for name, reference in (("f1", None), ("mcc", sk.matthews_corrcoef), ("cohen_kappa", sk.cohen_kappa_score)):
+        found = interval(made(name), data, resamples=20)
+        if reference is not None:
+            assert found.value == pytest.approx(reference(gold, guess), abs=1e-9)
+        assert found.low < found.high
+    assert compare(made("f1"), data, other, resamples=50).better == "second"
