@@ -18,8 +18,9 @@ class AugmentBeforeSplit(Lint):
     (``explode``, ``chunk``), by ``mix`` with ``epochs``, and by mixing a table with a changed version of itself. All copies of
     a row must fall into one part: divide first and copy inside the part, or group the split by what the copies share.
 
-    Vandewiele and others (Artificial Intelligence in Medicine 111, 2021) rebuilt studies that predict preterm birth: those
-    with nearly perfect results had over-sampled their data before dividing it, and fell to modest ones without that.
+    Vandewiele and others (Overly optimistic prediction results on imbalanced data, Artificial Intelligence in Medicine 111,
+    2021) rebuilt studies that predict preterm birth with nearly perfect results: they had over-sampled their data before
+    dividing it, and divided first, the same methods came out far lower.
 
     Bad:
 

@@ -21,8 +21,8 @@ class RuleNeverFires(Lint):
     filter is a slip: a wrong number, a wrong column, ``and`` for ``or``. It is counted in the report with 0 rows, where
     nobody looks for it.
 
-    Ratner and others (Snorkel, VLDB 2017) show the coverage of every labelling rule for that reason: a rule that never
-    votes teaches nothing, and its author believes that it does.
+    Snorkel (Ratner and others, VLDB 2017) sums up every labelling rule by its coverage, the share of rows that it votes on: a
+    rule that never votes teaches nothing, and its author believes that it does.
 
     Bad:
 

@@ -21,8 +21,8 @@ class UnseededRandomness(Lint):
     The seed is then 0 and the result is the same at every run, but nobody who reads the recipe can tell, and nobody will
     try another. How much a figure owes to one lucky division shows only when the seed is turned.
 
-    Bouthillier and others (Accounting for Variance in Machine Learning Benchmarks, MLSys 2021) measured it: how the data
-    happened to be divided moved results more than the model's own random start.
+    Bouthillier and others (Accounting for Variance in Machine Learning Benchmarks, MLSys 2021) measured it: which rows
+    happened to be drawn for training and testing moved results more than the model's own random start.
 
     Bad: ``recipe "reviews" { version: "1.0.0" }``. Good: ``recipe "reviews" { version: "1.0.0"  seed: 7 }``.
 

@@ -19,7 +19,7 @@ class UnusedStep(Lint):
     tests of their own, or of what a file only offers to those that import it.
 
     Sculley and others (Hidden Technical Debt in Machine Learning Systems, NIPS 2015) call such leftovers dead experimental
-    codepaths, and recall Knight Capital, which lost 465 million dollars in 45 minutes through one.
+    codepaths, and recall Knight Capital, which lost 465 million dollars in 45 minutes, apparently through obsolete ones.
 
     Bad:
 
