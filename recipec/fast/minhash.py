@@ -13,8 +13,8 @@ What to know of it:
 - **Blank texts** (null, empty, nothing but punctuation) are never duplicates. Texts shorter than a shingle are duplicates only of texts
   that are equal after normalisation, which are duplicates at every threshold (similarity 1).
 - **Order.** The result depends on the rows' keys, texts and order expression, never on the order they come in or on threads.
-- **Memory.** About 60 bytes a row, 8 bytes a word of the longest text a few times over, and the batches at work; shingles (8 bytes a
-  word) and band hashes (8 bytes a band) go to a temporary file.
+- **Memory.** About 100 bytes a row, 8 bytes a word of the longest text a few times over, and the batches at work; DuckDB does without as
+  much meanwhile (:func:`recipec.fast.keyed.lent`). Shingles (8 bytes a word) and band hashes (8 bytes a band) go to a temporary file.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ from recipec.fast.keyed import (
     keyed,
     large_buffers,
     least_keys,
+    lent,
     quoted,
     settings,
     stored_keys,
@@ -57,6 +58,9 @@ if TYPE_CHECKING:
 
 NGRAM: Final = 5
 """Tokens of a shingle where none is given."""
+_LENT: Final = 96 << 20
+"""Bytes that the work takes beside what grows with the rows: batches, blocks of pairs."""
+_ROW_BYTES: Final = 100
 _READING: Final = 0.7
 """Share of the whole work that reading is, for progress."""
 
@@ -243,9 +247,7 @@ def _found(
         raise ValueError(f"texts are compared by auto, words or characters, not by {by}")
     threads, folder = settings(con)
     folder = scratch if scratch is not None else folder
-    total = 0
-    if progress is not None:
-        total = con.execute(f"select count(*) from ({relation_sql})").fetchall()[0][0]
+    total = con.execute(f"select count(*) from ({relation_sql})").fetchall()[0][0]
 
     def reading(rows: int) -> None:
         if progress is not None and total:
@@ -257,7 +259,7 @@ def _found(
 
     keys = Scratch(folder)
     try:
-        with Sketches(Bands.for_threshold(threshold), by=by, ngram=ngram, folder=folder) as sketches:
+        with lent(con, _LENT + total * _ROW_BYTES), Sketches(Bands.for_threshold(threshold), by=by, ngram=ngram, folder=folder) as sketches:
             with large_buffers(con):
                 sketches.read(keyed(con, relation_sql, key, f"{quoted(text)}::varchar", order, keys), threads, reading)
             firsts = copies(sketches.whole)

@@ -15,7 +15,7 @@ What to know of it:
 - **Chains, blank and short texts, order** are as with MinHash (:mod:`.minhash`).
 - **It compares fingerprints, not texts.** Two texts that say different things can have near fingerprints, above all short ones. MinHash
   with verification is the better choice where the texts are at hand; SimHash is for those who know it, and is faster on long texts.
-- **Memory.** About 60 bytes a row and the batches at work.
+- **Memory.** About 100 bytes a row and the batches at work.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from recipec.fast.components import Components, Nodes
-from recipec.fast.keyed import DUPLICATES, copies, duplicate_rows, keyed, large_buffers, quoted, settings, stored_keys, write
+from recipec.fast.keyed import DUPLICATES, copies, duplicate_rows, keyed, large_buffers, lent, quoted, settings, stored_keys, write
 from recipec.fast.scratch import Scratch
 from recipec.fast.shingles import shingle_sets
 from recipec.fast.sketches import in_order
@@ -51,6 +51,7 @@ MOST: Final = 256
 _TABLES: Final = 90
 """The most choices of blocks to sort by."""
 _SLICE: Final = 1 << 15
+_ROW_BYTES: Final = 100
 _READING: Final = 0.7
 """Share of the whole work that reading is, for progress."""
 
@@ -131,12 +132,12 @@ def simhash_duplicates(
     if length < 1:
         raise ValueError(f"an n-gram has 1 token or more, not {length}")
     threads, folder = settings(con)
-    total = con.execute(f"select count(*) from ({relation_sql})").fetchall()[0][0] if progress is not None else 0
+    total = con.execute(f"select count(*) from ({relation_sql})").fetchall()[0][0]
     keys = Scratch(scratch if scratch is not None else folder)
     try:
         parts: list[Fingerprints] = []
         done = 0
-        with large_buffers(con):
+        with lent(con, _ROW_BYTES * total), large_buffers(con):
             texts = keyed(con, relation_sql, key, f"{quoted(text)}::varchar", order, keys)
             for batch in in_order(lambda column: fingerprints(column, by, length), texts, threads):
                 parts.append(batch)
