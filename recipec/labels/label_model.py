@@ -38,15 +38,18 @@ def together(found: Patterns) -> Floats:
     """The share of rows on which vote ``v`` of voter ``i`` and vote ``w`` of voter ``j`` come together: [m * K, m * K]."""
     m, classes = len(found.voters), found.classes
     out = np.zeros((m * classes, m * classes))
-    for block in found.blocks():
-        ones = np.zeros((block.stop - block.start, m, classes))
+    # Of many voters and classes few patterns at a time, so that a part has 32 MiB.
+    step = max(1, (1 << 22) // max(m * classes, 1))
+    for start in range(0, len(found), step):
+        part = slice(start, min(start + step, len(found)))
+        ones = np.zeros((part.stop - part.start, m, classes))
         for j in range(m):
-            vote = found.votes[block, j].astype(np.intp)
+            vote = found.votes[part, j].astype(np.intp)
             at = np.flatnonzero(vote >= 0)
             ones[at, j, vote[at]] = 1
         flat = ones.reshape(len(ones), -1)
         # Sums of whole numbers are exact in whatever order threads take them.
-        out += (flat * found.counts[block, None].astype(np.float64)).T @ flat
+        out += (flat * found.counts[part, None].astype(np.float64)).T @ flat
     return out / max(found.rows, 1)
 
 
