@@ -69,6 +69,8 @@ def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
             rows, parts = rows_of(workspace, built, part, args.by)
             columns = wanted_columns(rows, args)
             by = args.by
+            if by is not None:
+                divided_by(by, columns)
             profile.seen(rows, columns)
             if by is not None:
                 rows = group(rows, by, columns)

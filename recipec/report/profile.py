@@ -50,7 +50,7 @@ def profile(rows: Rows, columns: Sequence[Column], *, step: str, by: str | None,
         for column in columns:
             if column.kind == "class":
                 lengths_by_class(rows, column, main)
-    groups = compare(rows, columns, readings, by, parts) if rows.groups else None
+    groups = compare(rows, columns, readings, by, parts) if rows.groups or by else None
     return {
         "step": step,
         "rows": rows.count,
@@ -130,7 +130,7 @@ def _of_column(column: Column) -> Iterator[tuple[str, str]]:
         ratio, small = facts["balance"]["ratio"], sum(c["rows"] < 10 for c in facts["classes"])
         if ratio is not None and ratio >= 10:
             yield "imbalance", f"the largest class has {ratio:,.0f} times the rows of the smallest"
-        if small:
+        if small and filled >= 100:
             yield "rare classes", f"{small:,} class{'es' * (small != 1)} of fewer than 10 rows"
     if column.kind in READ and facts.get("languages"):
         main, *others = facts["languages"]
@@ -164,9 +164,9 @@ def _of_groups(groups: dict[str, Any]) -> Iterator[dict[str, Any]]:
                 told.append((abs(cell["h"]), what,
                              f"{cell['group']}: {cell['value']} {percent(cell['share'])} ({cell['rows']:,} of {cell['of']:,}), elsewhere "
                              f"{percent(cell['elsewhere'])} (h {cell['h']:+.2f}, {cell['size']})"))  # fmt: skip
-        for count, size in zip(column.get("overlap", []), groups["sizes"], strict=False):
+        for count, size, one in zip(column.get("overlap", []), groups["sizes"], column.get("lengths", {}).get("groups", []), strict=False):
             if count:
-                told.append((9.0, "overlap", f"{size['group']}: {count:,} of {size['rows']:,} texts stand in another part too"))
+                told.append((9.0, "overlap", f"{size['group']}: {count:,} of {one['rows']:,} texts stand in another part too"))
         for _, what, text in sorted(told, key=lambda t: -t[0])[:4]:
             yield {"column": name, "what": what, "text": text}
 

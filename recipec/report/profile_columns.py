@@ -238,8 +238,9 @@ def classes(rows: Rows, x: str, filled: int) -> list[dict[str, Any]]:
 def most_repeated(rows: Rows, x: str, most: int = 3) -> list[dict[str, Any]]:
     """The values that stand in most rows, their first 200 characters."""
     found = rows.all(
-        f"WITH h AS (SELECT hash({x}) AS h, count(*) AS n FROM {rows.relation} WHERE {x} IS NOT NULL GROUP BY 1 HAVING n > 1 ORDER BY n DESC, h LIMIT {most}) "
-        f"SELECT left(min({x}), 200) AS v, any_value(n) AS n FROM {rows.relation} JOIN h ON hash({x}) = h GROUP BY h ORDER BY n DESC, v"
+        f"WITH top AS (SELECT h, n FROM (SELECT hash({x}) AS h, count(*) AS n FROM {rows.relation} WHERE {x} IS NOT NULL GROUP BY 1) "
+        f"WHERE n > 1 ORDER BY n DESC, h LIMIT {most}), found AS (SELECT hash({x}) AS h, {x} AS v FROM {rows.relation} WHERE {x} IS NOT NULL) "
+        "SELECT left(min(v), 200), any_value(n) FROM found JOIN top USING (h) GROUP BY h ORDER BY 2 DESC, 1"
     )
     return [{"value": value, "rows": n} for value, n in found]
 
@@ -319,9 +320,7 @@ def conversation(rows: Rows, column: Column, most: int = 5) -> None:
     ):
         lengths.setdefault(name, []).append((length, count))
     order = f"array_to_string(list_transform({x}[:8], lambda m: coalesce(m.{role}, 'null')), ' ') || CASE WHEN len({x}) > 8 THEN ' ...' ELSE '' END"
-    orders = rows.all(
-        f"SELECT {order} AS o, count(*) AS n FROM {rows.relation} WHERE {x} IS NOT NULL GROUP BY 1 ORDER BY n DESC, o LIMIT {most}"
-    )
+    orders = rows.all(f"SELECT {order}, count(*) FROM {rows.relation} WHERE {x} IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {most}")
     column.facts["roles"] = [
         {"role": name, "messages": n, "rows": r, "distinct": d, "empty": e, "characters": spread(lengths.get(name, []))}
         for name, n, r, d, e in found

@@ -65,7 +65,7 @@ def _with(rows: Rows, relation: str, names: Sequence[str]) -> Rows:
 
 
 def _values(rows: Rows, relation: str, x: str) -> tuple[list[str], str]:
-    found = rows.all(f"SELECT ({x})::VARCHAR AS v, count(*) AS n FROM {relation} GROUP BY 1 ORDER BY n DESC, v")
+    found = rows.all(f"SELECT ({x})::VARCHAR, count(*) FROM {relation} GROUP BY 1 ORDER BY 2 DESC, 1")
     values = [v for v, _ in found if v is not None]
     most = MOST_GROUPS if len(values) <= MOST_GROUPS else MOST_GROUPS - 1
     names, rest = values[:most], len(values) - most

@@ -270,6 +270,8 @@ def _quoted(page: Page, label: str, found: Sequence[tuple[str, int]]) -> None:
 def _groups(page: Page, groups: dict[str, Any]) -> None:
     sizes = groups["sizes"]
     names = [s["group"] for s in sizes]
+    if not names:
+        return
     page.line()
     measures = [("rows", [f"{s['rows']:,}" for s in sizes]), ("share", [percent(s["share"]) for s in sizes])]
     matrix(page, names, measures)
