@@ -18,6 +18,12 @@ from recipec.labels.patterns import from_votes
 from recipec.labels.simple import first, majority, weighted_by_gold
 
 Votes = npt.NDArray[np.int64]
+# No tolerance: another order of sums must not stop EM a round earlier.
+STEADY: dict[str, dict[str, float]] = {
+    "dawid_skene": {"iterations": 15, "tolerance": 0.0},
+    "one_coin": {"iterations": 15, "tolerance": 0.0},
+    "label_model": {},
+}
 MODELS: dict[str, Callable[..., Combined]] = {"dawid_skene": dawid_skene, "one_coin": one_coin_model, "label_model": label_model}
 EVERY: dict[str, Callable[..., Combined]] = {**MODELS, "majority": majority, "first": first, "weighted": weighted_by_gold}
 
@@ -79,20 +85,20 @@ def test_the_same_on_patterns_and_on_every_row(classes: int, m: int, seed: int, 
     votes, _ = simulated(60, m, classes, seed)
     votes = np.concatenate([votes, votes[:20]])
     names = [str(k) for k in range(classes)]
-    single = MODELS[name](from_votes(votes, classes, distinct=False), names)
-    assert np.abs(at_rows(votes, classes, MODELS[name]) - single.probabilities).max() < 1e-6
+    single = MODELS[name](from_votes(votes, classes, distinct=False), names, **STEADY[name])
+    assert np.abs(at_rows(votes, classes, MODELS[name], **STEADY[name]) - single.probabilities).max() < 1e-6
 
 
 @settings(max_examples=20, deadline=None)
-@given(st.integers(2, 5), st.integers(3, 6), st.integers(0, 1000), st.sampled_from(sorted(MODELS)), st.randoms())
-def test_order_means_nothing(classes: int, m: int, seed: int, name: str, chance: object) -> None:
+@given(st.integers(2, 5), st.integers(3, 6), st.integers(0, 1000), st.sampled_from(sorted(MODELS)))
+def test_order_means_nothing(classes: int, m: int, seed: int, name: str) -> None:
     """Other order of rows, voters or classes: the same probabilities in that order."""
     votes, _ = simulated(80, m, classes, seed)
-    before = at_rows(votes, classes, MODELS[name])
+    before = at_rows(votes, classes, MODELS[name], **STEADY[name])
     rng = np.random.default_rng(seed)
     rows, voters, names = rng.permutation(len(votes)), rng.permutation(m), rng.permutation(classes)
     renamed = np.where(votes >= 0, names[votes], -1)
-    after = at_rows(renamed[rows][:, voters], classes, MODELS[name])
+    after = at_rows(renamed[rows][:, voters], classes, MODELS[name], **STEADY[name])
     assert np.abs(after[:, names] - before[rows]).max() < 1e-6
 
 
