@@ -65,6 +65,8 @@ class Metric(ABC):
     """Whether predictions must come with a probability for every class."""
     greater_is_better: ClassVar[bool] = True
 
+    _last: tuple[Any, Statistic] | None = None
+
     def __init__(self, params: Any = None) -> None:
         self.params = self.Params() if params is None else params
 
@@ -72,11 +74,17 @@ class Metric(ABC):
     def statistic(self, data: Any) -> Statistic:
         """The metric on ``data``, in the form that can be summed, sliced and resampled."""
 
+    def measured(self, data: Data) -> Statistic:
+        """:meth:`statistic`, kept for the data that came last: the score, its interval and a comparison count n-grams once."""
+        if self._last is None or self._last[0] is not data:
+            self._last = data, self.statistic(data)
+        return self._last[1]
+
     def score(self, data: Data) -> Score:
         """The value on all rows, with notes."""
         if data.rows == 0:
             return Score(math.nan, ("there are no rows to measure",))
-        return self.statistic(data).score()
+        return self.measured(data).score()
 
     def compute(self, data: Data) -> float:
         """The value on all rows; NaN where there is none."""

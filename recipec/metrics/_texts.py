@@ -5,13 +5,13 @@ from __future__ import annotations
 import string
 from collections import Counter
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from recipec.metrics._data import Floats, TextData
 from recipec.metrics._statistic import Sums, mean_of
-from recipec.metrics._tokens import HAN, TOKENIZERS, answer_tokens, common, longest_common, ngrams, squad, words
+from recipec.metrics._tokens import HAN, TOKENIZERS, answer_tokens, common, longest_common, ngrams, squad, substrings, words
 
 Measure = Literal["f", "precision", "recall"]
 CHARACTERS = 6
@@ -112,11 +112,11 @@ def chrf_words(text: str) -> list[str]:
 def chrf(data: TextData, word_order: int, beta: float, ignore_case: bool) -> Sums:
     orders = CHARACTERS + word_order
 
-    def grams(text: str) -> list[Counter[tuple[object, ...]]]:
+    def grams(text: str) -> list[Counter[Any]]:
         text = text.lower() if ignore_case else text
         letters = "".join(text.split())
         tokens = chrf_words(text) if word_order else []
-        return [ngrams(letters, n + 1) for n in range(CHARACTERS)] + [ngrams(tokens, n + 1) for n in range(word_order)]
+        return [substrings(letters, n + 1) for n in range(CHARACTERS)] + [ngrams(tokens, n + 1) for n in range(word_order)]
 
     def formula(s: Floats) -> Floats:
         text, reference, match = s[..., 0::3], s[..., 1::3], s[..., 2::3]

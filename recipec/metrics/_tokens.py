@@ -7,6 +7,7 @@ import string
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from functools import cache
+from typing import TypeVar
 from unicodedata import category
 
 CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af"
@@ -90,11 +91,19 @@ TOKENIZERS: dict[str, Callable[[str], list[str]]] = {
 # n-grams --------------------------------------------------------------------------------------------------------------
 
 
+Gram = TypeVar("Gram", bound=Hashable)
+
+
 def ngrams(tokens: Sequence[Hashable], n: int) -> Counter[tuple[Hashable, ...]]:
     return Counter(zip(*(tokens[i:] for i in range(n)), strict=False))
 
 
-def common(a: Counter[tuple[Hashable, ...]], b: Counter[tuple[Hashable, ...]]) -> int:
+def substrings(text: str, n: int) -> Counter[str]:
+    """n-grams of characters."""
+    return Counter([text[i : i + n] for i in range(len(text) - n + 1)])
+
+
+def common(a: Counter[Gram], b: Counter[Gram]) -> int:
     if len(b) < len(a):
         a, b = b, a
     return sum(min(n, b[gram]) for gram, n in a.items() if gram in b)

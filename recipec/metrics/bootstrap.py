@@ -141,7 +141,7 @@ def interval(
     """
     if data.rows == 0:
         return Interval(math.nan, math.nan, math.nan, level, 0, 0, method)
-    statistic = metric.statistic(data)
+    statistic = metric.measured(data)
     value = statistic.value()
     codes, count = numbered(groups, data.rows)
     drawn = resampled(statistic, resamples, seed, codes, count)
@@ -270,7 +270,7 @@ def compare(
     if first.rows == 0:
         nothing = Interval(math.nan, math.nan, math.nan, level, 0)
         return Comparison(math.nan, math.nan, nothing, math.nan, "none", None)
-    a, b = metric.statistic(first), metric.statistic(second)
+    a, b = metric.measured(first), metric.statistic(second)
     one, other = a.value(), b.value()
     codes, count = numbered(groups, first.rows)
     if codes is None and isinstance(a, Sums) and isinstance(b, Sums) and a.codes is not None and b.codes is not None:

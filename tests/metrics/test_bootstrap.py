@@ -139,6 +139,18 @@ def test_the_interval_holds_the_truth_as_often_as_it_says() -> None:
     assert 0.90 <= held / 300 <= 0.985
 
 
+def test_a_score_and_its_interval_count_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    metric, asked = made("f1"), []
+    real = type(metric).statistic
+    monkeypatch.setattr(type(metric), "statistic", lambda self, data: asked.append(data) or real(self, data))
+    one, other = classes(20, 3, 1), classes(20, 3, 2)
+    metric.score(one)
+    interval(metric, one, resamples=10)
+    assert len(asked) == 1
+    assert metric.compute(other) == made("f1").compute(other)
+    assert len(asked) == 3
+
+
 def test_groups_are_drawn_whole() -> None:
     data = classes(100, 3, 5)
     many = data.take(np.repeat(np.arange(100), 10))
