@@ -108,14 +108,19 @@ class Coded:
 @dataclass(frozen=True)
 class Model:
     """How votes depend on the class. ``pooled`` is the one-coin model: a voter is right equally often whatever the class, and errs
-    evenly; else every voter has a table of its own. ``smoothing`` is added to every count of a table."""
+    evenly. ``copying`` is MACE: a voter knows the class or votes by habit. Else every voter has a table of its own. ``smoothing`` is added
+    to every count of a table."""
 
     smoothing: float = 0.0
     pooled: bool = False
+    copying: bool = False
 
-    def tables(self, counts: Floats) -> Floats:
-        """theta [m, t, v] from counts [m, t, v] of votes; even where nothing is known."""
+    def tables(self, counts: Floats, before: Floats | None = None) -> Floats:
+        """theta [m, t, v] from counts [m, t, v] of votes; even where nothing is known. ``before`` is the last theta (copying alone
+        reads it)."""
         classes = counts.shape[1]
+        if self.copying:
+            return self.copied(counts, before)
         if not self.pooled:
             return shares(counts + self.smoothing)
         right = np.einsum("jtt->j", counts) + self.smoothing
@@ -125,10 +130,30 @@ class Model:
         theta[:, np.arange(classes), np.arange(classes)] = accuracy[:, None]
         return theta
 
+    def copied(self, counts: Floats, before: Floats | None) -> Floats:
+        """theta [m, t, v] = knows * (t is v) + (1 - knows) * habit[v]: D. Hovy, T. Berg-Kirkpatrick, A. Vaswani, E. Hovy, "Learning whom to
+        trust with MACE", NAACL 2013. Starts with every voter knowing half the time and no habit."""
+        m, classes, _ = counts.shape
+        own = np.arange(classes)
+        if before is None:
+            before = np.full((m, classes, classes), 0.5 / classes)
+            before[:, own, own] += 0.5
+        right = np.einsum("jtt->jt", before)
+        # A vote that is right was known, or came by habit, which shows on rows of another class.
+        habit = before[:, (own + 1) % classes, own]
+        known = np.einsum("jtt->jt", counts) * np.clip((right - habit) / np.maximum(right, LEAST), 0, 1)
+        by_habit = counts.sum(axis=1) - known + self.smoothing
+        knows = known.sum(axis=1) + self.smoothing
+        whole = knows + by_habit.sum(axis=1)
+        share = np.where(whole > 0, knows / np.where(whole > 0, whole, 1), 0.0)
+        theta = np.repeat((shares(by_habit[:, None, :])[:, 0] * (1 - share)[:, None])[:, None, :], classes, axis=1)
+        theta[:, own, own] += share[:, None]
+        return theta
+
     def firing(self, counts: Floats) -> Floats:
         """theta [n, t, 0 or vote + 1] of voters for one class only, whose abstentions are counted too."""
         classes = counts.shape[1]
-        if self.pooled:
+        if self.pooled or self.copying:
             pooled = np.empty_like(counts)
             for j, table in enumerate(counts):
                 own = int(table[:, 1:].sum(axis=0).argmax())
@@ -188,9 +213,10 @@ def em(
         out: Floats = mass / mass.sum()
         return out
 
-    def maximised(histogram: list[Floats], mass: Floats) -> tuple[Floats, Floats, Floats]:
+    def maximised(histogram: list[Floats], mass: Floats, before: Floats | None) -> tuple[Floats, Floats, Floats]:
         counts = coded.by_voter(histogram) + fixed
-        theta = np.concatenate([np.ones((m, classes, 1)), model.tables(counts[:, :, 1:])], axis=2)
+        last = before[:, :, 1:] if before is not None else None
+        theta = np.concatenate([np.ones((m, classes, 1)), model.tables(counts[:, :, 1:], last)], axis=2)
         theta[quiet] = model.firing(counts[quiet])
         return counts, theta, shared(mass + fixed_classes)
 
@@ -207,7 +233,7 @@ def em(
         q = votes * (weight[block] / votes.sum(axis=0))
         coded.add(histogram, q, block)
         mass += q.sum(axis=1)
-    counts, theta, share = maximised(histogram, mass)
+    counts, theta, share = maximised(histogram, mass, None)
 
     before, likelihood, done, converged = -np.inf, 0.0, 0, rows == 0
     while done < iterations and not converged:
@@ -222,7 +248,7 @@ def em(
             q *= weight[block]
             coded.add(histogram, q, block)
             mass += q.sum(axis=1)
-        counts, theta, share = maximised(histogram, mass)
+        counts, theta, share = maximised(histogram, mass, theta)
         likelihood /= rows
         done += 1
         converged = abs(likelihood - before) < tolerance

@@ -61,6 +61,18 @@ def one_coin_model(
     )  # fmt: skip
 
 
+def mace(
+    found: Patterns, classes: Sequence[str], *, iterations: int = 100, tolerance: float = 1e-5, smoothing: float = 0.01,
+    silence: bool = True, ties: Ties = "abstain", gold: bool = True, prior: Sequence[float] | None = None,
+) -> Combined:  # fmt: skip
+    """A voter knows the class, or votes by habit; see :meth:`recipec.labels.em.Model.copied`. Classes are equally frequent unless ``prior`` says."""
+    share = prior if prior is not None else [1 / found.classes] * found.classes
+    return by_em(
+        "mace", found, classes, Model(smoothing, copying=True), iterations=iterations, tolerance=tolerance, silence=silence,
+        ties=ties, gold=gold, prior=share,
+    )  # fmt: skip
+
+
 def label_model(
     found: Patterns, classes: Sequence[str], *, epochs: int = 500, rate: float = 0.01, momentum: float = 0.9, accuracy: float = 0.7,
     l2: float = 0.0, ties: Ties = "abstain", prior: Sequence[float] | None = None,

@@ -12,7 +12,7 @@ from recipec.combiners._base import Combiner
 from recipec.labels.patterns import from_votes
 from recipec.registry import find, names
 
-NAMES = ["dawid_skene", "first", "label_model", "majority", "one_coin", "weighted"]
+NAMES = ["dawid_skene", "first", "label_model", "mace", "majority", "one_coin", "weighted"]
 
 
 def make(name: str, **settings: object) -> Combiner:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from recipec.labels.assignment import assignment
 from recipec.labels.combined import Combined
-from recipec.labels.learned import dawid_skene, label_model, one_coin_model
+from recipec.labels.learned import dawid_skene, label_model, mace, one_coin_model
 from recipec.labels.patterns import from_votes
 from recipec.labels.simple import first, majority, weighted_by_gold
 
@@ -22,9 +22,15 @@ Votes = npt.NDArray[np.int64]
 STEADY: dict[str, dict[str, float]] = {
     "dawid_skene": {"iterations": 15, "tolerance": 0.0},
     "one_coin": {"iterations": 15, "tolerance": 0.0},
+    "mace": {"iterations": 15, "tolerance": 0.0},
     "label_model": {},
 }
-MODELS: dict[str, Callable[..., Combined]] = {"dawid_skene": dawid_skene, "one_coin": one_coin_model, "label_model": label_model}
+MODELS: dict[str, Callable[..., Combined]] = {
+    "dawid_skene": dawid_skene,
+    "one_coin": one_coin_model,
+    "mace": mace,
+    "label_model": label_model,
+}
 EVERY: dict[str, Callable[..., Combined]] = {**MODELS, "majority": majority, "first": first, "weighted": weighted_by_gold}
 
 
@@ -175,6 +181,20 @@ def test_rules_for_one_class_are_judged_by_when_they_fire() -> None:
         assert right > 0.78
         made = fit(from_votes(votes, 2), ["a", "b"])
         assert any("one class only is voted for by voter_0, voter_1, voter_2, voter_3" in n for n in made.notes)
+
+
+def test_mace_finds_those_who_vote_by_habit() -> None:
+    rng = np.random.default_rng(6)
+    truth = rng.choice(3, 2000, p=[0.2, 0.4, 0.4])
+    votes = np.stack(
+        [
+            np.where(rng.random(2000) < k, truth, rng.choice(3, 2000, p=h))
+            for k, h in ((0.9, [1, 0, 0]), (0.1, [0.9, 0.1, 0]), (0.7, [0, 1, 0]), (0.2, [1, 0, 0]))
+        ],
+        axis=1,
+    )
+    right = {f.__name__: (at_rows(votes, 3, f).argmax(axis=1) == truth).mean() for f in (mace, majority)}
+    assert right["mace"] > max(0.9, right["majority"] + 0.1)
 
 
 def test_gold_is_fixed_and_teaches() -> None:
