@@ -6,10 +6,14 @@ by side with what differs between them. `--by` divides the rows by a column inst
 
 Differences come with their size and their counts: Cliff's delta of lengths and numbers against all other rows, Cramér's V
 of classes with its 95 % interval, and the words that tell a group (log-odds with an informative Dirichlet prior, Monroe et
-al. 2008). Groups of fewer than 30 rows are too few to say anything of.
+al. 2008). Groups of fewer than 30 rows are too few to say anything of. The tests take rows to be independent: where many
+are copies or come from one document, they are surer than they should be.
 
 Counts, lengths and classes are of all rows. Texts are read in at most 200,000 rows (`--sample` says how many), chosen by
-key, so the same rows every time.
+key, so the same rows every time; of a text its first 100,000 characters, and 64 million in all. What was left out is said.
+
+`--format json` prints one object: step, rows, sample, columns (name, type, kind, rows, nulls, distinct, copies, and what
+the kind has), groups (by, sizes, columns), findings (column, what, text).
 
 examples:
   recipec profile tidy
@@ -56,6 +60,11 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
     from recipec.report import profile
+    from recipec.report.cells import clean, clip
+
+    def say(what: str) -> None:
+        if err.live:
+            err.write(f"\r\033[K{err.paint('dim', clip(clean(what), err.width - 1))}")
 
     recipe, (wanted,) = split_arguments(args.words, 1, "recipec profile [FILE.recipe] STEP")
     with opened(workspace_folder(args, recipe), "profile") as workspace:
@@ -71,13 +80,15 @@ def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
             by = args.by
             if by is not None:
                 divided_by(by, columns)
-            profile.seen(rows, columns)
+            profile.seen(rows, columns, say)
             if by is not None:
                 rows = group(rows, by, columns)
             chosen = named(columns, args.column) if args.column else columns
             rows = sampled(rows, args.sample)
-            report = profile.profile(rows, chosen, step=wanted, by=by, parts=parts, pii=args.pii, seed=SEED)
+            report = profile.profile(rows, chosen, step=wanted, by=by, parts=parts, pii=args.pii, seed=SEED, say=say)
         finally:
+            if err.live:
+                err.write("\r\033[K")
             kernels.stop()
     if args.format == "json":
         import json

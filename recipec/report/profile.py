@@ -25,23 +25,33 @@ chat                    as text, of all messages together but those of the syste
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from recipec.report import profile_groups
 from recipec.report.profile_columns import Column, Rows, lengths_by_class, look
 from recipec.report.profile_texts import Reading, personal, read
 
+Say = Callable[[str], None]
+"""Called with what is being done now, for a person who waits."""
 READ: Final = ("text", "chat")
 
 
-def profile(rows: Rows, columns: Sequence[Column], *, step: str, by: str | None, parts: bool, pii: bool, seed: int) -> dict[str, Any]:
-    """Measure columns that :func:`look` has seen already, read their texts, and compare the groups of ``rows`` if it has any."""
+def quiet(what: str) -> None:
+    """Say nothing."""
+
+
+def profile(
+    rows: Rows, columns: Sequence[Column], *, step: str, by: str | None, parts: bool, pii: bool, seed: int, say: Say = quiet
+) -> dict[str, Any]:
+    """Read the texts of columns that :func:`seen` has looked at already, and compare the groups of ``rows`` if it has any."""
     readings: dict[str, Reading] = {}
     for column in columns:
         if column.kind in READ and column.facts["nulls"] < column.facts["rows"]:
+            say(f"reading {column.name}")
             readings[column.name] = read(rows, column, seed)
         if pii and (column.kind in READ or (column.kind in ("name", "class") and column.type == "VARCHAR")):
+            say(f"looking for personal data in {column.name}")
             column.facts["pii"] = personal(rows, column, seed)
     # The first of those that are about as long as the longest: others are often made of it.
     longest = max((_size(c) for c in columns if c.name in readings), default=0.0)
@@ -50,7 +60,7 @@ def profile(rows: Rows, columns: Sequence[Column], *, step: str, by: str | None,
         for column in columns:
             if column.kind == "class":
                 lengths_by_class(rows, column, main)
-    groups = compare(rows, columns, readings, by, parts) if rows.groups or by else None
+    groups = compare(rows, columns, readings, by, parts, say) if rows.groups or by else None
     return {
         "step": step,
         "rows": rows.count,
@@ -66,12 +76,13 @@ def _size(column: Column) -> float:
     return float(words["mean"]) if words else 0.0
 
 
-def compare(rows: Rows, columns: Sequence[Column], readings: dict[str, Reading], by: str | None, parts: bool) -> dict[str, Any]:
+def compare(rows: Rows, columns: Sequence[Column], readings: dict[str, Reading], by: str | None, parts: bool, say: Say) -> dict[str, Any]:
     sizes = profile_groups.sizes(rows)
     out = []
     for column in columns:
         if column.name == by or column.facts["nulls"] == column.facts["rows"]:
             continue
+        say(f"comparing {column.name}")
         one: dict[str, Any] = {"name": column.name, "kind": column.kind}
         lengths = profile_groups.lengths(rows, column, sizes)
         if lengths is not None:
@@ -171,7 +182,8 @@ def _of_groups(groups: dict[str, Any]) -> Iterator[dict[str, Any]]:
             yield {"column": name, "what": what, "text": text}
 
 
-def seen(rows: Rows, columns: Sequence[Column]) -> None:
+def seen(rows: Rows, columns: Sequence[Column], say: Say = quiet) -> None:
     """Look at every column, before groups are made of one and texts are read."""
     for column in columns:
+        say(f"looking at {column.name}")
         look(rows, column)

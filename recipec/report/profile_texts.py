@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from recipec.fast.profile_words import Counter, Words
 
 CUT: Final = 100_000
-BUDGET: Final = 96_000_000
+BUDGET: Final = 64_000_000
 EDGE: Final = 4
 """Words of an opening or an ending, where words are parted by blanks,"""
 EDGE_ALONE: Final = 6
