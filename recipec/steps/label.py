@@ -320,7 +320,7 @@ class Label(Kind):
 
     def run(self, plan: LabelPlan, ctx: RunContext) -> Outcome:
         from recipec.engines.tests import run_tests
-        from recipec.labels.run import label
+        from recipec.votes._run import label
 
         outcome = label(plan, ctx)
         run_tests(ctx, plan.tests, f"(SELECT * FROM {ctx.target} WHERE _why IS NULL)", outcome)
