@@ -99,7 +99,8 @@ class Asker:
             reply = await self.transport.post(wire.path_of(request), wire.encode(wire.body(self.call, request, dialect)))
             if reply.status == 200:
                 break
-            if reply.status in (400, 422) and self._learn(dialect, reply, chat=chat):
+            # 500 is what llama-cpp-python answers to a field that it does not know.
+            if reply.status in (400, 422, 500) and self._learn(dialect, reply, chat=chat):
                 continue
             raise Refused(reply)
         answer = wire.answer(wire.envelope(reply), chat=chat, key=job.key)

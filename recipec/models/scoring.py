@@ -216,12 +216,16 @@ def _about_the_way(status: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Echo:
-    """A prompt as the server repeats it: tokens, their log-probabilities (None for the first), and where each begins in ``text``."""
+    """A prompt as the server repeats it: tokens, their log-probabilities (None for the first), and where each begins in ``text``.
+
+    The last ``generated`` tokens are not the prompt's.
+    """
 
     text: str
     tokens: Sequence[str]
     values: Sequence[float | None]
     offsets: Sequence[int] | None
+    generated: int = 1
 
 
 def read_echo(choice: Mapping[str, Any], full: str) -> Echo:
@@ -237,7 +241,8 @@ def read_echo(choice: Mapping[str, Any], full: str) -> Echo:
     numbers = [wire.logprob(v) for v in values]
     if not isinstance(offsets, list) or len(offsets) != len(tokens) or not all(isinstance(o, int) for o in offsets):
         offsets = None
-    return Echo(text, [str(t) for t in tokens], numbers, offsets)
+    generated = _generated(text, full, choice.get("finish_reason"), offsets)
+    return Echo(text, [str(t) for t in tokens], numbers, offsets, generated)
 
 
 def echo_scores(echoes: Sequence[Echo], prompt: str, choices: Sequence[str]) -> list[float]:
@@ -254,15 +259,18 @@ def echo_scores(echoes: Sequence[Echo], prompt: str, choices: Sequence[str]) -> 
     shortest = min(len(echo.tokens) for echo in echoes)
     while shared < shortest and len({echo.tokens[shared] for echo in echoes}) == 1:
         shared += 1
-    tails = [echo.values[shared : _generated_from(echo, prompt + choice)] for echo, choice in zip(echoes, choices, strict=True)]
+    tails = [echo.values[shared : len(echo.tokens) - echo.generated] for echo in echoes]
     if any(not tail or None in tail for tail in tails):
         raise _NotSo("the tokens of the choices cannot be told from the prompt's")
     return [math.fsum(cast("Sequence[float]", tail)) for tail in tails]
 
 
-def _generated_from(echo: Echo, full: str) -> int:
-    """Where the generated token begins: it is the last, if there is text after the prompt."""
-    return len(echo.tokens) - 1 if len(echo.text) > len(full) else len(echo.tokens)
+def _generated(text: str, full: str, finish: object, offsets: Sequence[int] | None) -> int:
+    """How many of the last tokens were generated: one or, where the text ended there, none. Its text may be empty (half a character)."""
+    if offsets is not None:
+        stop = len(full) if offsets[-1] <= len(text) else len(full.encode())
+        return sum(offset >= stop for offset in offsets)
+    return 1 if len(text) > len(full) or finish == "length" else 0
 
 
 def _by_offsets(echo: Echo, start: int, stop: int) -> float | None:

@@ -180,7 +180,8 @@ def error_text(reply: Reply) -> str:
         # The parameter's name is what dialects are told by.
         words = [str(found[name]) for name in ("message", "param") if found.get(name)]
         found = " ".join(words) or found
-    return clean(found if isinstance(found, str) else json.dumps(found, ensure_ascii=False))[:600]
+    words = clean(found if isinstance(found, str) else json.dumps(found, ensure_ascii=False))
+    return " ".join(words.split())[:600] or "no reason given"
 
 
 def error_code(reply: Reply) -> str:

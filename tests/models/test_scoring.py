@@ -12,7 +12,7 @@ import pytest
 
 from recipec.models.client import Answer, Call, Caller, CannotScore, Failure, Ledger, Limits, Request
 from recipec.models.requests import Message
-from recipec.models.scoring import Echo, echo_scores, first_token_scores
+from recipec.models.scoring import Echo, echo_scores, first_token_scores, read_echo
 from tests.models.server import Server, serving, token_logprob, tokens_of
 
 FAST = Limits(backoff=0.001, backoff_most=0.004, timeout=5)
@@ -134,6 +134,16 @@ def test_wrong_offsets_of_chinese() -> None:
     two = echo([*shared, "坏", "。"], [None, -1.0, -0.5, -3.0, -9.0], [0, 6, 9, 12, 15])
     assert echo_scores([one, two], "评论：", ["很好", "很坏"]) == [-2.0, -3.0]
     assert echo_scores([replace(one, offsets=None), replace(two, offsets=None)], "评论：", ["很好", "很坏"]) == [-2.0, -3.0]
+
+
+def test_a_generated_token_may_have_no_text() -> None:
+    """Half a character is generated; or nothing, where the text ends at once."""
+    given = {"tokens": ["a", " b", ""], "token_logprobs": [None, -1.0, -7.0], "text_offset": [0, 1, 3]}
+    assert read_echo({"text": "a b", "finish_reason": "length", "logprobs": given}, "a b").generated == 1
+    assert read_echo({"text": "a b", "finish_reason": "length", "logprobs": given | {"text_offset": None}}, "a b").generated == 1
+    ended = {"tokens": ["a", " b"], "token_logprobs": [None, -1.0], "text_offset": [0, 1]}
+    assert read_echo({"text": "a b", "finish_reason": "stop", "logprobs": ended}, "a b").generated == 0
+    assert read_echo({"text": "a b", "finish_reason": "stop", "logprobs": ended | {"text_offset": None}}, "a b").generated == 0
 
 
 def test_first_token_scores() -> None:
