@@ -39,6 +39,8 @@ FILED: Final = 1 << 28
 """Bytes from which an array lives in a file."""
 _FETCH: Final = 1 << 20
 _CODE: Final = 1 << 62
+_FEW: Final = 1 << 20
+"""So many possible patterns are counted in an array of all of them."""
 TIE: Final = 1e-9
 """Probabilities that differ by less are equal: they came about by sums in another order."""
 
@@ -91,6 +93,8 @@ class Patterns:
     relation: str = ""
     gold_sql: str = ""
     folder: Path | None = field(default=None, compare=False)
+    place: Counts | None = field(default=None, compare=False, repr=False)
+    """The pattern of each row, where the rows were in memory: ``probabilities[place]`` are the rows'."""
 
     @property
     def rows(self) -> int:
@@ -129,7 +133,9 @@ class Patterns:
 
     def without_gold(self) -> Patterns:
         """The same votes with no class known, to learn as if there were no gold."""
-        return Patterns(self.voters, self.classes, self.votes, self.counts, None, self.table, self.codes, self.relation, "", self.folder)
+        return Patterns(
+            self.voters, self.classes, self.votes, self.counts, None, self.table, self.codes, self.relation, "", self.folder, self.place
+        )
 
 
 def from_votes(
@@ -146,9 +152,7 @@ def from_votes(
         raise ValueError(f"votes must be -1 to {classes - 1}")
     names = tuple(voters) or tuple(f"voter_{j}" for j in range(given.shape[1]))
     if distinct and len(given):
-        # Ordered as DuckDB's codes are: the last voter's vote decides first.
-        flipped, inverse, counts = np.unique(given[:, ::-1], axis=0, return_inverse=True, return_counts=True)
-        table, place = np.ascontiguousarray(flipped[:, ::-1]), inverse.reshape(-1)
+        table, place, counts = _distinct(given, classes)
     else:
         table, place, counts = given, np.arange(len(given)), np.ones(len(given), np.int64)
     known: Gold | None = None
@@ -159,7 +163,33 @@ def from_votes(
         at = truth >= 0
         cells, rows = np.unique(place[at].astype(np.int64) * classes + truth[at], return_counts=True)
         known = Gold(cells // classes, cells % classes, rows.astype(np.int64))
-    return Patterns(names, classes, table, counts.astype(np.int64), known)
+    return Patterns(names, classes, table, counts.astype(np.int64), known, place=place)
+
+
+def _distinct(given: Votes, classes: int) -> tuple[Votes, Counts, Counts]:
+    """(patterns, each row's place in them, rows of each), in the order of DuckDB's codes: the last voter's vote decides first."""
+    base, m = classes + 1, given.shape[1]
+    if base**m >= _CODE:
+        flipped, inverse, counts = np.unique(given[:, ::-1], axis=0, return_inverse=True, return_counts=True)
+        return np.ascontiguousarray(flipped[:, ::-1]), inverse.reshape(-1), counts
+    code = np.zeros(len(given), np.int64)
+    for j in range(m):
+        code += (given[:, j].astype(np.int64) + 1) * base**j
+    if base**m <= max(_FEW, len(given)):
+        every = np.bincount(code, minlength=1)
+        codes = np.flatnonzero(every)
+        counts = every[codes]
+        number = np.zeros(len(every), np.int64)
+        number[codes] = np.arange(len(codes))
+        place: Counts = number.take(code)
+    else:
+        codes, inverse, counts = np.unique(code, return_inverse=True, return_counts=True)
+        place = inverse.reshape(-1)
+    table: Votes = np.empty((len(codes), m), np.int16)
+    for j in range(m):
+        codes, digit = np.divmod(codes, base)
+        table[:, j] = digit - 1
+    return table, place, counts
 
 
 def patterns(

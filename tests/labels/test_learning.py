@@ -48,9 +48,9 @@ def simulated(n: int, m: int, classes: int, seed: int = 0, cover: float = 0.8) -
 def at_rows(votes: Votes, classes: int, fit: Callable[..., Combined], **facts: object) -> npt.NDArray[np.float64]:
     """Probabilities by row, learned from patterns."""
     found = from_votes(votes, classes)
-    place = {tuple(p): i for i, p in enumerate(found.votes.tolist())}
-    made = fit(found, [str(k) for k in range(classes)], **facts)
-    return made.probabilities[[place[tuple(v)] for v in votes.tolist()]]
+    assert found.place is not None
+    assert (found.votes[found.place] == votes).all()
+    return fit(found, [str(k) for k in range(classes)], **facts).probabilities[found.place]
 
 
 def plain_em(votes: Votes, classes: int, iterations: int, smoothing: float) -> npt.NDArray[np.float64]:

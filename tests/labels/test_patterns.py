@@ -78,6 +78,18 @@ def test_many_voters_need_several_codes() -> None:
     assert all(found.votes[p].tolist() == votes[k].tolist() for k, p in got)
 
 
+@pytest.mark.parametrize(("voters", "few"), [(3, 1 << 20), (3, 0), (70, 0)])
+def test_rows_in_memory_know_their_pattern(voters: int, few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counted in an array of all patterns, by one number a row, and by whole rows where no number holds them."""
+    monkeypatch.setattr(module, "_FEW", few)
+    votes = np.random.default_rng(3).integers(-1, 3, (50, voters))
+    found = from_votes(votes, 3)
+    assert found.place is not None
+    assert (found.votes[found.place] == votes).all()
+    assert np.bincount(found.place).tolist() == found.counts.tolist()
+    assert found.votes.tolist() == sorted(found.votes.tolist(), key=lambda row: row[::-1])
+
+
 def test_a_class_that_is_not_there() -> None:
     con, names = load(np.array([[0, 1], [3, 1]]))
     with pytest.raises(DataError, match="voter `voter 0` has class 3; there are classes 0 to 2"):
