@@ -159,7 +159,9 @@ def wanted_columns(rows: Rows, args: argparse.Namespace) -> list[Column]:
 def named(columns: Sequence[Column], names: str) -> list[Column]:
     """The columns named, in the order named; a struct's name stands for all of its fields."""
     out: list[Column] = []
-    for name in (n.strip() for n in names.split(",")):
+    # A column's own name may hold a comma.
+    whole = any(c.name == names for c in columns)
+    for name in [names] if whole else [n.strip() for n in names.split(",")]:
         found = [c for c in columns if c.name == name or c.name.startswith(f"{name}.")]
         if name and not found:
             raise missing(name, columns)
