@@ -178,8 +178,7 @@ def error_text(reply: Reply) -> str:
         found = found.get("error") or found.get("detail") or found.get("message") or found
     if isinstance(found, dict):
         # The parameter's name is what dialects are told by.
-        words = [str(found[name]) for name in ("message", "param") if found.get(name)]
-        found = " ".join(words) or found
+        found = " ".join(str(found[name]) for name in ("message", "param") if found.get(name)) or found
     words = clean(found if isinstance(found, str) else json.dumps(found, ensure_ascii=False))
     return " ".join(words.split())[:600] or "no reason given"
 

@@ -275,13 +275,7 @@ class Connection(asyncio.Protocol):
         self.buffer.clear()
         method, path, _ = first.split(" ")
         if method == "GET":
-            counted = {
-                "calls": self.server.calls,
-                "delivered": self.server.delivered,
-                "number": self.server.number,
-                "most": self.server.most,
-            }
-            self.send(200, json.dumps(counted).encode(), "")
+            self.send(200, json.dumps(self.server.counted()).encode(), "")
             return
         self.server.headers = headers
         self.task = asyncio.ensure_future(self.answer(path, body))
