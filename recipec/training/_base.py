@@ -228,7 +228,12 @@ class Rows:
         for batch in self.read():
             for name, column in zip(batch.schema.names, batch.columns, strict=True):
                 digest = state.setdefault(name, blake2b(digest_size=16))
-                digest.update(json.dumps(column.to_pylist(), ensure_ascii=False, default=str)[1:-1].encode("utf-8", "surrogatepass") + b",")
+                digest.update(
+                    json.dumps(column.to_pylist(), ensure_ascii=False, default=str, separators=(",", ":"))[1:-1].encode(
+                        "utf-8", "surrogatepass"
+                    )
+                    + b","
+                )
         whole = blake2b(digest_size=16)
         for name in sorted(state):
             whole.update(name.encode() + b"\0" + state[name].digest())

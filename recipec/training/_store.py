@@ -92,7 +92,8 @@ def _write(task: Task, env: Env, rows: Rows, folder: Path, progress: Callable[[i
     files: dict[str, Any] = {}
     offsets: dict[str, array[int]] = {}
     widths: dict[str, int] = {}
-    digest = blake2b(digest_size=16)
+    digests: dict[str, Any] = {}
+    """One a file, so that how the rows are cut into batches does not count."""
     place = 0
     try:
         for batch in rows.read():
@@ -120,14 +121,14 @@ def _write(task: Task, env: Env, rows: Rows, folder: Path, progress: Callable[[i
                 ends = np.cumsum([len(x) for x in lists]) + offsets[name][-1]
                 offsets[name].extend(ends.tolist())
                 file.write(flat.tobytes())
-                digest.update(name.encode() + flat.tobytes() + ends.astype(np.int64).tobytes())
+                digests.setdefault(name, blake2b(digest_size=16)).update(flat.tobytes())
             for name, values in fixed.items():
                 table: np.ndarray[Any, Any] = np.asarray(values, dtype=np.float32)
                 if name not in files:
                     files[name] = (folder / f"{name}.f32").open("wb")
                     widths[name] = table.shape[1] if table.ndim == 2 else 0
                 files[name].write(table.tobytes())
-                digest.update(name.encode() + table.tobytes())
+                digests.setdefault(name, blake2b(digest_size=16)).update(table.tobytes())
             progress(place, rows.count)
     finally:
         for file in files.values():
@@ -135,9 +136,10 @@ def _write(task: Task, env: Env, rows: Rows, folder: Path, progress: Callable[[i
     for name, off in offsets.items():
         with (folder / f"{name}.off").open("wb") as out:
             off.tofile(out)
+        digests[f"{name} ends"] = blake2b(off.tobytes(), digest_size=16)
     np.asarray(ledger.marks, dtype=np.int64).tofile(folder / "marks")
     meta = {
-        "digest": digest.hexdigest(),
+        "digest": key_of({name: d.hexdigest() for name, d in digests.items()}),
         "ledger": {"kept": ledger.kept, "truncated": ledger.truncated, "dropped": ledger.dropped},
         "reasons": ledger.reasons,
         "ragged": sorted(offsets),
