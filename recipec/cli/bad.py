@@ -1,4 +1,4 @@
-"""Show the rows of a source that could not be read, and those that a model did not answer.
+"""Show rows that could not be read, and those that no model answered.
 
 Each with its place in its file, or who was asked, and the reason.
 
