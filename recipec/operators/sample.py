@@ -36,7 +36,7 @@ class Sample(Operator):
         seed = bind.seed if self.params.seed is None else self.params.seed
         whole = isinstance(share, int) and not written_as_share(call)
         if share < 0 or (share > 1 and not whole):
-            message = f"`sample` takes a share from 0% to 100%, or a number of rows, not {share:g}"
+            message = f"`sample` takes a share from 0% to 100%, or a number of rows, not {given(call).span.text}"
             bind.report(BadValue(span=given(call).span, message=message))
         if not whole:
             condition = f"{unit(seed, salt, '_key')} >= {share!r}::DOUBLE"

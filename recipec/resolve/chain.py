@@ -224,6 +224,11 @@ class ChainBuilder:
         self.tainted = self.seen_tainted
         self.pending = []
 
+    def made_after(self, statement: tree.Statement) -> frozenset[str]:
+        """The columns that the step makes in statements below this one."""
+        body = self.bind.node.body
+        return frozenset(s.column.id for s in body if isinstance(s, tree.Assign) and s.span.start > statement.span.start)
+
     def build(self, skip: set[int], findings: Findings) -> tuple[tuple[Segment, list[Lowered]], set[int]]:
         """Lower the pending statements but those in ``skip``, and those that read what one of these would have made.
 
@@ -247,7 +252,12 @@ class ChainBuilder:
             if not is_filter:
                 segment.flush()
             lowerer = self.bind.lowerer(
-                self.schema, {**hidden, **segment.columns}, findings=findings, hoist=lambda f, s=segment: s.value(f)
+                self.schema,
+                {**hidden, **segment.columns},
+                findings=findings,
+                hoist=lambda f, s=segment: s.value(f),
+                params=tuple(self.bind.names.params),
+                later=self.made_after(statement),
             )
             try:
                 fragment = lowerer.lower(expanded)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from recipec.api import HIDDEN, REQUIRED, SQL, Function, Parameter, find_function, literal, quote
-from recipec.diagnostics import Findings, replace_fix
+from recipec.diagnostics import Findings, nearest, replace_fix
 from recipec.registry import names as registry_names
 from recipec.resolve import volatile
 from recipec.resolve.problems import (
@@ -94,6 +94,10 @@ class Lowerer:
     """Names of templates in sight."""
     steps: Collection[str] = ()
     """Names of steps, to say what is wrong with ``step.column`` where columns stand alone."""
+    params: Collection[str] = ()
+    """Names of parameters in sight, for suggestions."""
+    later: Collection[str] = ()
+    """Columns that the step makes in statements further down."""
     used: set[str] = field(default_factory=set)
     probes: list[Probe] = field(default_factory=list)
     pairs: list[Pair] = field(default_factory=list)
@@ -242,6 +246,14 @@ class Lowerer:
             problem.put(message=f"`{node.id}` is a {what}, not a column", label=f"write `{node.id}(...)`")
             return problem
         problem.suggest(f"no column `{node.id}` in {self.table}", listing=f"{self.table} has")
+        if node.id in self.later:
+            problem.put(
+                label="made further down",
+                help=(f"statements are done in order: put `{node.id} = ...` before this", *problem.help),
+                fixes=(),
+            )
+        elif not problem.fixes and (guess := nearest(node.id, self.params)) is not None:
+            problem.put(label=f"did you mean the parameter `{guess}`?", fixes=(replace_fix(node.span, guess),))
         return problem
 
     def name(self, node: tree.Name, local: frozenset[str]) -> Fragment:
@@ -258,8 +270,19 @@ class Lowerer:
     def regex(self, node: tree.Regex) -> str:
         bad = set(node.flags) - set("ims")
         if bad:
-            help = "flags: i (either case), m (^ and $ at every line), s (. takes newlines)"
-            raise self.fail(BadRegex(span=node.span, message=f"no flag `{min(bad)}`", help=(help,)))
+            help = ["flags: i (either case), m (^ and $ at every line), s (. takes newlines)"]
+            if "g" in bad:
+                help.insert(
+                    0, "without `g`: `matches` looks for one place; regexp_replace(text, pattern, new, 'g') replaces all".replace("'", '"')
+                )
+            fixes = (
+                (replace_fix(node.span, node.span.text[: -len(node.flags)] + node.flags.replace("g", ""), "leave `g` out"),)
+                if bad == {"g"}
+                else ()
+            )
+            raise self.fail(
+                BadRegex(span=node.span, message=f"regular expressions have no flag `{min(bad)}`", help=tuple(help), fixes=fixes)
+            )
         flags = "".join(sorted(set(node.flags)))
         return f"(?{flags}){node.pattern}" if flags else node.pattern
 

@@ -359,6 +359,8 @@ def missing(span: Span, path: Path, text: str) -> MissingFile:
         fixes = (replace_fix(span, f'"{right}"', safe=False),)
     elif not path.parent.is_dir():
         help.append(f"there is no folder `{Path(text).parent.as_posix()}`")
+    elif alike := [s for s in siblings if Path(s).suffix == path.suffix and not s.startswith(".")]:
+        help.append(f"in `{Path(text).parent.as_posix()}`: {', '.join(alike[:6])}" + (f" (+{len(alike) - 6})" if len(alike) > 6 else ""))
     help.append("paths are relative to the recipe's own folder")
     return MissingFile(span=span, message=f"no file `{text}`", label=label, help=tuple(help), fixes=fixes)
 

@@ -63,10 +63,43 @@ def explain_refusal(problem: Refused, whole: Fragment, offset: int, lowerer: Low
         return WrongType(span=span, message=f"{described(span)} does not take these arguments", help=help)
     if message.startswith(("Cannot compare", "Cannot mix", "Cannot concatenate")):
         # The position is that of the left side; what is wrong is both together.
-        span = (spanning(node, span, tree.Binary, tree.Between, tree.Case) or node).span
+        around = spanning(node, span, tree.Binary, tree.Between, tree.Case) or node
+        if (together := unlike(message, around)) is not None:
+            return together
+        span = around.span
     if problem.kind in ("Binder", "Conversion", "Parser", "Catalog", "InvalidInput", "OutOfRange", "NotImplemented"):
         return WrongType(span=span, message=readable(message)[:300], help=hints(message))
     return BinderRefused(span=span, message=readable(message)[:300])
+
+
+_UNLIKE = re.compile(r"Cannot (?:compare|mix) values of type (.+?) and (?:type )?(.+?)(?: in .*)?(?: - .*)?$")
+
+
+def unlike(message: str, around: tree.Node) -> WrongType | None:
+    """Two values that should be of one type: the sides of a comparison, the branches of a ``case``."""
+    found = _UNLIKE.match(message)
+    if found is None:
+        return None
+    one, other = (re.sub(r"\binteger\b", "int", readable(t)) for t in found.groups())
+    cast = "cast one of them: cast(x as text)"
+    match around:
+        case tree.Case():
+            return WrongType(
+                span=around.span,
+                message=f"the branches of this `case` give {one} and {other}",
+                help=("let every branch give one type: cast(x as text), or null",),
+            )
+        case _ if "IN/ANY/ALL" in message:
+            return WrongType(span=around.span, message=f"`in` cannot compare {one} with {other}", help=(cast,))
+        case tree.Binary(op=op):
+            among = one.startswith("[") != other.startswith("[")
+            return WrongType(
+                span=around.span,
+                message=f"`{op}` cannot compare {one} with {other}",
+                help=("one of a list: x in [1, 2]; its length: len(x)" if among else cast,),
+            )
+        case _:
+            return WrongType(span=around.span, message=f"{one} and {other} do not go together", help=(cast,))
 
 
 def looks_at_many(called: tree.Name) -> WrongType:
@@ -115,13 +148,43 @@ def bad_regex(message: str, node: tree.Node, typing: Typing) -> BadRegex | None:
     guilty = next((n for n in suspects if not _compiles(n, typing)), None)
     if guilty is None:
         return None
-    look = any(mark in message for mark in ("perl operator", "escape sequence"))
-    help = (
-        ("RE2 has no look-around and no back-references",)
-        if look
-        else ("a sign that means itself is written with a backslash: \\( \\[ \\*",)
+    said, help = regex_words(message)
+    return BadRegex(span=guilty.span, message=said, help=help)
+
+
+REGEX_WORDS = {
+    "missing )": "a `(` of this regular expression is never closed",
+    "missing ]": "a `[` of this regular expression is never closed",
+    "unexpected )": "a `)` of this regular expression closes nothing",
+    "no argument for repetition operator": "`{}` in this regular expression has nothing to repeat",
+    "bad repetition operator": "`{}` in this regular expression repeats what is repeated already",
+    "invalid character class range": "the range `{}` of this regular expression runs backwards",
+    "invalid repetition size": "`{}` repeats more often than the 1,000 times that are allowed",
+    "trailing \\": "this regular expression ends in a backslash with nothing behind it",
+}
+"""RE2's refusals, by their beginnings, for people."""
+
+
+def regex_words(message: str) -> tuple[str, tuple[str, ...]]:
+    """What is wrong with a regular expression, and what would be right."""
+    kind, _, piece = message.partition(": ")
+    piece = piece.strip()
+    if kind == "invalid perl operator" and piece.startswith(("(?=", "(?!", "(?<=", "(?<!")):
+        return (
+            f"`{piece}` looks around: a regular expression here sees only what it matches",
+            ("make two conditions of it: text matches r/foo/ and not text matches r/foobar/",),
+        )
+    if kind == "invalid escape sequence":
+        back = piece[1:].isdigit()
+        said = f"`{piece}` {'refers back to what was matched, which RE2 cannot' if back else 'means nothing in a regular expression'}"
+        return said, () if back else ("a backslash stands before a sign that means itself (\\. \\() or in \\b \\d \\s \\w",)
+    words = next(
+        (said for begin, said in REGEX_WORDS.items() if message.startswith(begin)), "bad regular expression: " + message.replace("{", "{{")
     )
-    return BadRegex(span=guilty.span, message=f"bad regular expression: {message}", help=help)
+    help = (
+        ("a sign that means itself is written with a backslash: \\( \\[ \\*",) if "backslash" not in words and "range" not in words else ()
+    )
+    return words.format(piece), help
 
 
 def _compiles(node: tree.Regex | tree.String, typing: Typing) -> bool:
@@ -158,8 +221,13 @@ def no_match(problem: Refused, span: Span, node: tree.Node) -> WrongType:
                 span=span, message=f"`{op}` compares texts; here are {' and '.join(given[:2])}", help=("cast it: cast(x as text)",)
             )
         case tree.Binary(op=op):
-            mend = "join texts with ||" if op == "+" and "text" in given else "cast one side: cast(x as int)"
-            return WrongType(span=named.span, message=f"`{op}` does not take {' and '.join(given)}", help=(mend,))
+            texts = op == "+" and "text" in given
+            return WrongType(
+                span=named.span,
+                message=f"`{op}` does not take {' and '.join(given)}",
+                help=("texts are joined with `||`" if texts else "cast one side: cast(x as int)",),
+                fixes=(replace_fix(named.op_span, "||"),) if given == ["text", "text"] and texts else (),
+            )
         case tree.Unary(op=op):
             return WrongType(span=span, message=f"`{op}` does not take {' and '.join(given)}", help=("cast it: cast(x as int)",))
     name = named.func.span.text if isinstance(named, tree.Call) else problem.details.get("name", "") or span.text

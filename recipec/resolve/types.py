@@ -22,6 +22,15 @@ SIMPLE = {
 }  # fmt: skip
 
 
+ALIASES = {
+    "number": "`int` for whole numbers, `float` for others", "numeric": "`int` for whole numbers, `float` for others",
+    "char": "did you mean `text`?", "datetime": "did you mean `timestamp`?", "list": "a list of texts is `[text]`",
+    "array": "a list of texts is `[text]`", "object": "a struct is `{a: int, b: text}`", "struct": "a struct is `{a: int, b: text}`",
+    "dict": "a map is `map(text, int)`, a struct `{a: int}`",
+}  # fmt: skip
+"""Types of other languages, and what stands for them here."""
+
+
 class UnknownType(UnknownName):
     """A type that does not exist.
 
@@ -42,6 +51,9 @@ class TypeProblem(Exception):
         super().__init__(wanted)
         self.diagnostic = UnknownType(span=span, wanted=wanted, candidates=("text", "int", "float", "bool", "date", "timestamp", *SIMPLE))
         self.diagnostic.suggest(f"no type `{wanted}`")
+        meant = ALIASES.get(wanted.lower())
+        if meant is not None:
+            self.diagnostic.put(label=meant, fixes=())
         self.diagnostic.put(help=("types: text, int, float, bool, date, timestamp, json, decimal(10, 2), [text], {a: int}",))
 
 

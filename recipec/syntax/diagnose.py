@@ -308,6 +308,15 @@ class Trouble:
 
     # Expressions --------------------------------------------------------------------------------------------------
 
+    def list_type(self, token: Token) -> Diagnostic | None:
+        """``list<text>``, as other languages write the type of a list."""
+        inner, opened, outer = self.before, self.back(2), self.back(3)
+        if token.kind != ">" or inner is None or opened is None or opened.kind != "<" or outer is None:
+            return None
+        if outer.text.lower() not in ("list", "array", "sequence"):
+            return None
+        return ForeignOperator(span=self.span(outer).to(self.span(token)), meant=f"[{inner.text}]", note="the type of a list")
+
     def comparison(self, token: Token) -> Diagnostic | None:
         before = self.before
         kind = self.kind(token)
@@ -320,6 +329,8 @@ class Trouble:
             if joined is not None and joined.kind == "||":
                 where = self.span(joined)
                 return ForeignOperator(span=where, meant="or", note="`||` joins texts")
+            if (written := self.list_type(token)) is not None:
+                return written
             return errors.ChainedComparison(span=self.span(token))
         if token.kind == "," and before is not None and len(self.openers) >= 1 and self.openers[-1].kind == "(":
             opener = self.openers[-1]

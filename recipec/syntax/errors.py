@@ -65,7 +65,11 @@ class StrayBracket(Diagnostic):
     def __post_init__(self) -> None:
         closer = self.span.text
         if self.opener is None:
-            self.put(message=f"this `{closer}` closes nothing", label="nothing is open here")
+            self.put(
+                message=f"this `{closer}` closes nothing",
+                label="nothing is open here",
+                help=("remove it, or look above for a bracket that was closed too early",),
+            )
         else:
             self.put(
                 message=f"`{closer}` does not close `{self.opener.text}`",
