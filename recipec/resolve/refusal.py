@@ -99,7 +99,8 @@ def unlike(message: str, around: tree.Node) -> WrongType | None:
                 help=("one of a list: x in [1, 2]; its length: len(x)" if among else cast,),
             )
         case _:
-            return WrongType(span=around.span, message=f"{one} and {other} do not go together", help=(cast,))
+            what = "`between` cannot compare" if isinstance(around, tree.Between) else "no type is that of"
+            return WrongType(span=around.span, message=f"{what} {one} and {other}", help=(cast,))
 
 
 def looks_at_many(called: tree.Name) -> WrongType:
