@@ -110,6 +110,32 @@ class Predictor:
             out[places] = (torch.sigmoid(logits) if self.form == "multi" else torch.softmax(logits, dim=-1)).cpu().numpy()
         return out
 
+    def regress(self, texts: Sequence[str], tell: Tell | None = None) -> np.ndarray[Any, Any]:
+        """A number for every text, float32, on the scale of the training rows."""
+        import numpy as np
+
+        self.need("regress")
+        ids = self._tokens(texts)
+        out = np.zeros(len(ids), dtype=np.float32)
+        for places, outputs in self._run(ids, tell):
+            out[places] = outputs.logits[:, 0].float().cpu().numpy() * self.env.facts["deviation"] + self.env.facts["mean"]
+        return out
+
+    def embed(self, texts: Sequence[str], tell: Tell | None = None) -> np.ndarray[Any, Any]:
+        """Vectors of length 1 [rows, width], float32."""
+        import numpy as np
+
+        from recipec.training._tensors import filled
+        from recipec.training.embed import pooled
+
+        self.need("embed")
+        ids = self._tokens(texts)
+        out = np.zeros((len(ids), self.env.config.hidden_size), dtype=np.float32)
+        for places, outputs in self._run(ids, tell):
+            mask = filled([[1] * len(ids[p]) for p in places], 0).to(self.device)
+            out[places] = pooled(outputs, mask).cpu().numpy()
+        return out
+
     def tag(self, sentences: Sequence[Sequence[str]], tell: Tell | None = None) -> tuple[list[list[str]], list[list[float]]]:
         """A tag for every word, and how probable it is. A sentence longer than the model takes is tagged in parts."""
         import torch
