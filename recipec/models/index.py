@@ -28,9 +28,11 @@ class KeyIndex:
         return len(self._new) + (0 if self._sorted is None else len(self._sorted[0]))
 
     def find(self, key: bytes) -> tuple[int, int] | None:
-        place = self._new.get(key)
+        # Merging, in another thread, puts keys into the arrays before it takes them out of the dictionary.
+        new = self._new
+        place = self._search(key)
         if place is None:
-            place = self._search(key)
+            place = new.get(key)
         return None if place is None else (place >> OFFSET_BITS, place & ((1 << OFFSET_BITS) - 1))
 
     def add(self, keys: Sequence[bytes], segment: int, offsets: Sequence[int]) -> None:
@@ -41,6 +43,14 @@ class KeyIndex:
         # Merging copies all that is sorted, so it waits for more the more there is: each key is copied a few times in all.
         if len(self._new) >= max(MERGE_AT, len(self) // 8):
             self._merge()
+
+    def add_many(self, keys: NDArray[np.uint8], segment: int, offsets: NDArray[np.int64]) -> None:
+        """The same for keys as rows of 16 bytes."""
+        import numpy as np
+
+        self._merge()
+        words: Any = keys.view(">u8").astype(np.uint64).reshape(-1, 2)
+        self._insert(words[:, 0], words[:, 1], offsets.astype(np.uint64) | np.uint64(segment << OFFSET_BITS))
 
     def _search(self, key: bytes) -> int | None:
         if self._sorted is None:
@@ -57,14 +67,22 @@ class KeyIndex:
     def _merge(self) -> None:
         import numpy as np
 
-        words: Any = np.frombuffer(b"".join(self._new), dtype=">u8").astype(np.uint64).reshape(-1, 2)
-        high, low = words[:, 0], words[:, 1]
-        places: Any = np.fromiter(self._new.values(), dtype=np.uint64, count=len(self._new))
+        if self._new:
+            words: Any = np.frombuffer(b"".join(self._new), dtype=">u8").astype(np.uint64).reshape(-1, 2)
+            places: Any = np.fromiter(self._new.values(), dtype=np.uint64, count=len(self._new))
+            self._insert(words[:, 0], words[:, 1], places)
+            self._new = {}
+
+    def _insert(self, high: Any, low: Any, places: Any) -> None:
+        import numpy as np
+
         if self._sorted is not None:
             high = np.concatenate([self._sorted[0], high])
             low = np.concatenate([self._sorted[1], low])
             places = np.concatenate([self._sorted[2], places])
-        order = np.argsort(high, kind="stable")
-        # A reader in another thread looks into the dictionary first: there is no moment at which a key is in neither.
-        self._sorted = (high[order], low[order], places[order])
-        self._new = {}
+        # Stable: of one key the first added comes first, and it alone is kept.
+        order = np.lexsort((low, high))
+        high, low, places = high[order], low[order], places[order]
+        again = np.zeros(len(high), bool)
+        again[1:] = (high[1:] == high[:-1]) & (low[1:] == low[:-1])
+        self._sorted = (high[~again], low[~again], places[~again])
