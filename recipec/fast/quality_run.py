@@ -1,5 +1,8 @@
 """Measuring the texts of a table: batches stream out of DuckDB, threads measure them, numbers go back into a table kept by text.
 
+Memory is bounded by the texts at work, not by the rows: texts over :data:`LONG` bytes are fetched a few at a time by their place in the table,
+so that no more than :data:`AT_WORK` bytes of them are there at once (or one text), and DuckDB does without what the longest takes.
+
 A text's measures depend on the text alone, so their table is keyed by its digest and outlives the step: to move a bound measures nothing,
 a new row is measured by itself, and a text that a thousand rows share once.
 """
@@ -7,7 +10,7 @@ a new row is measured by itself, and a text that a thousand rows share once.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
@@ -17,12 +20,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recipec.api import literal, quote
+from recipec.fast.keyed import batches, lent
 
 if TYPE_CHECKING:
     from recipec.api import RunTools
 
 ROWS: Final = 4096
 """Rows of a batch."""
+LONG: Final = 1 << 15
+"""Bytes of a text from which on it is no part of a batch."""
+AT_WORK: Final = 1 << 24
+"""Bytes of long texts that are measured at a time."""
+_FACTOR: Final = 16
+"""About how many bytes of memory a byte of a long text takes while it is measured."""
 
 _ARROW: Final = {"DOUBLE": pa.float64(), "BIGINT": pa.int64(), "VARCHAR": pa.large_string()}
 
@@ -44,19 +54,25 @@ def measure_texts(
     digest = f"md5_number(coalesce({text}, '')" + (f" || chr(30) || to_json({tokens})::VARCHAR)" if tokens is not None else ")")
     listed = ", ".join(f"NULL::{type} AS {quote(name)}" for name, type in columns.items())
     con.execute(f"CREATE TABLE IF NOT EXISTS {kept} AS SELECT md5_number('') AS _text, {listed} WHERE false")
-    con.execute(f"CREATE TEMP TABLE {keys} AS SELECT _key, {digest} AS _text FROM {table} WHERE _why IS NULL")
-    unknown = f"SELECT _text, min(_key) AS _key FROM {keys} AS k WHERE NOT EXISTS (SELECT 1 FROM {kept} AS o WHERE o._text = k._text)"
-    con.execute(f"CREATE TEMP TABLE {fresh} AS SELECT row_number() OVER () AS _id, _text, _key FROM ({unknown} GROUP BY _text)")
+    size = f"strlen(coalesce({text}, ''))" + (
+        f" + coalesce(list_sum(list_transform({tokens}, lambda w: strlen(w))), 0)" if tokens is not None else ""
+    )
+    con.execute(
+        f"CREATE TEMP TABLE {keys} AS SELECT _key, {digest} AS _text, rowid AS _place, least({size}, 2147483647)::INTEGER AS _size "
+        f"FROM {table} WHERE _why IS NULL"
+    )
+    unknown = (
+        f"SELECT _text, min(_key) AS _key, arg_min(_place, _key) AS _place, any_value(_size) AS _size FROM {keys} AS k "
+        f"WHERE NOT EXISTS (SELECT 1 FROM {kept} AS o WHERE o._text = k._text)"
+    )
+    con.execute(f"CREATE TEMP TABLE {fresh} AS SELECT row_number() OVER () AS _id, * FROM ({unknown} GROUP BY _text)")
     # DuckDB 2 streams nothing while an earlier result of the connection is half read, hence all rows.
-    ((count,),) = con.execute(f"SELECT count(*) FROM {fresh}").fetchall()
+    ((count, longest),) = con.execute(f"SELECT count(*), coalesce(max(_size), 0) FROM {fresh}").fetchall()
     if count:
         path = tools.folder / f"{tools.scratch}measures.parquet"
         asked = f"coalesce(t.{text}, '') AS text" + (f", t.{tokens} AS tokens" if tokens is not None else "")
-        reader = con.sql(f"SELECT n._id, {asked} FROM {table} AS t JOIN {fresh} AS n ON t._key = n._key").to_arrow_reader(ROWS)
-        try:
-            _spool(reader, target, options, columns, path, tools, count)
-        finally:
-            reader.close()
+        with lent(con, _FACTOR * longest if longest > LONG else 0):
+            _spool(_texts(con, table, fresh, asked), target, options, columns, path, tools, count)
         names = ", ".join(f"f.{quote(name)}" for name in columns)
         found = f"read_parquet({literal(str(path))}) AS f JOIN {fresh} AS n USING (_id)"
         con.execute(f"INSERT INTO {kept} SELECT n._text, {names} FROM {found}")
@@ -65,7 +81,27 @@ def measure_texts(
     con.execute(f"CREATE TEMP VIEW {view} AS SELECT k._key, {names} FROM {keys} AS k JOIN {kept} AS o ON k._text = o._text")
 
 
-def _spool(reader: Any, target: str, options: Mapping[str, Any], columns: Types, path: Any, tools: RunTools, count: int) -> None:
+def _texts(con: Any, table: str, fresh: str, asked: str) -> Iterator[Any]:
+    """The texts to measure in batches: many short ones, then the long ones, as many as are short together."""
+    yield from batches(con, f"SELECT n._id, {asked} FROM {table} AS t JOIN {fresh} AS n ON t._key = n._key WHERE n._size < {LONG}", ROWS)
+    group: list[int] = []
+    bytes_of_group = 0
+    # No table's text is read again for each group: rows are found by their place.
+    long = con.execute(f"SELECT _place, _size FROM {fresh} WHERE _size >= {LONG} ORDER BY _place").fetchall()
+    for place, size in [*long, (None, AT_WORK)]:
+        if group and bytes_of_group + size > AT_WORK:
+            listed = ", ".join(map(str, group))
+            found = f"SELECT _id, _place FROM {fresh} WHERE _place IN ({listed})"
+            yield from batches(
+                con, f"SELECT n._id, {asked} FROM {table} AS t JOIN ({found}) AS n ON t.rowid = n._place WHERE t.rowid IN ({listed})", ROWS
+            )
+            group, bytes_of_group = [], 0
+        if place is not None:
+            group.append(place)
+            bytes_of_group += size
+
+
+def _spool(reader: Iterator[Any], target: str, options: Mapping[str, Any], columns: Types, path: Any, tools: RunTools, count: int) -> None:
     module, _, name = target.partition(":")
     function = getattr(import_module(module), name)
     schema = pa.schema([("_id", pa.int64()), *((n, _ARROW[t]) for n, t in columns.items())])
@@ -77,14 +113,19 @@ def _spool(reader: Any, target: str, options: Mapping[str, Any], columns: Types,
 
     done = 0
     waiting: deque[Future[Any]] = deque()
+    sizes: deque[int] = deque()
     with pq.ParquetWriter(path, schema, compression="lz4", use_dictionary=False, write_statistics=False) as writer:
         pool = ThreadPoolExecutor(max(1, tools.threads))
         try:
             for batch in reader:
-                waiting.append(pool.submit(work, batch))
-                if len(waiting) > tools.threads + 1:
+                # Rows by the thousand are small change; what is few is long.
+                sizes.append(batch.nbytes if batch.num_rows < ROWS // 8 else 0)
+                while waiting and (len(waiting) > tools.threads or sum(sizes) > 2 * AT_WORK):
                     done += _write(writer, waiting.popleft().result())
+                    sizes.popleft()
                     tools.progress(done / count)
+                waiting.append(pool.submit(work, batch))
+                del batch
             while waiting:
                 done += _write(writer, waiting.popleft().result())
                 tools.progress(done / count)
