@@ -347,3 +347,17 @@ def test_an_interrupt_stops_the_query_and_is_told(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(face.threading, "Thread", Impatient)
     with pytest.raises(KeyboardInterrupt):
         face.interruptible(work, stopped.set)
+
+
+def test_the_readme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import re
+    import shutil
+
+    pytest.importorskip("pandas", reason="the README makes a data frame")
+    (block,) = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(encoding="utf-8"), re.M | re.S)
+    shutil.copytree(ROOT / "recipes", tmp_path / "recipes", ignore=shutil.ignore_patterns(".recipec", "build"))
+    monkeypatch.chdir(tmp_path)
+    scope: dict[str, Any] = {}
+    exec(block, scope)
+    assert scope["run"].sql("select count(*) as n from final.train").rows()[0]["n"] > 5
+    assert scope["run"]["tidy"].dropped("too short").rows()
