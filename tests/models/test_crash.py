@@ -113,6 +113,20 @@ def test_killed_twice(tmp_path: Path) -> None:
     check(tmp_path, 300, 2, delivered)
 
 
+def test_ctrl_c_keeps_what_is_on_its_way(tmp_path: Path) -> None:
+    with server_process(latency=0.04) as url:
+        process = child(url, tmp_path, 500)
+        while counts(url)["number"] < 60:
+            time.sleep(0.005)
+        process.send_signal(signal.SIGINT)
+        assert process.wait() != 0
+        kept = counts(url)
+        with Ledger(tmp_path / "ledger") as ledger:
+            assert len(ledger) == kept["number"] == sum(kept["delivered"].values()) < 500
+        assert child(url, tmp_path, 500).wait() == 0
+        assert set(counts(url)["calls"].values()) == {1}
+
+
 @pytest.mark.slow
 def test_five_thousand_rows_and_twenty_kills(tmp_path: Path) -> None:
     told = {"cut": 0.02, "broken": 0.02, "empty": 0.01, "fail": 0.03, "limited": 0.02, "truncated": 0.0}
