@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from recipec.api import ColumnName, Json, RunTools, Schema, Settings
 from recipec.resolve.binder import StepBinder
@@ -13,6 +13,9 @@ from recipec.resolve.problems import WrongType
 from recipec.resolve.types import shown
 from recipec.settings import Field
 from recipec.syntax import tree
+
+if TYPE_CHECKING:
+    from recipec.engines.context import RunContext
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,8 @@ class Change:
     ``{partner.COLUMN}`` (the value of the copy's partner).
 
     ``made`` is an SQL value that several columns come from, computed once; they read it as ``{made}``.
+    ``fill(ctx, relation, out)`` instead runs on the table of the copies and creates the temporary table ``out`` with ``_key`` and ``made``,
+    which the columns read as ``{made}`` (null where there is no answer); it returns notes for people.
     ``partner`` asks for another original as partner, drawn by chance among those that are equal in the columns named (any
     other row where none is named); its values are null where there is no other row.
     ``prepare(tools, relation)`` runs once before the copies are made, on the table of the originals.
@@ -32,6 +37,7 @@ class Change:
 
     columns: Mapping[str, str]
     made: str | None = None
+    fill: Callable[[RunContext, str, str], list[str]] | None = None
     partner: tuple[str, ...] | None = None
     prepare: Callable[[RunTools, str], None] | None = None
     distinct: tuple[str, ...] | None = None
@@ -50,11 +56,19 @@ class Augmenter(ABC):
     Params: ClassVar[type[Settings]]
     name: ClassVar[str]
     version: ClassVar[int] = 1
-    external: ClassVar[bool] = False
-    """Whether it sends rows outside this machine."""
 
     def __init__(self, params: Any) -> None:
         self.params = params
+
+    @property
+    def external(self) -> bool:
+        """Whether it sends rows outside this machine."""
+        return False
+
+    @property
+    def copies(self) -> int | None:
+        """How many copies it asks for, where the step says nothing."""
+        return None
 
     def keeps(self, label: str) -> bool:
         """Whether a copy means what its original means, so that the original's value in the column of labels holds for it."""

@@ -1,48 +1,50 @@
-"""Where augmenters have other words from: a table of the recipe, or WordNet."""
+"""Where augmenters have other words from: a table of the recipe, WordNet, or the vectors of a model."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from hashlib import md5
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-from recipec.api import ColumnName, DataError, RunTools, Settings, TableRef, literal
+from recipec.api import ColumnName, DataError, ModelRef, RunTools, Settings, TableRef, literal, quote
 from recipec.resolve.arguments import Choices, Inner
 from recipec.resolve.binder import StepBinder
-from recipec.resolve.problems import WrongType
+from recipec.resolve.chain import meaning_of
+from recipec.resolve.problems import BadValue, WrongType
 from recipec.resolve.types import shown
-from recipec.settings import Field, FieldInfo, Model
+from recipec.settings import Field
 
 
 class WordNetParams(Settings):
     language: str = "eng"
 
 
-SOURCES = Choices((("wordnet", WordNetParams),), what="source of words")
-_FROM = Annotated[Inner | TableRef, SOURCES]
+class NeighboursParams(Settings):
+    model: ModelRef
+    k: int = Field(5, ge=1, le=100)
+    near: float = Field(0.6, gt=0, le=1)
+    words: int = Field(20_000, ge=2, le=1_000_000)
 
 
-def params(name: str, *, required: bool, rate: Any) -> Any:
-    """A model of arguments ``text``, ``from`` and ``rate``: made by hand, as ``from`` is a word of Python."""
-    annotations = {"text": ColumnName, "from": _FROM if required else _FROM | None, "rate": float if required else float | None}
-    body: dict[str, Any] = {"__annotations__": annotations, "__module__": __name__, "rate": rate}
-    if not required:
-        body["from"] = FieldInfo(None)
-    return Model(name, (Settings,), body)
+SOURCES = Choices((("wordnet", WordNetParams), ("neighbours", NeighboursParams)), what="source of words")
 
 
-FromParams = params("FromParams", required=True, rate=Field(0.1, gt=0, le=1))
-
-
-def source_of(made: Any) -> Inner | TableRef | None:
-    found: Inner | TableRef | None = getattr(made, "from")
-    return found
+class FromParams(Settings):
+    text: ColumnName
+    from_: Annotated[Inner | TableRef, SOURCES]
+    rate: float = Field(0.1, gt=0, le=1)
 
 
 def check_words(bind: StepBinder, source: Inner | TableRef | None) -> None:
     """A table of words has the columns ``word`` and ``synonym``: a text, or a list of texts."""
+    if isinstance(source, Inner) and source.name == "neighbours" and not source.params.model.can("embed"):
+        span = source.params.model.span or bind.node.head
+        bind.report(
+            BadValue(span=span, message=f"`{source.params.model}` does not embed texts", help=('model e = embedding("models/minilm")',))
+        )
     if not isinstance(source, TableRef) or source.schema.unknown:
         return
     types = source.schema.types
@@ -57,17 +59,17 @@ def check_words(bind: StepBinder, source: Inner | TableRef | None) -> None:
             bind.report(WrongType(span=span, message=f"`{source}.{column}` must be text, not {shown(types[column])}"))
 
 
-def file_of(source: Inner | TableRef) -> str:
-    """The name of the file with a source's pairs, the same for all augmenters of a step that read it."""
-    words = str(source) if isinstance(source, TableRef) else f"{source.name}({source.params.language})"
+def file_of(source: Inner | TableRef, text: str) -> str:
+    """The name of the file with a source's pairs, the same for all augmenters of a step that read it for a column."""
+    words = str(source) if isinstance(source, TableRef) else f"{source.name} {meaning_of(source.params)} {text}"
     return f"words-{md5(words.encode(), usedforsecurity=False).hexdigest()[:12]}.parquet"
 
 
-def writer(source: Inner | TableRef) -> Callable[[RunTools, str], None]:
+def writer(source: Inner | TableRef, text: str) -> Callable[[RunTools, str], None]:
     """What writes the pairs of words into the folder that augmenters read, once before the copies are made."""
 
     def write(tools: RunTools, relation: str) -> None:
-        path = Path(tools.folder) / "augment" / file_of(source)
+        path = Path(tools.folder) / "augment" / file_of(source, text)
         if path.exists():
             return
         if isinstance(source, TableRef):
@@ -75,10 +77,41 @@ def writer(source: Inner | TableRef) -> Callable[[RunTools, str], None]:
             query = f"SELECT word AS term, {synonym} AS other FROM {tools.relations[str(source)]} WHERE word IS NOT NULL"
             pairs = f"SELECT DISTINCT * FROM ({query}) WHERE other IS NOT NULL ORDER BY ALL"
             tools.con.execute(f"COPY ({pairs}) TO {literal(str(path))} (FORMAT parquet)")
-        else:
+        elif source.name == "wordnet":
             write_wordnet(path, source.params.language)
+        else:
+            write_neighbours(tools, relation, text, source.params, path)
 
     return write
+
+
+def write_neighbours(tools: RunTools, relation: str, text: str, given: NeighboursParams, path: Path) -> None:
+    """For each of the commonest words of the texts, those whose vectors lie nearest by the cosine."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from recipec.fast.text_words import words_of
+
+    counts: Counter[str] = Counter()
+    result = tools.con.cursor().execute(f"SELECT {quote(text)} FROM {relation} WHERE {quote(text)} IS NOT NULL")
+    while rows := result.fetchmany(10_000):
+        for (value,) in rows:
+            counts.update(word.lower() for word in words_of(value) if not word.isdigit())
+    words = sorted(counts, key=lambda w: (-counts[w], w))[: given.words]
+    terms: list[str] = []
+    others: list[str] = []
+    if len(words) > 1:
+        vectors = np.asarray(tools.model(given.model).embed(words), np.float32)
+        for start in range(0, len(words), 1_000):
+            likeness = vectors[start : start + 1_000] @ vectors.T
+            likeness[np.arange(len(likeness)), start + np.arange(len(likeness))] = -1
+            near = np.argsort(-likeness, axis=1, kind="stable")[:, : given.k]
+            for i, places in enumerate(near.tolist()):
+                chosen = [words[j] for j in places if likeness[i, j] >= given.near]
+                terms += [words[start + i]] * len(chosen)
+                others += chosen
+    pq.write_table(pa.table({"term": pa.array(terms, pa.string()), "other": pa.array(others, pa.string())}), path)
 
 
 def write_wordnet(path: Path, language: str) -> None:
@@ -101,6 +134,3 @@ def write_wordnet(path: Path, language: str) -> None:
         raise DataError(f"wordnet(): {error}", 'language: "eng"') from None
     pairs = sorted({(a, b) for group in groups for a in group for b in group if a.lower() != b.lower()})
     pq.write_table(pa.table({"term": [a for a, _ in pairs], "other": [b for _, b in pairs]}), path)
-
-
-__all__ = ["FromParams", "check_words", "file_of", "params", "source_of", "writer"]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated
 
-from recipec.api import Kernel, Schema, augmenter, literal
+from recipec.api import ColumnName, Kernel, Schema, Settings, TableRef, augmenter, literal
 from recipec.augmenters._base import Augmenter, Change, need_text
-from recipec.augmenters._words import check_words, file_of, params, source_of, writer
+from recipec.augmenters._words import SOURCES, check_words, file_of, writer
+from recipec.resolve.arguments import Inner
 from recipec.resolve.binder import StepBinder
 from recipec.settings import Field
 from recipec.syntax import tree
@@ -16,7 +17,11 @@ EDA = Kernel(
     processes=False,
 )  # fmt: skip
 
-EdaParams = params("EdaParams", required=False, rate=Field(None, gt=0, le=1))
+
+class EdaParams(Settings):
+    text: ColumnName
+    from_: Annotated[Inner | TableRef, SOURCES] | None = None
+    rate: float | None = Field(None, gt=0, le=1)
 
 
 @augmenter("eda")
@@ -35,10 +40,10 @@ class Eda(Augmenter):
     Params = EdaParams
 
     def change(self, bind: StepBinder, schema: Schema, call: tree.Op) -> Change:
-        p: Any = self.params
+        p: EdaParams = self.params
         need_text(bind, schema, p.text, self.name)
-        source = source_of(p)
+        source = p.from_
         check_words(bind, source)
         rate = literal(p.rate) if p.rate is not None else "CASE WHEN {rows} <= 2000 THEN 0.05 ELSE 0.1 END::DOUBLE"
-        sql = EDA(p.text.sql, "{seed}", rate, "{copy}", "{scratch}", literal(file_of(source) if source is not None else ""))
-        return Change({p.text.name: sql}, prepare=None if source is None else writer(source))
+        sql = EDA(p.text.sql, "{seed}", rate, "{copy}", "{scratch}", literal(file_of(source, p.text.name) if source is not None else ""))
+        return Change({p.text.name: sql}, prepare=None if source is None else writer(source, p.text.name))

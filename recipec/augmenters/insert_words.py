@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from recipec.api import Kernel, Schema, augmenter, literal
 from recipec.augmenters._base import Augmenter, Change, need_text
-from recipec.augmenters._words import FromParams, check_words, file_of, source_of, writer
+from recipec.augmenters._words import FromParams, check_words, file_of, writer
 from recipec.resolve.binder import StepBinder
 from recipec.syntax import tree
 
@@ -31,10 +29,9 @@ class InsertWords(Augmenter):
     Params = FromParams
 
     def change(self, bind: StepBinder, schema: Schema, call: tree.Op) -> Change:
-        p: Any = self.params
+        p: FromParams = self.params
         need_text(bind, schema, p.text, self.name)
-        source = source_of(p)
-        assert source is not None
+        source = p.from_
         check_words(bind, source)
-        sql = INSERT(p.text.sql, "{seed}", literal(p.rate), "{scratch}", literal(file_of(source)))
-        return Change({p.text.name: sql}, prepare=writer(source))
+        sql = INSERT(p.text.sql, "{seed}", literal(p.rate), "{scratch}", literal(file_of(source, p.text.name)))
+        return Change({p.text.name: sql}, prepare=writer(source, p.text.name))

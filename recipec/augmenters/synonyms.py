@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from recipec.api import Kernel, Schema, augmenter, literal
 from recipec.augmenters._base import Augmenter, Change, need_text
-from recipec.augmenters._words import FromParams, check_words, file_of, source_of, writer
+from recipec.augmenters._words import FromParams, check_words, file_of, writer
 from recipec.resolve.binder import StepBinder
 from recipec.syntax import tree
 
@@ -26,7 +24,8 @@ class Synonyms(Augmenter):
     ```
 
     ``from`` is a step with the columns ``word`` and ``synonym`` (a text, or a list of texts), or ``wordnet()`` where NLTK and its
-    corpus ``wordnet`` are installed (``wordnet(language: "fra")`` for Open Multilingual WordNet). Words are found in any case, and the
+    corpus ``wordnet`` are installed (``wordnet(language: "fra")`` for Open Multilingual WordNet), or ``neighbours(m)``: the ``k`` nearest of the texts' own
+    ``words`` commonest words by the vectors of an embedding model, those with a cosine of at least ``near``. Words are found in any case, and the
     synonym is written as the word was: small, with a capital, or in capitals. A ``word`` may be a phrase of up to 8 words; in
     Chinese and other scripts without spaces words are found by the longest entry that begins first, so the table is the
     dictionary. Words without an entry stay.
@@ -35,10 +34,9 @@ class Synonyms(Augmenter):
     Params = FromParams
 
     def change(self, bind: StepBinder, schema: Schema, call: tree.Op) -> Change:
-        p: Any = self.params
+        p: FromParams = self.params
         need_text(bind, schema, p.text, self.name)
-        source = source_of(p)
-        assert source is not None
+        source = p.from_
         check_words(bind, source)
-        sql = SYNONYMS(p.text.sql, "{seed}", literal(p.rate), "{scratch}", literal(file_of(source)))
-        return Change({p.text.name: sql}, prepare=writer(source))
+        sql = SYNONYMS(p.text.sql, "{seed}", literal(p.rate), "{scratch}", literal(file_of(source, p.text.name)))
+        return Change({p.text.name: sql}, prepare=writer(source, p.text.name))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from recipec.api import Outcome, literal, quote
@@ -47,7 +48,9 @@ def make_copies(plan: AugmentPlan, ctx: RunContext) -> Outcome:
     if plan.settings.originals:
         query = f"SELECT _key, _parent, {columns}, NULL::SMALLINT AS _why, NULL::VARCHAR AS _because FROM {source} UNION ALL {query}"
     ctx.execute(f"CREATE TABLE {ctx.target} AS {query}")
-    return told(plan, ctx, reasons, rows)
+    outcome = told(plan, ctx, reasons, rows)
+    outcome.notes.extend(copies.notes)
+    return outcome
 
 
 class Copies:
@@ -57,6 +60,7 @@ class Copies:
         self.plan, self.ctx, self.source, self.rows, self.folder = plan, ctx, source, rows, folder
         self.made: list[str] = []
         """Temporary tables, which the runner drops after the step."""
+        self.notes: list[str] = []
         kept = dict.fromkeys((*plan.changed, *plan.looked_at))
         self.originals = {c: f"__o{i}" for i, c in enumerate(kept)}
 
@@ -94,17 +98,27 @@ class Copies:
                 continue
             if change.partner is not None:
                 current = self.with_partner(current, applied)
-            if change.made is not None:
+            if change.fill is not None:
+                current = self.answered(current, change.fill)
+            elif change.made is not None:
                 current = f"SELECT *, {self.filled(change.made, applied.salt)} AS __made FROM ({current})"
             new = [f"{self.filled(sql, applied.salt)} AS __n{i}" for i, sql in enumerate(change.columns.values())]
             differ = " OR ".join(f"__n{i} IS DISTINCT FROM {quote(c)}" for i, c in enumerate(change.columns))
             swaps = ", ".join(f"__n{i} AS {quote(c)}" for i, c in enumerate(change.columns))
-            gone = [f"__n{i}" for i in range(len(new))] + ["__made"] * (change.made is not None)
+            gone = [f"__n{i}" for i in range(len(new))] + ["__made"] * (change.made is not None or change.fill is not None)
             if change.partner is not None:
                 gone += [f"__p{i}" for i in range(len(self.plan.schema.names))]
             bit = f"__by | CASE WHEN {differ} THEN {1 << number} ELSE 0 END AS __by"
             current = f"SELECT * EXCLUDE ({', '.join(gone)}) REPLACE ({swaps}, {bit}) FROM (SELECT *, {', '.join(new)} FROM ({current}))"
         return current
+
+    def answered(self, current: str, fill: Callable[[RunContext, str, str], list[str]]) -> str:
+        """The copies with what a model said of each."""
+        copies, answers = self.ctx.temp(f"copies_{len(self.made)}"), self.ctx.temp(f"answers_{len(self.made)}")
+        self.made += [copies, answers]
+        self.ctx.execute(f"CREATE TEMP TABLE {copies} AS {current}")
+        self.notes += fill(self.ctx, copies, answers)
+        return f"SELECT c.*, a.made AS __made FROM {copies} AS c LEFT JOIN {answers} AS a ON a._key = c._key"
 
     def with_partner(self, current: str, applied: Applied) -> str:
         """The copies, each with the columns of another original: of the same values in some columns, drawn by chance."""

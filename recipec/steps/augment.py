@@ -43,6 +43,7 @@ class Applied:
     title: str
     salt: str
     change: Change
+    copies: int | None = None
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,8 @@ class Augment(Kind):
             )  # fmt: skip
             bind.report(problem)
             return None
-        copies = self.copies(bind, settings)
+        asked = max((a.copies for a in applied if a.copies is not None), default=None)
+        copies = self.copies(bind, settings, asked)
         if len(bind.findings.errors) > before:
             return None
         compared: tuple[str, ...] | None = None
@@ -171,7 +173,7 @@ class Augment(Kind):
             while title in meaning:
                 title, n = f"{op.name.id if op.name else made.name} ({n})", n + 1
             again = sum(1 for a in applied if a.salt.split("/")[-1].split(":")[0] == made.name)
-            applied.append(Applied(title, f"{salt}/{made.name}:{again}", change))
+            applied.append(Applied(title, f"{salt}/{made.name}:{again}", change, made.copies))
             meaning[title] = [f"{made.name}@{made.version}", meaning_of(made.params), dict(change.facts)]
             shown[title] = one_line(op.span)
             bind.ops.append((made.name, Traits(changes_rows=True, copies_rows=True, random=True, external=made.external), op))
@@ -234,7 +236,7 @@ class Augment(Kind):
         return replace(chain, reasons=chain.reasons[1:]), schema.names if whole else tuple(r for r in dict.fromkeys(read) if r in names)
 
     @staticmethod
-    def copies(bind: StepBinder, settings: AugmentSettings) -> int | None:
+    def copies(bind: StepBinder, settings: AugmentSettings, asked: int | None) -> int | None:
         written = {s.key.id: s for s in bind.statements(tree.Setting)}
         value = settings.copies
         if value is not None and settings.balance is not None:
@@ -248,7 +250,7 @@ class Augment(Kind):
             bind.report(BadValue(span=written["at_most"].span, message="`at_most` goes with `balance`", help=("say `copies: 5`",)))
         elif isinstance(value, int) and not 1 <= value <= 1000:
             bind.report(BadValue(span=written["copies"].value.span, message=f"`copies` must be 1 to 1,000, not {value}"))
-        return None if value == "auto" else value if isinstance(value, int) else 1
+        return None if value == "auto" else value if isinstance(value, int) else asked or 1
 
     # Running
 

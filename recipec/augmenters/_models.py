@@ -1,0 +1,77 @@
+"""Asking a language model for the words of copies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from recipec.api import ModelRef
+from recipec.resolve.binder import StepBinder
+from recipec.resolve.problems import BadValue
+
+if TYPE_CHECKING:
+    from recipec.engines.context import RunContext
+
+CHUNK = 20_000
+"""Prompts held in memory at a time."""
+Prompt = str | Sequence[dict[str, str]]
+
+
+def check_model(bind: StepBinder, model: ModelRef) -> None:
+    if not model.can("complete"):
+        span = model.span or bind.node.head
+        bind.report(
+            BadValue(span=span, message=f"`{model}` does not complete prompts", help=("use a language model: model lm = openai(...)",))
+        )
+
+
+def ask(ctx: RunContext, ref: ModelRef, prompts: Sequence[tuple[str, int, Prompt]]) -> tuple[dict[str, str], list[str]]:
+    """The answers by key, and what is to be said of those that did not come. A prompt is (key, sample, text or messages); two askings
+    of the same words are kept apart by their sample."""
+    from recipec.models.requests import Failure, Message, Request
+
+    def requests(part: Sequence[tuple[str, int, Prompt]]) -> Iterator[Request]:
+        for key, sample, prompt in part:
+            if isinstance(prompt, str):
+                yield Request(key, prompt=prompt, sample=sample)
+            else:
+                yield Request(key, messages=tuple(Message(m["role"], m["content"]) for m in prompt), sample=sample)
+
+    model: Any = ctx.model(ref)
+    said: dict[str, str] = {}
+    failed, cut, why = 0, 0, ""
+    for start in range(0, len(prompts), CHUNK):
+
+        def progress(done: int, before: int = start) -> None:
+            ctx.progress((before + done) / len(prompts), str(ref))
+
+        for key, answer in model.answers(requests(prompts[start : start + CHUNK]), progress=progress):
+            if isinstance(answer, Failure):
+                failed += 1
+                why = why or answer.message
+            elif answer.finish == "length":
+                cut += 1
+            elif answer.text.strip():
+                said[key] = answer.text.strip()
+    notes = [f"{ref}: {n}" for n in model.notices()]
+    if failed:
+        notes.append(f"`{ref}` did not answer for {failed:,} copies ({why})")
+    if cut:
+        notes.append(f"{cut:,} answers of `{ref}` were cut off and not used: raise `max_tokens`")
+    return said, notes
+
+
+def write(ctx: RunContext, said: dict[str, str], out: str) -> None:
+    """Answers as the table that the step joins."""
+    import pyarrow as pa
+
+    keys = sorted(said)
+    table = pa.table({"k": pa.array(keys, pa.string()), "made": pa.array([said[k] for k in keys], pa.string())})
+    ctx.con.register("__answers", table)
+    ctx.con.execute(f"CREATE TEMP TABLE {out} AS SELECT k::UUID AS _key, made FROM __answers")
+    ctx.con.unregister("__answers")
+
+
+def user(text: str) -> list[dict[str, str]]:
+    """A chat of one question."""
+    return [{"role": "user", "content": text}]

@@ -1,0 +1,117 @@
+"""Measure augmentation: rows a second of the whole step (keys, chance, augmenter, table), nlpaug beside it in the same run.
+
+    python tests/benchmarks/augment.py                                   # 1,000,000 rows, two threads
+    python tests/benchmarks/augment.py --rows 100000 --only noise typos
+    python tests/benchmarks/augment.py --peer /path/to/python            # an interpreter that has nlpaug; skipped without one
+
+The texts are the descriptions of `packages`, cut to 200 characters, again and again. A copy is a row.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+DATA = Path(__file__).resolve().parents[2] / "../shared/data/packages/packages.parquet"
+
+CASES = {
+    "eda": "eda(text, from: th)",
+    "synonyms": "synonyms(text, from: th)",
+    "insert_words": "insert_words(text, from: th)",
+    "swap_words": "swap_words(text, rate: 10%)",
+    "delete_words": "delete_words(text, rate: 10%)",
+    "noise": "noise(text)",
+    "typos": "typos(text, rate: 2%)",
+    "ocr_errors": "ocr_errors(text, rate: 2%)",
+    "change_case": "change_case(text)",
+    "homoglyphs": "homoglyphs(text)",
+    "change_punctuation": "change_punctuation(text)",
+}
+PEER = {
+    "swap_words": "naw.RandomWordAug(action='swap', aug_p=0.1)",
+    "delete_words": "naw.RandomWordAug(action='delete', aug_p=0.1)",
+    "noise": "nac.RandomCharAug(aug_char_p=0.3, aug_word_p=0.3)",
+    "typos": "nac.KeyboardAug(aug_char_p=0.1, aug_word_p=0.2)",
+    "ocr_errors": "nac.OcrAug(aug_char_p=0.1, aug_word_p=0.2)",
+}
+
+
+def peer(python: str, texts: Path, rows: int, cases: list[str]) -> dict[str, float]:
+    """nlpaug's rows a second, on the first rows."""
+    script = "\n".join(
+        [
+            "import json, sys, time",
+            "import nlpaug.augmenter.char as nac, nlpaug.augmenter.word as naw",
+            f"texts = json.load(open({str(texts)!r}, encoding='utf-8'))[:{rows}]",
+            "out = {}",
+            *[
+                f"a = {PEER[c]}; start = time.perf_counter(); a.augment(texts); out[{c!r}] = len(texts) / (time.perf_counter() - start)"
+                for c in cases
+            ],
+            "print(json.dumps(out))",
+        ]
+    )
+    done = subprocess.run([python, "-c", script], capture_output=True, text=True, check=False)
+    if done.returncode:
+        print(f"nlpaug: skipped ({done.stderr.strip().splitlines()[-1] if done.stderr.strip() else 'no answer'})")
+        return {}
+    speeds: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return speeds
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--peer", default=sys.executable)
+    parser.add_argument("--peer-rows", type=int, default=3_000)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--only", nargs="*", default=list(CASES))
+    args = parser.parse_args()
+    if not DATA.exists():
+        sys.exit(f"no data at {DATA}")
+    import duckdb
+    from conftest import Lab
+
+    with tempfile.TemporaryDirectory() as folder:
+        lab = Lab(Path(folder))
+        con = duckdb.connect()
+        text = "replace(left(description, 200), chr(10), ' ')"
+        con.execute(f"CREATE TABLE t AS SELECT {text} AS text, row_number() OVER () AS n FROM '{DATA}' WHERE length(description) >= 40")
+        con.execute(
+            f"COPY (SELECT text, (n + 100000 * k)::bigint AS id FROM t, range(40) r(k) LIMIT {args.rows}) TO '{folder}/texts.parquet'"
+        )
+        # A thesaurus of the 20,000 commonest words, each with two others.
+        con.execute(f"""
+            COPY (SELECT word, ['x' || word, reverse(word)] AS synonym FROM
+              (SELECT lower(unnest(regexp_extract_all(text, '[a-zA-Z]+'))) AS word FROM t) GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 20000)
+            TO '{folder}/th.parquet'""")
+        size = con.execute(f"SELECT avg(length(text)) FROM '{folder}/texts.parquet'").fetchone()
+        sample = [r[0] for r in con.execute("SELECT text FROM t ORDER BY n LIMIT 20000").fetchall()]
+        (Path(folder) / "texts.json").write_text(json.dumps(sample), encoding="utf-8")
+        con.close()
+        print(f"{args.rows:,} rows of {size[0] if size else 0:.0f} characters, {args.threads} threads")
+        theirs = peer(args.peer, Path(folder) / "texts.json", args.peer_rows, [c for c in args.only if c in PEER])
+        head = 'recipe "b" { seed: 1 } source a = parquet("texts.parquet") { key: id } source th = parquet("th.parquet") '
+        lab.run(head, threads=args.threads)
+        print(f"{'augmenter':20}{'seconds':>9}{'CPU':>7}{'rows/s':>12}{'nlpaug':>10}{'times':>8}")
+        for case in args.only:
+            before = time.process_time()
+            ran = lab.run(head + f"augment k from a {{ originals: false  {CASES[case]} }}", threads=args.threads)
+            built = ran["k"].built
+            assert built is not None
+            speed = args.rows / built.seconds
+            other = theirs.get(case)
+            beside = f"{other:>10,.0f}{speed / other:>8.0f}" if other else ""
+            print(f"{case:20}{built.seconds:>9.2f}{time.process_time() - before:>7.1f}{speed:>12,.0f}{beside}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
