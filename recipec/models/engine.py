@@ -73,7 +73,7 @@ class Engine:
     ) -> None:
         self.results: SimpleQueue[Report] = SimpleQueue()
         self.counts = Counts()
-        self.adaptive = Adaptive(limits)
+        self.adaptive = Adaptive(limits, time.monotonic())
         self._call, self._ledger, self._limits, self._account, self._notices = call, ledger, limits, account, notices
         self._make_asker = make_asker
         self._hide = hide
@@ -157,8 +157,11 @@ class Engine:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._stopping or self._broken is not None:
-            if self._flying == 0 and self._stopping:
+        if self._broken is not None:
+            self._tell_broken()
+            return
+        if self._stopping:
+            if self._flying == 0:
                 self._done.set()
             return
         now = self._loop.time()
@@ -290,6 +293,8 @@ class Engine:
         if status == 429 or (status == 503 and asked is not None):
             self._limited(job, asked, error)
         else:
+            if status == 503:
+                self.adaptive.refused()
             self._again(job, "server", f"the server fails ({error})", asked or 0.0)
 
     def _limited(self, job: Job, asked: float | None, error: Refused) -> None:

@@ -199,9 +199,9 @@ class _Writer:
                 os.close(lock)
                 continue
             path = _segment(folder, number)
-            answers = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o600)
+            answers = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
             failures_path = folder / f"failures-{number:04}.jsonl"
-            failures = os.open(failures_path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o600)
+            failures = os.open(failures_path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
             _mend(answers)
             _mend(failures)
             if os.fstat(answers).st_size == 0:
@@ -244,7 +244,7 @@ class _Reader:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        self._descriptor = os.open(path, os.O_RDONLY)
         self._known = 0
 
     def close(self) -> None:
@@ -415,30 +415,28 @@ def _write(descriptor: int, data: bytes) -> None:
 
 
 def _sync(descriptor: int) -> None:
-    # Only the data and the size matter, not the times.
-    getattr(os, "fdatasync", os.fsync)(descriptor)
+    import fcntl
+
+    if sys.platform == "darwin":
+        fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)  # There, fsync leaves data in the drive's cache.
+    else:
+        os.fdatasync(descriptor)  # Only the data and the size matter, not the times.
 
 
 def _sync_folder(folder: Path) -> None:
-    if sys.platform != "win32":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _try_lock(descriptor: int) -> bool:
     """Lock a file until it is closed or its process ends; False where another holds it."""
+    import fcntl
+
     try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         return False
     return True

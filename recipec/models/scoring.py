@@ -46,10 +46,15 @@ FEW_TOP = 5
 """Alternatives to ask for: most servers allow 20, some only 5."""
 
 
+SURE = 3
+"""Requests refused in every way until it is the server that cannot, and not the requests that are wrong (too long, say)."""
+
+
 class _NotSo(wire.BadReply):
     """This way does not work with this server, or, once it has, with this request; the message says why."""
 
-    final = True
+    def __init__(self, message: str) -> None:
+        super().__init__(message, final=True)
 
 
 class Scorer:
@@ -66,6 +71,8 @@ class Scorer:
         self._way: dict[bool, Way] = {}
         self._reasons: dict[Way, str] = {}
         """Why a way does not work here."""
+        self._refused_rows = 0
+        """Requests that were refused in every way: it may be they that are wrong."""
         self._doubtful: set[Way] = set()
         """Ways at which the server failed once (5xx): it may have been chance."""
         self._top = call.logprobs or MOST_TOP
@@ -98,6 +105,7 @@ class Scorer:
         if known == "none":
             raise CannotScore(self._cannot("as found in an earlier run"))
         ways: tuple[Way, ...] = ("first-token",) if chat else ("echo-list", "echo", "first-token", "first-token-chat")
+        refused: Refused | None = None
         for way in ways:
             if way in self._reasons:
                 continue
@@ -107,6 +115,7 @@ class Scorer:
                     raise _NotSo(f"the answer begins with {answer.text[:40]!r}, which begins none of the choices")
             except _NotSo as error:
                 self._reasons[way] = str(error)
+                self._refused_rows = SURE
             except Refused as error:
                 if not _about_the_way(error.status):
                     raise
@@ -114,10 +123,17 @@ class Scorer:
                     self._doubtful.add(way)
                     raise
                 self._reasons[way] = str(error)
+                refused = error
             else:
                 self._way[chat] = way
                 self.ledger.keep_fact(key, {"way": way})
                 return answer
+        self._refused_rows += 1
+        if refused is not None and self._refused_rows < SURE:
+            self._reasons.clear()
+            if refused.status in (400, 413, 422):
+                raise refused
+            raise wire.BadReply(f"the server refuses this request ({refused})", final=True)
         self.ledger.keep_fact(key, {"way": "none"})
         raise CannotScore(self._cannot("; ".join(f"{way}: {reason}" for way, reason in self._reasons.items())))
 

@@ -22,7 +22,9 @@ class BadReply(Exception):
     ``final``: asking again would give the same.
     """
 
-    final = False
+    def __init__(self, message: str, *, final: bool = False) -> None:
+        super().__init__(message)
+        self.final = final
 
 
 @dataclass(frozen=True, slots=True)

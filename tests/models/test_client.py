@@ -132,6 +132,21 @@ def test_what_stops_the_run(status: int, ledger: Ledger) -> None:
         assert len(ledger) == 2
 
 
+def test_the_end_comes_whatever_else_fails(ledger: Ledger) -> None:
+    """A 401 while others are about to be retried."""
+    for share in (0.3, 0.9):
+        with serving(latency=0.002, statuses=[200] * 30 + [401], cut=share) as server, pytest.raises(ServerRefused, match="401"):
+            ask(server, ledger, chats(500, start=int(share * 10000)), replace(FAST, retries=50))
+
+
+def test_tokens_per_minute(ledger: Ledger) -> None:
+    """What was thought is corrected by the server's count: 8 tokens an answer, 100 a second."""
+    with serving() as server:
+        began = time.monotonic()
+        ask(server, ledger, chats(26), replace(FAST, tokens_per_minute=6000, start=1, concurrency=2))
+        assert time.monotonic() - began >= (26 * 8 - 100 - 2 * 30) / 100
+
+
 def test_no_server(ledger: Ledger) -> None:
     with serving() as server:
         url = server.url

@@ -96,6 +96,16 @@ def test_no_way(told: dict[str, Any], ledger: Ledger) -> None:
         assert server.number == asked
 
 
+def test_a_row_that_is_refused_decides_nothing(ledger: Ledger) -> None:
+    with serving(bad_words="text 0 ") as server:
+        answers, _ = score(server, ledger, rows(5))
+    assert isinstance(answers["r0"], Failure)
+    assert "bad words" in answers["r0"].message
+    assert {o.way for o in answers.values() if isinstance(o, Answer)} == {"echo-list"}
+    with serving(bad_words="text") as server, pytest.raises(CannotScore, match="bad words"):
+        score(server, ledger, rows(50))
+
+
 def test_trouble_decides_nothing(ledger: Ledger) -> None:
     """A 500 and a 429 while the way is being found."""
     with serving(statuses=[500, 429, 503]) as server:
