@@ -342,6 +342,9 @@ class Task(ABC):
     def survey(self, env: Env, rows: Rows) -> None:  # noqa: B027 - few tasks have anything to do here
         """A first pass over the rows, before any is encoded: find the classes."""
 
+    def start(self, env: Env) -> None:  # noqa: B027
+        """Called before the first row of a table is encoded."""
+
     @abstractmethod
     def encode(self, env: Env, batch: Any) -> Iterator[Encoded | Dropped]:
         """Rows as numbers, one result a row, in order."""
@@ -352,6 +355,9 @@ class Task(ABC):
     @abstractmethod
     def model(self, env: Env) -> Any:
         """The model, its new weights from the seed that is set."""
+
+    def begin(self, env: Env, model: Any, stores: list[Store]) -> None:  # noqa: B027
+        """Called with the model before its first step, and with the rows of training and validation."""
 
     @abstractmethod
     def collate(self, env: Env, rows: list[dict[str, Any]]) -> dict[str, Any]:

@@ -187,7 +187,7 @@ def read(folder: Path, cls: Any, config: Any) -> Any:
         model = PeftModel.from_pretrained(model, str(folder))
         if model.peft_config["default"].is_prompt_learning:
             raise DataError(f"`{folder}` is a prefix or a prompt: it cannot be a base", "take lora() there, or train from the same base")
-        model = model.merge_and_unload()
+        model = model.merge_and_unload().requires_grad_(True)
     return model
 
 

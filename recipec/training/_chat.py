@@ -89,18 +89,19 @@ def render(env: Env, template: str, messages: Sequence[Message], *, opening: boo
     return text
 
 
-def marked(env: Env, template: str, messages: Sequence[Message]) -> Marked:
-    """A conversation rendered, its answers marked. Raises Dropped for one with nothing to learn."""
+def marked(env: Env, template: str, messages: Sequence[Message], loss_on: str | None = None) -> Marked:
+    """A conversation rendered, its answers marked (those of ``loss_on``, the specification's by default). Raises Dropped for one with nothing to learn."""
     answers = [i for i, m in enumerate(messages) if m["role"] == "assistant"]
     if not answers:
         raise Dropped("no answer of the assistant's")
     last = answers[-1]
     messages = messages[: last + 1]
     whole = render(env, template, messages)
-    if env.spec.loss_on == "all":
+    loss_on = loss_on or env.spec.loss_on
+    if loss_on == "all":
         return Marked(whole, ((0, len(whole)),))
     parts = []
-    for i in answers if env.spec.loss_on == "assistant" else [last]:
+    for i in answers if loss_on == "assistant" else [last]:
         before = render(env, template, messages[:i], opening=True)
         upto = whole if i == last else render(env, template, messages[: i + 1])
         if not whole.startswith(before) or not whole.startswith(upto.rstrip()) or len(upto.rstrip()) < len(before):

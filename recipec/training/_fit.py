@@ -271,6 +271,7 @@ def _train(
         under = at / "base"
         model.save_pretrained(under)
     model = adapt(model, spec.adapter, spec.task)
+    env.task.begin(env, model, [store for store in (train, valid) if store is not None])
     trained, everything = counts(model)
     if not trained:
         raise DataError("no weight would be trained", "take another adapter")

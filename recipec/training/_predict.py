@@ -66,6 +66,7 @@ class Predictor:
             tokenizer = _bases.tokenizer_of(folder, spec)
             self.env = Env(spec, task, tokenizer, _bases.config_of(folder), folder, folder, self.classes, self.notes)
             self.env.facts.update(known["task_facts"])
+            task.start(self.env)
             self.model = self._load()
 
     def _load(self) -> Any:

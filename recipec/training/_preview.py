@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from recipec.training._adapters import adapt, counts
-from recipec.training._base import Dropped, FullParams, Rows, ScratchParams, TrainSpec
+from recipec.training._base import Dropped, Folder, FullParams, Rows, TrainSpec
 from recipec.training._fit import environment, require, settled, task_of
 from recipec.training._quiet import quiet
 
@@ -57,6 +57,7 @@ def preview(spec: TrainSpec, rows: Rows, n: int = 3) -> tuple[list[Shown], Memor
     with TemporaryDirectory() as at, quiet([]), settled(spec):
         env = environment(spec, task_of(spec.task), first, first.content(), Path(at), Path(at))
         env.task.survey(env, rows)
+        env.task.start(env)
         return list(_shown(env, first, n)), memory(env), env.spec
 
 
@@ -109,7 +110,7 @@ def memory(env: Env) -> Memory:
 
     spec = env.spec
     # Shapes alone: a model on the device `meta` has no numbers.
-    shape = replace(spec, base=ScratchParams())
+    shape = replace(spec, base=Folder(""))
     blank = type(env)(shape, env.task, env.tokenizer, env.config, None, env.folder, env.classes, [], dict(env.facts))
     with torch.device("meta"):
         model = env.task.model(blank)

@@ -95,6 +95,7 @@ def _write(task: Task, env: Env, rows: Rows, folder: Path, progress: Callable[[i
     digests: dict[str, Any] = {}
     """One a file, so that how the rows are cut into batches does not count."""
     place = 0
+    task.start(env)
     try:
         for batch in rows.read():
             made: dict[str, list[Any]] = {}

@@ -141,6 +141,9 @@ class Generate(Task):
             stop = eos
         env.facts["stops"] = sorted({stop, eos} - {None})
 
+    def start(self, env: Env) -> None:
+        env.facts.update(seen=0, looked=0)
+
     def encode(self, env: Env, batch: Any) -> Iterator[Encoded | Dropped]:
         made = [self.one(env, row) for row in batch.to_pylist()]
         whole = self.tokens(env, [m for m in made if not isinstance(m, Dropped)])
