@@ -29,7 +29,9 @@ def offers(words: list[str], current: str) -> list[Offer]:
     option, equals, value = current.partition("=")
     joined = equals and option.startswith("--")
     found = [(f"{option}={word}", about) for word, about in after([*words, option], value)] if joined else after(words, current)
-    return [(word, about) for word, about in found if word.startswith(current)]
+    # An operator of clean steps may have the name of one of augment steps.
+    unique = {word: about for word, about in reversed(found) if word.startswith(current)}
+    return list(reversed(unique.items()))
 
 
 def after(words: list[str], current: str) -> list[Offer]:

@@ -181,6 +181,10 @@ class Checker:
         except RecursionError:
             self.report(TooLarge(span=string.span, message="this template is nested too deeply"))
             return None
+        except ValueError:
+            # Python refuses to read integers of thousands of digits.
+            self.report(TooLarge(span=string.span, message="a number in this template has more digits than can be read"))
+            return None
         return Text(places, made, list(self.words(string.value)))
 
     def words(self, value: str) -> Iterator[tuple[int, str, str]]:

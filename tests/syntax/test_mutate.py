@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import pytest
-from mutate import Inspector, corpus, damaged, vocabulary
+from mutate import Case, Inspector, corpus, damaged, vocabulary
 
 SEEDS = corpus()
 WORDS = vocabulary(SEEDS)
-KNOWN = [104, 1161, 5010, 7343, 9674]
-"""Cases of seed 1 that once broke a promise: nesting without end, half characters in SQL."""
+BROKE = {
+    "a name of thousands of parts": "split final from " + "a." * 3_000 + "a { train: 50%  test: rest }",
+    "brackets of SQL without end": 'sql q """select * from ' + "(" * 3_000 + "values (1)" + ")" * 3_000 + ' v(id)""" { key: id }',
+    "half a character in SQL": 'sql q """select \'\ud800\' as id""" { key: id }',
+    "half a character in a comment of SQL": 'sql q """select 1 as id -- \udcf3""" { key: id }',
+    "a number behind a name": "clean a from b { x = luck.5  y = .5 }",
+    "nots": "clean a from b { keep where " + "not " * 300 + "x }",
+    "a great number in a template": "template t(a) " + '"""{{ a + ' + "9" * 5_000 + ' }}"""',
+}
+"""Texts that once broke a promise."""
 
 
 def promises(monkeypatch: pytest.MonkeyPatch, seed: int, numbers: list[int]) -> None:
@@ -25,8 +33,10 @@ def test_damaged_recipes_are_answered(monkeypatch: pytest.MonkeyPatch) -> None:
     promises(monkeypatch, 7, list(range(60)))
 
 
-def test_those_that_once_were_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    promises(monkeypatch, 1, KNOWN)
+@pytest.mark.parametrize("name", BROKE)
+def test_those_that_once_were_not(name: str) -> None:
+    inspector = Inspector()
+    inspector.promises(Case(0, "a.recipe", (), BROKE[name]))
 
 
 def test_a_number_behind_a_name_is_not_mended_into_it() -> None:
