@@ -225,3 +225,9 @@ class Keys:
 def fact_key(call: Call, about: str) -> bytes:
     """The key of something known about the server and model of a call (see :meth:`Ledger.fact`)."""
     return blake2b(canonical(["fact", about, call.provider, call.base, call.model]), digest_size=KEY_BYTES).digest()
+
+
+def way_key(call: Call, *, chat: bool) -> bytes:
+    """The key of the fact how a server scores a call's choices (see ``scoring.py``)."""
+    choices = blake2b(canonical(list(call.choices or ())), digest_size=8).hexdigest()
+    return fact_key(call, f"score {'chat' if chat else 'prompt'} {choices}")
