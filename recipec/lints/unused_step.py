@@ -50,8 +50,9 @@ class UnusedStep(Lint):
             if (
                 step.entry.module.prefix
                 or not (step.kind.table or step.kind.model)
-                # Scores are wanted for themselves.
+                # Scores and trained models are wanted for themselves.
                 or step.kind.level == "metadata"
+                or step.bound.traits.trains
                 or id(node) in used
                 or id(node) in told
                 or node.name.id in asked
