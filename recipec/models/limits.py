@@ -82,15 +82,15 @@ class Bucket:
 class Adaptive:
     """How many requests to keep under way, found by watching the server.
 
-    At first every answer makes room for one request more, so their number doubles in each round trip, as long as a round gives at least a
-    tenth more answers a second than the one before (slow start: Jacobson, "Congestion Avoidance and Control", 1988). Then rounds of four times
+    At first every answer makes room for one request more, so their number doubles in each round trip, until two
+    rounds have not given a tenth more answers a second than the best before (slow start: Jacobson, "Congestion Avoidance and Control", 1988). Then rounds of four times
     that number are timed, and every ``HOLD`` rounds another number is tried, since servers change: by turns a fifth fewer, kept where
     nothing is lost (they only waited in the server's queue), and a quarter more, kept where it pays. A refusal for being too many (429,
     503) takes away three tenths at once, at most once a round. Throughput is the measure because a server that queues never
     refuses and only gets slower.
     """
 
-    HOLD = 8
+    HOLD = 6
     DOUBLING_PAYS = 1.10
     GROWING_PAYS = 1.10
     LOWERING_KEEPS = 0.97
@@ -100,6 +100,8 @@ class Adaptive:
         self.most = limits.concurrency
         self.limit = min(limits.start, limits.concurrency)
         self._doubling = self.limit < self.most
+        self._in_vain = 0
+        """Rounds of doubling, one after the other, that did not pay: one may be chance."""
         self._lower = False
         self._paid: tuple[int, float] | None = None
         """The number that paid last, and its answers a second."""
@@ -153,19 +155,22 @@ class Adaptive:
 
     def _begin(self, now: float) -> None:
         # Answers come in waves; once the number is about right, a longer round tells more.
-        self._round = self.limit if self._doubling else max(4 * self.limit, 64)
+        self._round = self.limit if self._doubling else max(4 * self.limit, 160)
         self._began, self._count, self._starved = now, 0, False
 
     def _judge_doubling(self, started: int, rate: float) -> None:
         """A round that began with ``started`` requests under way has ended."""
-        if self._paid is not None and rate < self._paid[1] * self.DOUBLING_PAYS:
-            # What this round added did not pay. A little more than it began with keeps the server's queue from running dry.
+        if self._paid is None or rate >= self._paid[1] * self.DOUBLING_PAYS:
+            self._paid = (started, rate)
+            self._in_vain = 0
+        else:
+            self._in_vain += 1
+        if self._in_vain == 2 or self.limit == self.most:
+            # What the last rounds added did not pay. A little more than what did keeps the server's queue from running dry.
             self._doubling = False
-            self._set(min(started + started // 4, self.limit))
-        elif self.limit == self.most:
-            self._doubling = False
-        self._paid = (started, rate)
-        self._hold = 0 if self._doubling else 1
+            self._hold = 1
+            if self._in_vain == 2:
+                self._set(2 * self._paid[0] + self._paid[0] // 2)
 
     def _judge(self, rate: float) -> None:
         if self._hold > 0:
