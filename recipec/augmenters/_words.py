@@ -38,6 +38,36 @@ class FromParams(Settings):
     rate: float = Field(0.1, gt=0, le=1)
 
 
+class SpanParams(Settings):
+    text: ColumnName
+    rate: float = Field(0.1, gt=0, le=1)
+    words: TableRef | None = None
+
+
+def dictionary(bind: StepBinder, words: TableRef | None) -> tuple[str, Callable[[RunTools, str], None] | None]:
+    """The name of the file with the terms of a table that stay together, and what writes it."""
+    if words is None:
+        return "", None
+    type = words.schema.types.get("word", "VARCHAR" if words.schema.unknown else None)
+    if type != "VARCHAR":
+        message = f"`{words}` has no column `word`" if type is None else f"`{words}.word` must be text, not {shown(type)}"
+        bind.report(
+            WrongType(span=words.span or bind.node.head, message=message, help=("words that stay together are in the column `word`",))
+        )
+    name = f"terms-{md5(str(words).encode(), usedforsecurity=False).hexdigest()[:12]}.parquet"
+
+    def write(tools: RunTools, relation: str) -> None:
+        table = tools.relations[str(words)]
+        # A table of synonyms names more words than it has entries.
+        more = f" UNION SELECT synonym FROM {table}" if words.schema.types.get("synonym") == "VARCHAR" else ""
+        # Only that a term is there counts; the other of the pair is never used.
+        listed = f"SELECT word FROM {table}{more}"
+        terms = f"SELECT DISTINCT word AS term, word || '_' AS other FROM ({listed}) WHERE word IS NOT NULL ORDER BY 1"
+        tools.con.execute(f"COPY ({terms}) TO {literal(str(Path(tools.folder) / 'augment' / name))} (FORMAT parquet)")
+
+    return name, write
+
+
 def check_words(bind: StepBinder, source: Inner | TableRef | None) -> None:
     """A table of words has the columns ``word`` and ``synonym``: a text, or a list of texts."""
     if isinstance(source, Inner) and source.name == "neighbours" and not source.params.model.can("embed"):

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from recipec.fast.text_arrow import Column, Flags, Places, Rows, blocks, bytes_of, code_points, is_ascii
+from recipec.fast.text_arrow import Column, Flags, Places, Rows, blocks, bytes_of, code_points, is_ascii, row_sums
 from recipec.fast.text_classes import ALNUM, ALONE, BREAK, SPACE, flags, marks
 
 Seeds = npt.NDArray[np.uint64]
@@ -92,16 +92,38 @@ def choose(counts: Places, wanted: Places, seeds: Seeds, lane: int) -> Chosen:
 
 
 def rewrite(text: Column, seeds: Column, edit: Edit) -> pa.Array:
-    """``edit`` on all rows, in runs that fit the processor's cache. A run of ASCII comes as bytes, another as code points."""
-    rows = bytes_of(text)
-    numbers = seeds_of(seeds)
-    parts: list[Rows] = []
+    """``edit`` on all rows, in runs that fit the processor's cache. ASCII rows come as bytes, others, apart, as code points."""
+    rows, numbers = bytes_of(text), seeds_of(seeds)
+    high = np.zeros(0, np.int64) if is_ascii(rows.values) else row_sums(rows.values >= 0x80, rows.starts)
+    wide = np.flatnonzero(high)
+    if not wide.size or wide.size == len(rows):
+        return texts(runs(rows, numbers, edit), rows.null, len(rows))
+    narrow = np.flatnonzero(high == 0)
+    done = [texts(runs(only(rows, which), numbers[which], edit), None, len(which)) for which in (narrow, wide)]
+    if done[0].type != done[1].type:
+        done = [d.cast(pa.large_string()) for d in done]
+    back = np.empty(len(rows), np.int64)
+    back[np.concatenate([narrow, wide])] = np.arange(len(rows))
+    return pa.concat_arrays(done).take(pa.array(back, mask=rows.null))
+
+
+def runs(rows: Rows, seeds: Seeds, edit: Edit) -> list[Rows]:
+    """``edit`` on runs of rows, all of them ASCII or not one known to be."""
+    plain = is_ascii(rows.values)
+    out: list[Rows] = []
     begin = 0
     for block in blocks(rows):
-        own = numbers[begin : begin + len(block)]
+        own = seeds[begin : begin + len(block)]
         begin += len(block)
-        parts.append(edit(block if is_ascii(block.values) else code_points(block), own))
-    return texts(parts, rows.null, len(rows))
+        out.append(edit(block if plain else code_points(block), own))
+    return out
+
+
+def only(rows: Rows, which: Places) -> Rows:
+    """Some of the rows."""
+    lengths = rows.lengths[which]
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+    return Rows(joined(rows.values, rows.starts[which], lengths), starts, None)
 
 
 def seeds_of(column: Column) -> Seeds:
@@ -263,7 +285,7 @@ def find_words(rows: Rows) -> Words:
     starts = rows.starts[:-1]
     parting_or_start = parting.copy()
     parting_or_start[starts[starts < len(values)]] = True
-    piece = np.cumsum(parting_or_start)
+    piece = np.cumsum(parting_or_start, dtype=np.int32)
     # Marks end a word as letters do.
     final = letters if plain else letters | (marked(values) & ~alone & ~parting)
     at = np.flatnonzero(letters)

@@ -188,6 +188,22 @@ def matches(rows: Rows, words: Words, known: Lexicon) -> Matches:
     return Matches(words.begin[at], words.end[last], row, term[at], np.searchsorted(row, np.arange(len(rows) + 1)))
 
 
+def units(rows: Rows, words: Words, known: Lexicon | None) -> Words:
+    """The words, those of each term in the lexicon taken together as one."""
+    if known is None or not len(words):
+        return words
+    found = matches(rows, words, known)
+    if not len(found.begin):
+        return words
+    # The term that begins at or before a word, and reaches beyond its begin, holds it.
+    place = np.searchsorted(found.begin, words.begin, "right") - 1
+    held = (place >= 0) & (found.end[place] > words.begin)
+    keep = ~held | (found.begin[place] == words.begin)
+    end = np.where(held, found.end[place], words.end)[keep]
+    row = words.row[keep]
+    return Words(words.begin[keep], end, row, np.searchsorted(row, np.arange(len(rows) + 1)))
+
+
 def form_of(values: npt.NDArray[Any], begin: Places, end: Places) -> Places:
     """How stretches are written: 0 small, 1 with a capital, 2 in capitals."""
     upper = flags(values) & UPPER > 0

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from recipec.fast.augment import Seeds, Words, at_least_one, below, choose, draw, find_words, joined, rewrite, splice, unit
-from recipec.fast.augment_lexicon import Lexicon, Sums, form_of, matches, stored
+from recipec.fast.augment_lexicon import Lexicon, Sums, form_of, matches, stored, units
 from recipec.fast.text_arrow import Column, Flags, Places, Rows, constant_of, row_sums
 from recipec.fast.text_classes import ALONE, SPACE, flags
 
@@ -16,13 +16,19 @@ _ONE_BY_ONE = 32
 """Exchanges that are made one after another; more are made at once."""
 
 
-def swap_words(text: Column, seeds: Column, rate: Column) -> pa.Array:
-    share = constant_of(rate, 0.1)
-    return rewrite(text, seeds, lambda rows, own: _swap(rows, own, share))
+def swap_words(text: Column, seeds: Column, rate: Column, folder: Column, name: Column) -> pa.Array:
+    share, together = constant_of(rate, 0.1), dictionary(folder, name)
+    return rewrite(text, seeds, lambda rows, own: _swap(rows, own, share, together))
 
 
-def _swap(rows: Rows, seeds: Seeds, rate: float) -> Rows:
-    words = find_words(rows)
+def dictionary(folder: Column, name: Column) -> Lexicon | None:
+    """The terms that stay together, where a file is named."""
+    label = constant_of(name, "")
+    return stored(constant_of(folder, ""), label) if label else None
+
+
+def _swap(rows: Rows, seeds: Seeds, rate: float, together: Lexicon | None) -> Rows:
+    words = units(rows, find_words(rows), together)
     counts = words.counts
     wanted = np.where(counts >= 2, at_least_one(rate, counts), 0)
     if not wanted.any():
@@ -86,13 +92,13 @@ def in_order(rows: Rows, words: Words, order: Places) -> Rows:
     return Rows(joined(rows.values, begin, length), starts, None)
 
 
-def delete_words(text: Column, seeds: Column, rate: Column) -> pa.Array:
-    share = constant_of(rate, 0.1)
-    return rewrite(text, seeds, lambda rows, own: _delete(rows, own, share))
+def delete_words(text: Column, seeds: Column, rate: Column, folder: Column, name: Column) -> pa.Array:
+    share, together = constant_of(rate, 0.1), dictionary(folder, name)
+    return rewrite(text, seeds, lambda rows, own: _delete(rows, own, share, together))
 
 
-def _delete(rows: Rows, seeds: Seeds, rate: float) -> Rows:
-    words = find_words(rows)
+def _delete(rows: Rows, seeds: Seeds, rate: float, together: Lexicon | None) -> Rows:
+    words = units(rows, find_words(rows), together)
     counts = words.counts
     if not (counts >= 2).any():
         return rows
@@ -165,6 +171,8 @@ def _insert(rows: Rows, seeds: Seeds, rate: float, known: Lexicon | None) -> Row
     if known is None or not len(words):
         return rows
     found = matches(rows, words, known)
+    # Nothing is put into the middle of a term.
+    words = units(rows, words, known)
     counts = words.counts
     wanted = np.where(found.counts > 0, at_least_one(rate, counts), 0)
     row = np.repeat(np.arange(len(rows)), wanted)
@@ -202,8 +210,8 @@ def eda(text: Column, seeds: Column, rate: Column, copy: Column, folder: Column,
     edits = (
         lambda rows, own: _replace(rows, own, share, known),
         lambda rows, own: _insert(rows, own, share, known),
-        lambda rows, own: _swap(rows, own, share),
-        lambda rows, own: _delete(rows, own, share),
+        lambda rows, own: _swap(rows, own, share, known),
+        lambda rows, own: _delete(rows, own, share, known),
     )
     order = np.argsort(kinds, kind="stable")
     for kind, edit in enumerate(edits):

@@ -46,8 +46,10 @@ def kernels(folder: Path) -> dict[str, Callable[[list[str | None], list[int]], l
     """Each kernel of texts with fixed arguments, on Python's own lists."""
     lexicon = (str(folder), "w.parquet")
     every: dict[str, tuple[Kernel, tuple[Any, ...]]] = {
-        "swap_words": (words.swap_words, (0.3,)),
-        "delete_words": (words.delete_words, (0.3,)),
+        "swap_words": (words.swap_words, (0.3, "", "")),
+        "delete_words": (words.delete_words, (0.3, "", "")),
+        "swap_words with a dictionary": (words.swap_words, (0.3, *lexicon)),
+        "delete_words with a dictionary": (words.delete_words, (0.3, *lexicon)),
         "synonyms": (words.synonyms, (0.3, *lexicon)),
         "insert_words": (words.insert_words, (0.3, *lexicon)),
         "typos": (chars.typos, (0.1, "en")),
@@ -135,11 +137,11 @@ def test_any_text(folder: Path, texts: list[str | None], seed: int) -> None:
             new.encode()
             if name in SAME_WORDS:
                 assert len(new.split()) == len(text.split()), name
-            if name == "swap_words":
+            if name.startswith("swap_words"):
                 assert sorted(new) == sorted(text)
             if name in ("typos", "homoglyphs", "shape_errors", "pinyin_errors", "change_case"):
                 assert len(new) == len(text), name
-            if name == "delete_words" and words_of(text):
+            if name.startswith("delete_words") and words_of(text):
                 assert 1 <= len(words_of(new)) <= len(words_of(text))
 
 
@@ -227,6 +229,14 @@ def test_spaces_and_punctuation_stay(folder: Path) -> None:
     assert new.translate(strip) == text.translate(strip)
     assert kernels(folder)["delete_words"](["a b c d e"] * 40, seeds_for(40)).count("a b c d e") == 0
     assert all("  " not in str(t) and str(t) == str(t).strip() for t in kernels(folder)["delete_words"](["a b c d e"] * 40, seeds_for(40)))
+
+
+def test_a_dictionary_keeps_words_together(folder: Path) -> None:
+    run, leave = kernels(folder)["swap_words with a dictionary"], kernels(folder)["delete_words with a dictionary"]
+    made = {run(["今天天气好"], [s])[0] for s in seeds_for(40)}
+    assert made == {"天气今天好", "好天气今天", "今天好天气"}
+    assert {leave(["in New York now"], [s])[0] for s in seeds_for(60)} >= {"in now", "New York now", "in New York"}
+    assert not {leave(["in New York now"], [s])[0] for s in seeds_for(60)} & {"in York now", "in New now"}
 
 
 TAGGED = [

@@ -81,7 +81,7 @@ def test_as_many_copies_as_eda_says(lab: Any) -> None:
 
 
 EVERY = [
-    "swap_words(text, rate: 30%)", "delete_words(text)", "typos(text, rate: 10%)", "noise(text)", "ocr_errors(text)", "homoglyphs(text)",
+    "swap_words(zh, rate: 30%, words: th)", "delete_words(text)", "typos(text, rate: 10%)", "noise(text)", "ocr_errors(text)", "homoglyphs(text)",
     "change_case(text)", "change_punctuation(text)", "shape_errors(zh)", "pinyin_errors(zh, fuzzy: true)", "synonyms(text, from: th)",
     "insert_words(zh, from: th)", "eda(text, from: th)", "mix_sentences(text, within: topic)", "swap_entities(tokens, tags)", "typos(tokens)",
 ]  # fmt: skip
@@ -171,6 +171,7 @@ def test_synonyms_from_a_step(lab: Any) -> None:
         ("swap_words(text)  keep where original.txt == text", "txt"),
         ("swap_words(text)  keep where length(text)", "condition"),
         ("typos(text, layout: qwerty)", "`layout` must be"),
+        ("swap_words(text, words: a)", "no column `word`"),
         ("synonyms(text)", "needs `from`"),
         ("synonyms(text, from: a)", "no column `word`"),
         ("synonyms(text, from: wordnett())", "no source of words `wordnett`"),
