@@ -5,7 +5,7 @@ found fault with and could be mended, and lists every one that broke a promise. 
 run of the tests.
 
 The promises: no exception whatever the text; an answer within a second; every finding has words and lies in its file; what
-parses is laid out, and the layout of the layout is the same; what ``--fix`` leaves is what ``--fix`` leaves of it.
+parses is laid out, the layout of the layout is the same, and means the same; what ``--fix`` leaves is what ``--fix`` leaves of it.
 """
 
 from __future__ import annotations
@@ -187,6 +187,9 @@ class Inspector:
         if laid_out:
             counts["laid out"] += 1
             assert format_source(Source(case.path, laid_out)) == laid_out, "laid out twice is not laid out once"
+            if not any(d.severity == "error" for d in found):
+                counts["mean the same laid out"] += 1
+                assert keys(source) == keys(Source(case.path, laid_out)), "the layout means something else"
         for check, name in ((self.check, "mended"), (self.unsafe, "mended unsafely")):
             if any(f.safe or check is self.unsafe for d in found for f in d.fixes):
                 before = self.looks
@@ -195,6 +198,16 @@ class Inspector:
                 if self.looks - before < MOST_ROUNDS:  # else there is more to mend than one command does
                     again, _ = check.mend(mended, left)
                     assert again.text == mended.text, f"{name} twice is not {name} once"
+
+
+def keys(source: Any) -> dict[str, str]:
+    """The fingerprint of every step of a recipe."""
+    from recipec.plan.lock import static_keys
+    from recipec.resolve.loading import load
+
+    program = load(source, {})
+    program.resolve()
+    return static_keys(program)
 
 
 def vocabulary(seeds: list[tuple[str, str]]) -> list[str]:
