@@ -29,15 +29,17 @@ complete -o default -F _recipec recipec
 ZSH = """\
 #compdef recipec
 _recipec() {
-  local -a plain described
+  local -a plain described unfinished
   local line
   for line in "${(@f)$(RECIPEC_CURRENT="$words[CURRENT]" RECIPEC_WORDS="${(F)words[2,CURRENT-1]}" recipec completion offer 2> /dev/null)}"; do
     [[ -z $line ]] && continue
-    if [[ $line == *$'\\t'* ]]; then described+=("${${line%%$'\\t'*}//:/\\\\:}:${line#*$'\\t'}"); else plain+=("$line"); fi
+    if [[ $line == *$'\\t'* ]]; then described+=("${${line%%$'\\t'*}//:/\\\\:}:${line#*$'\\t'}");
+    elif [[ $line == *[=/] ]]; then unfinished+=("$line"); else plain+=("$line"); fi
   done
   (( $#described )) && _describe -V recipec described
   (( $#plain )) && compadd -a plain
-  (( $#described + $#plain )) || _files
+  (( $#unfinished )) && compadd -S '' -a unfinished
+  (( $#described + $#plain + $#unfinished )) || _files
 }
 if [[ $funcstack[1] == _recipec ]]; then _recipec "$@"; else compdef _recipec recipec; fi
 """
