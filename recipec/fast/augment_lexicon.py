@@ -25,6 +25,7 @@ _CASED: Final = 0x20000
 LONGEST: Final = 8
 """Words of the longest phrase that is looked up."""
 _FILTER: Final = 1 << 20
+_BITS: Final = 16
 
 
 @cache
@@ -89,15 +90,23 @@ class Lexicon:
     pool: npt.NDArray[np.uint32]
     longest: int
     seen: Flags
+    begin: Places
+    """For each first bits of a number, the first term that has them or more."""
 
     def find(self, numbers: Seeds) -> Places:
-        """The term of each number, or -1."""
+        """The term of each number, or -1. Terms are sorted, so those of the same first bits stand together, and are few."""
         out = np.full(len(numbers), -1, np.int64)
-        likely = np.flatnonzero(self.seen[(numbers & np.uint64(_FILTER - 1)).astype(np.int64)])
-        if likely.size:
-            wanted = numbers[likely]
-            place = np.minimum(np.searchsorted(self.keys, wanted), len(self.keys) - 1)
-            out[likely] = np.where(self.keys[place] == wanted, place, -1)
+        left = np.flatnonzero(self.seen[(numbers & np.uint64(_FILTER - 1)).astype(np.int64)])
+        wanted = numbers[left]
+        first_bits = (wanted >> np.uint64(64 - _BITS)).astype(np.int64)
+        place, end = self.begin[first_bits], self.begin[first_bits + 1]
+        while left.size:
+            open_ = place < end
+            left, wanted, place, end = left[open_], wanted[open_], place[open_], end[open_]
+            hit = self.keys[place] == wanted
+            out[left[hit]] = place[hit]
+            miss = ~hit
+            left, wanted, place, end = left[miss], wanted[miss], place[miss] + 1, end[miss]
         return out
 
     def pick(self, term: Places, bits: Seeds, form: Places) -> tuple[Places, Places]:
@@ -117,8 +126,7 @@ def lexicon(terms: list[str], others: list[str]) -> Lexicon:
     words = find_words(rows)
     counts = words.counts
     use = np.flatnonzero((counts > 0) & (counts <= LONGEST))
-    begin, end = words.begin[words.first[use]], words.end[words.first[use + 1] - 1]
-    numbers = Sums(rows).numbers(begin, end)
+    numbers = Sums(rows).numbers(words.begin[words.first[use]], words.end[words.first[use + 1] - 1])
     order = np.argsort(numbers, kind="stable")
     keys, first, count = np.unique(numbers[order], return_index=True, return_counts=True)
     forms: list[str] = []
@@ -130,7 +138,9 @@ def lexicon(terms: list[str], others: list[str]) -> Lexicon:
     seen[(keys & np.uint64(_FILTER - 1)).astype(np.int64)] = True
     longest = int(counts[use].max()) if use.size else 0
     pool = points.values.astype(np.uint32)
-    return Lexicon(keys, count.astype(np.int64), first.astype(np.int64), points.starts[:-1], points.lengths, pool, longest, seen)
+    tops = (keys >> np.uint64(64 - _BITS)).astype(np.int64)
+    begin = np.searchsorted(tops, np.arange((1 << _BITS) + 1))
+    return Lexicon(keys, count.astype(np.int64), first.astype(np.int64), points.starts[:-1], points.lengths, pool, longest, seen, begin)
 
 
 def stored(folder: str, name: str) -> Lexicon:
@@ -190,7 +200,7 @@ def matches(rows: Rows, words: Words, known: Lexicon) -> Matches:
 
 def units(rows: Rows, words: Words, known: Lexicon | None) -> Words:
     """The words, those of each term in the lexicon taken together as one."""
-    if known is None or not len(words):
+    if known is None or known.longest <= 1 or not len(words):
         return words
     found = matches(rows, words, known)
     if not len(found.begin):

@@ -33,6 +33,7 @@ CASES = {
     "ocr_errors": "ocr_errors(text, rate: 2%)",
     "change_case": "change_case(text)",
     "homoglyphs": "homoglyphs(text)",
+    "nothing": "shape_errors(text)",
     "change_punctuation": "change_punctuation(text)",
 }
 PEER = {
