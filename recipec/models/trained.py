@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recipec.api import Json, ModelFacts
+from recipec.api import DataError, Json, ModelFacts
 from recipec.models._base import Model
 from recipec.models.requests import Answer, Failure, Request
 
@@ -50,10 +50,45 @@ class TrainedModel(Model):
         made: Matrix = self.predictor.embed(texts, lambda done, _: progress(done))
         return made
 
+    def regress(self, texts: Sequence[str]) -> Sequence[float]:
+        """A number for every text."""
+        return [float(x) for x in self.predictor.regress(texts)]
+
     def answers(
         self, requests: Iterable[Request], *, schema: Json | None = None, progress: Callable[[int], None] = lambda done: None
     ) -> Iterator[tuple[str, Answer | Failure]]:
         asked = list(requests)
-        prompts = [r.prompt if r.prompt is not None else [{"role": m.role, "content": m.content} for m in r.messages or ()] for r in asked]
-        for request, text in zip(asked, self.predictor.generate(prompts, tell=lambda done, _: progress(done)), strict=True):
-            yield request.id, Answer(text, "stop", None, None, None, self.name, "")
+        made = self.predictor.generate([prompt_of(r) for r in asked], tell=lambda done, _: progress(done))
+        for request, answer in zip(asked, made, strict=True):
+            yield request.id, Answer(answer.text, "stop" if answer.finished else "length", None, None, None, self.name, "")
+
+    def scores(
+        self, requests: Iterable[Request], choices: Sequence[str], *, progress: Callable[[int], None] = lambda done: None
+    ) -> Iterator[tuple[str, list[float] | Failure | None]]:
+        """The log-probability of a choice and of the answer's end after it, as the model was trained to give them."""
+        asked = list(requests)
+        roles = tuple(self.predictor.known["spec"]["roles"])
+        rows: dict[str, list[Any]] = {role: [] for role in roles}
+        for request in asked:
+            prompt = prompt_of(request)
+            for choice in choices:
+                if "messages" in roles:
+                    turns = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
+                    rows["messages"].append([*turns, {"role": "assistant", "content": choice.strip()}])
+                    continue
+                if not isinstance(prompt, str):
+                    raise DataError(f"`{self.name}` was trained on texts, not on messages", "use a template without roles")
+                for role in roles:
+                    rows[role].append(prompt if role == "prompt" else choice if role == "answer" else None)
+        found = self.predictor.logprobs(rows, lambda done, _: progress(done // max(1, len(choices))))
+        for number, request in enumerate(asked):
+            part = found[number * len(choices) : (number + 1) * len(choices)]
+            if any(p is None for p in part):
+                yield request.id, Failure("refused", "the prompt is too long for the model", 1)
+            else:
+                yield request.id, [float(p[0]) for p in part]
+
+
+def prompt_of(request: Request) -> str | list[dict[str, str]]:
+    """A request's prompt as the predictor takes it: a text, or messages."""
+    return request.prompt if request.prompt is not None else [{"role": m.role, "content": m.content} for m in request.messages or ()]
