@@ -42,7 +42,9 @@ def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
         built = results.by_recipe[name][step]
         if not built.kind.startswith("label@"):
             raise CannotRun(f"`{step}` is a {built.kind.partition('@')[0]}, not a label step", "recipec labels STEP")
-        facts: dict[str, Any] = {k: built.extra.get(k) for k in ("analysis", "voters", "classes", "balance", "tags") if k in built.extra}
+        facts: dict[str, Any] = {
+            k: built.extra.get(k) for k in ("analysis", "voters", "classes", "balance", "tags", "many") if k in built.extra
+        }
         facts |= {"step": step, "rows_in": built.rows_in, "rows_out": built.rows_out, "dropped": built.dropped}
         rows = fighting(workspace, built, args.limit) if args.rows else []
     if args.format == "json":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from recipec.report import labels_tags
 from recipec.report.cells import clean, clip, pad, width
 from recipec.report.rows import shown
 from recipec.report.terminal import Terminal
@@ -47,7 +48,7 @@ def tell(facts: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], out: Termi
     analysis = facts.get("analysis") or {}
     cost = {v["name"]: v for v in facts.get("voters") or ()}
     lines = []
-    for voter in analysis.get("voters", ()):
+    for voter in () if labels_tags.found(facts) else analysis.get("voters", ()):
         more = cost.get(voter["name"], {})
         classes = voter["polarity"]
         which = clean(classes[0]) if len(classes) == 1 else f"{len(classes)} classes" if classes else "none"
@@ -65,10 +66,15 @@ def tell(facts: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], out: Termi
                 money(more.get("spent")),
             ]
         )
-    judged = max((v["judged"] for v in analysis.get("voters", ())), default=0)
-    table(out, ["voter", "class", "coverage", "overlap", "conflict", f"gold ({judged:,})", "estimated", "cost"], lines)
-    out.line()
-    scores = [s for s in analysis.get("scores", ()) if s["accuracy"] is not None]
+    judged = max((v.get("judged", 0) for v in analysis.get("voters", ())), default=0)
+    tagged = labels_tags.found(facts)
+    if tagged:
+        table(out, labels_tags.head(facts), labels_tags.lines(facts, {n: money(v.get("spent")) for n, v in cost.items()}))
+        labels_tags.below(facts, out)
+    else:
+        table(out, ["voter", "class", "coverage", "overlap", "conflict", f"gold ({judged:,})", "estimated", "cost"], lines)
+        out.line()
+    scores = [s for s in analysis.get("scores", ()) if s["accuracy"] is not None and not tagged]
     if scores:
         out.line("on gold: " + ", ".join(f"{s['combiner']} {s['accuracy']:.3f}" for s in scores) + f" of {scores[0]['rows']:,} rows")
     agreement = analysis.get("agreement") or {}
@@ -78,13 +84,13 @@ def tell(facts: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], out: Termi
         if agreement.get(k) is not None
     ]
     if said:
-        out.line(f"agreement: {', '.join(said)} over {agreement.get('rows', 0):,} rows with two votes or more")
+        what = "tokens" if facts.get("tags") else "rows"
+        out.line(f"agreement: {', '.join(said)} over {agreement.get('rows', 0):,} {what} with two votes or more")
     balance = facts.get("balance") or {}
     whole = sum(balance.values())
     if whole:
-        out.line(
-            "labels: " + " · ".join(f"{clean(c)} {n:,} ({percent(n / whole)})" for c, n in sorted(balance.items(), key=lambda i: -i[1]))
-        )
+        shares = " · ".join(f"{clean(c)} {n:,} ({percent(n / whole)})" for c, n in sorted(balance.items(), key=lambda i: -i[1]))
+        out.line(f"{'entities' if facts.get('tags') else 'labels'}: {shares}")
     if facts["dropped"]:
         out.line("dropped: " + " · ".join(f"{clean(r)} {n:,}" for r, n in facts["dropped"].items()))
     for note in analysis.get("notes", ()):
@@ -96,7 +102,8 @@ def tell(facts: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], out: Termi
         for fight in fights:
             votes = "  ".join(f"{clean(v)}={clean(c)}" for v, c in fight["votes"])
             decided = f"→ {clean(fight['decided'])} {fight['confidence']:.2f}" if fight["decided"] else "→ no label"
-            out.line(clip(f"  {fight['rows']:>7,} rows  {votes}  {decided}", out.width))
+            unit = ("token" if facts.get("tags") else "row") + "s" * (fight["rows"] != 1)
+            out.line(clip(f"  {fight['rows']:>7,} {unit}  {votes}  {decided}", out.width))
     workers(facts, out, limit)
     for row in rows:
         out.line()

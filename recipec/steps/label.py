@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from recipec.api import (
+    Asking,
     Bound,
     Column,
     ColumnName,
@@ -31,8 +33,9 @@ from recipec.resolve.chain import Test, bind_test, meaning_of, merge, one_line
 from recipec.resolve.columns import name_problem
 from recipec.resolve.problems import BadValue, DuplicateName, MissingSetting, UnknownOperator, WrongForm, WrongType
 from recipec.resolve.types import accepts, shown
+from recipec.steps._label_modes import OUTSIDE, RESULTS, cannot_vote, check_gold, mode_of, names_of, token_column, written
 from recipec.syntax import tree
-from recipec.votes._base import Vote
+from recipec.votes._base import SAID, Mode, Vote
 
 if TYPE_CHECKING:
     from recipec.engines.context import RunContext
@@ -43,12 +46,18 @@ NO_VOTE, UNSURE = "no vote", "unsure"
 
 class LabelSettings(Settings):
     classes: list[Word] | None = None
+    many: bool = False
+    tags: list[Word] | None = None
+    tokens: ColumnName | None = None
+    accept: Expression | None = None
     combine: Annotated[Inner | None, COMBINERS] = None
     unsure: Literal["drop", "keep"] = "drop"
     into: Word | None = None
     gold: ColumnName | None = None
     prior: dict[str, float] | None = None
+    calibrate: Literal["temperature", "isotonic"] | None = None
     max_failed: float = Field(0.01, ge=0, le=1)
+    guidelines: str = ""
     description: str = ""
 
 
@@ -78,6 +87,8 @@ class LabelPlan:
     tests: tuple[Test, ...]
     schema: Schema
     given: Schema
+    mode: Mode = "class"
+    tokens: str = ""
 
 
 @step("label")
@@ -121,12 +132,18 @@ class Label(Kind):
         settings: LabelSettings | None = bind.settings(skip=["accept"])
         before = len(bind.findings.errors)
         column = str(settings.into) if settings is not None and settings.into else bind.name
-        classes = self.classes(bind, settings)
-        voters = self.voters(bind, classes)
+        mode = mode_of(bind, settings)
+        classes = names_of(bind, settings, mode)
+        tokens = token_column(bind, settings, bind.schema) if mode == "tags" else ""
+        voters = self.voters(bind, classes, mode, tokens)
         made = self.known(voters, classes)
-        schema = self.result(bind, column, settings)
-        accept = self.accept(bind, column)
-        combiner = self.combiner(bind, settings, voters, made)
+        schema = self.result(bind, column, settings, mode)
+        accept = self.accept(bind, column, mode)
+        if settings is not None:
+            check_gold(bind, settings, mode)
+        if mode == "tags" and made is not None:
+            made = (OUTSIDE, *made)
+        combiner = self.combiner(bind, settings, voters, made, mode)
         tests = [bind_test(bind, e, schema) for e in bind.statements(tree.Expect)]
         if settings is None or len(bind.findings.errors) > before or None in tests:
             return None
@@ -134,7 +151,7 @@ class Label(Kind):
         for voter in voters:
             if voter.vote is not None:
                 traits = merge(traits, voter.vote.traits)
-        if combiner is not None and combiner.learns:
+        if (combiner is not None and combiner.learns) or settings.calibrate is not None:
             traits = merge(traits, Traits(scope="global", fits_on_data=True))
         meaning: dict[str, Json] = {"classes": list(classes) if classes is not None else None, "column": column}
         shown_fields: dict[str, str] = {}
@@ -142,7 +159,9 @@ class Label(Kind):
             meaning[f"voter {voter.name}"] = voter.meaning
             shown_fields[f"voter {voter.name}"] = one_line(node.span)
         meaning["order"] = [v.name for v in voters]
-        for name in ("combine", "unsure", "gold", "prior", "max_failed"):
+        if mode != "class":
+            meaning["mode"] = [mode, tokens]
+        for name in ("combine", "unsure", "gold", "prior", "calibrate", "max_failed"):
             meaning[f"settings.{name}"] = meaning_of(getattr(settings, name))
         meaning["settings.accept"] = accept.meaning if accept is not None else None
         for setting in bind.statements(tree.Setting):
@@ -154,9 +173,10 @@ class Label(Kind):
             shown=shown_fields,
             plan=LabelPlan(
                 column, classes, tuple(voters), combiner, accept.sql if accept is not None else None, settings, salt, bind.seed,
-                tuple(t for t in tests if t is not None), schema, bind.schema,
+                tuple(t for t in tests if t is not None), schema, bind.schema, mode, tokens,
             ),
             traits=traits,
+            files=tuple(dict.fromkeys(f for v in voters if v.vote is not None for f in v.vote.files())),
             tests=tuple(t for t in tests if t is not None),
         )  # fmt: skip
 
@@ -171,29 +191,17 @@ class Label(Kind):
     def random(combiner: Combiner | None, voters: Sequence[Voter]) -> bool:
         return (combiner is not None and combiner.random) or any(v.vote is not None and v.vote.traits.random for v in voters)
 
-    @staticmethod
-    def classes(bind: StepBinder, settings: LabelSettings | None) -> tuple[str, ...] | None:
-        if settings is None or settings.classes is None:
-            return None
-        node = next(s.value for s in bind.statements(tree.Setting) if s.key.id == "classes")
-        names = [str(c) for c in settings.classes]
-        again = next((n for i, n in enumerate(names) if n in names[:i]), None)
-        if again is not None:
-            bind.report(DuplicateName(span=node.span, message=f'the class "{again}" is listed twice'))
-        elif len(names) < 2:
-            bind.report(BadValue(span=node.span, message="a label needs two classes at least", help=('classes: ["spam", "ham"]',)))
-        elif any(not n.strip() for n in names):
-            bind.report(BadValue(span=node.span, message="a class needs a name"))
-        return tuple(dict.fromkeys(names))
-
-    def voters(self, bind: StepBinder, classes: tuple[str, ...] | None) -> list[Voter]:
+    def voters(self, bind: StepBinder, classes: tuple[str, ...] | None, mode: Mode, tokens: str) -> list[Voter]:
         nodes = self.votes_of(bind)
         if not nodes:
             help = ('when text matches r/free/i => "spam"', "vote llm(lm, ask(text))")
+            if mode == "tags":
+                help = ('vote gazetteer(people.name, tag: "PER")', 'vote pattern(r/[A-Z]\\w+ Ltd/, tag: "ORG")')
             bind.report(MissingSetting(span=bind.node.head, message="`label` has no voter", help=help))
         out: list[Voter] = []
         for number, node in enumerate(nodes, 1):
-            made = self.rule(bind, node, classes, number) if isinstance(node, tree.When) else self.vote(bind, node, classes)
+            rule = isinstance(node, tree.When)
+            made = self.rule(bind, node, classes, number, mode) if rule else self.vote(bind, node, classes, mode, tokens)
             if made is None:
                 continue
             twin = next((v for v in out if v.name == made.name), None)
@@ -206,7 +214,10 @@ class Label(Kind):
         return out
 
     @staticmethod
-    def rule(bind: StepBinder, node: tree.When, classes: tuple[str, ...] | None, number: int) -> Voter | None:
+    def rule(bind: StepBinder, node: tree.When, classes: tuple[str, ...] | None, number: int, mode: Mode) -> Voter | None:
+        if mode == "tags":
+            cannot_vote(bind, node.span, "a rule", ("class",), mode)
+            return None
         if classes is None and not any(s.key.id == "classes" for s in bind.statements(tree.Setting)):
             # Told once.
             if number == 1:
@@ -227,13 +238,15 @@ class Label(Kind):
                 problem.put(label=f'did you mean "{guess}"?')
             bind.report(problem)
             return None
-        if not accepts("VARCHAR", label.type) and not bind.schema.unknown:
+        several = mode == "many" and label.type == "VARCHAR[]"
+        if not several and not accepts("VARCHAR", label.type) and not bind.schema.unknown:
             bind.report(WrongType(span=node.label.span, message=f"a rule gives the name of a class; this is {shown(label.type)}"))
             return None
-        return Voter(name, "rule", [condition.meaning, label.meaning], condition.sql, label.sql, constant)
+        made = f"({label.sql})" if several else f"[{label.sql}]" if mode == "many" else label.sql
+        return Voter(name, "rule", [condition.meaning, label.meaning], condition.sql, made, constant)
 
     @staticmethod
-    def vote(bind: StepBinder, node: tree.Op, classes: tuple[str, ...] | None) -> Voter | None:
+    def vote(bind: StepBinder, node: tree.Op, classes: tuple[str, ...] | None, mode: Mode, tokens: str) -> Voter | None:
         if not isinstance(node.call.func, tree.Name):
             bind.report(WrongForm(span=node.call.func.span, message="a vote is a plain name"))
             return None
@@ -246,11 +259,15 @@ class Label(Kind):
         if node.body is not None:
             bind.report(WrongForm(span=node.span, message=f"`vote {cls.name}` takes no block"))
             return None
+        if mode not in cls.modes:
+            cannot_vote(bind, node.call.func.span, f"`{cls.name}`", [m for m in SAID if m in cls.modes], mode)
+            return None
         before = len(bind.findings.errors)
         params = bind.arguments(cls.Params, node.call)
         if params is None:
             return None
         vote = cls(params)
+        vote.mode, vote.tokens = mode, tokens
         vote.bind(bind, bind.schema, classes, node)
         if len(bind.findings.errors) > before:
             return None
@@ -266,14 +283,14 @@ class Label(Kind):
         return next((c for c in brought if c is not None), None)
 
     @staticmethod
-    def result(bind: StepBinder, column: str, settings: LabelSettings | None) -> Schema:
+    def result(bind: StepBinder, column: str, settings: LabelSettings | None, mode: Mode) -> Schema:
         schema = bind.schema
         if settings is not None and settings.into is None and column in schema.types:
             message = f"`{bind.table_name.strip('`')}` has a column `{column}` already"
             help = (f"say what is meant to be replaced: into: {column}", "or call the step another name")
             bind.report(DuplicateName(span=bind.node.name.span, message=message, help=help))
-        made = {column: "VARCHAR", f"{column}_confidence": "DOUBLE", f"{column}_votes": "MAP(VARCHAR, VARCHAR)"}
-        for name, type in made.items():
+        for end, type in RESULTS[mode].items():
+            name = column + end
             others = [c for c in schema.names if c != name]
             problem = name_problem(tree.Name(name, False, span=bind.node.name.span), others)
             if problem is not None:
@@ -282,17 +299,21 @@ class Label(Kind):
         return schema
 
     @staticmethod
-    def accept(bind: StepBinder, column: str) -> Expression | None:
-        node = next((s for s in bind.statements(tree.Setting) if s.key.id == "accept"), None)
+    def accept(bind: StepBinder, column: str, mode: Mode) -> Expression | None:
+        node = written(bind, "accept")
         if node is None:
             return None
         schema = bind.schema
-        for name, type in {"confidence": "DOUBLE", "label": "VARCHAR", column: "VARCHAR"}.items():
+        # Of several classes each is asked about by itself.
+        label = "VARCHAR[]" if mode == "tags" else "VARCHAR"
+        for name, type in {"confidence": "DOUBLE", "label": label, column: label}.items():
             schema = schema.with_column(Column(name, type))
-        return bind.expression(node.value, schema, condition=True, what="`accept`")
+        return bind.expression(node, schema, condition=True, what="`accept`")
 
     @staticmethod
-    def combiner(bind: StepBinder, settings: LabelSettings | None, voters: list[Voter], classes: tuple[str, ...] | None) -> Combiner | None:
+    def combiner(
+        bind: StepBinder, settings: LabelSettings | None, voters: list[Voter], classes: tuple[str, ...] | None, mode: Mode
+    ) -> Combiner | None:
         if settings is None:
             return None
         chosen = settings.combine
@@ -304,27 +325,39 @@ class Label(Kind):
             return cls(cls.Params())  # type: ignore[no-any-return]
         combiner: Combiner = chosen.cls(chosen.params)
         node = next(s.value for s in bind.statements(tree.Setting) if s.key.id == "combine")
-        for message, help in combiner.check([v.name for v in voters], classes or (), gold=settings.gold is not None):
+        # Several classes are as many questions of yes and no.
+        asked = ("no", "yes") if mode == "many" else classes or ()
+        for message, help in combiner.check([v.name for v in voters], asked, gold=settings.gold is not None):
             bind.report(BadValue(span=node.span, message=message, help=(help,) if help else ()))
         if settings.prior is not None and classes is not None:
-            written = next(s.value for s in bind.statements(tree.Setting) if s.key.id == "prior")
+            at = next(s.value for s in bind.statements(tree.Setting) if s.key.id == "prior")
             strangers = [c for c in settings.prior if c not in classes]
             missing = [c for c in classes if c not in settings.prior]
             if strangers or missing:
                 message = f'`prior` names "{strangers[0]}", which is no class' if strangers else f'`prior` has no share for "{missing[0]}"'
-                bind.report(BadValue(span=written.span, message=message, help=(f"classes: {', '.join(classes)}",)))
+                bind.report(BadValue(span=at.span, message=message, help=(f"classes: {', '.join(classes)}",)))
+            elif mode == "many":
+                wrong = next((c for c, p in settings.prior.items() if not 0 < p < 1), None)
+                if wrong is not None:
+                    bind.report(BadValue(span=at.span, message=f'the share of rows of "{wrong}" must lie between 0% and 100%'))
             else:
                 for message, help in wrong_prior([settings.prior[c] for c in classes], classes):
-                    bind.report(BadValue(span=written.span, message=message, help=(help,) if help else ()))
+                    bind.report(BadValue(span=at.span, message=message, help=(help,) if help else ()))
         return combiner
 
     def run(self, plan: LabelPlan, ctx: RunContext) -> Outcome:
         from recipec.engines.tests import run_tests
-        from recipec.votes._run import label
 
-        outcome = label(plan, ctx)
+        module = import_module({"class": "recipec.votes._run", "many": "recipec.votes._many", "tags": "recipec.votes._tags"}[plan.mode])
+        outcome: Outcome = module.label(plan, ctx)
         run_tests(ctx, plan.tests, f"(SELECT * FROM {ctx.target} WHERE _why IS NULL)", outcome)
         return outcome
+
+    @classmethod
+    def askings(cls, plan: LabelPlan) -> Sequence[Asking]:
+        classes = cls.known(plan.voters, plan.classes)
+        found = [v.vote.asking(v.name, classes) for v in plan.voters if v.vote is not None]
+        return [a for a in found if a is not None]
 
     @classmethod
     def stale(cls, plan: Any, extra: Mapping[str, Json]) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from recipec.api import DataError, Json, Outcome, StepFailed, literal, quote
-from recipec.votes._base import Voted, Voting
+from recipec.votes._base import Mode, Voted, Voting
 
 if TYPE_CHECKING:
     from recipec.engines.context import RunContext
@@ -32,14 +32,7 @@ def label(plan: LabelPlan, ctx: RunContext) -> Outcome:
     from recipec.labels.patterns import back, patterns
 
     found = patterns(ctx.con, votes, columns, len(classes), gold=gold, scratch=f"{ctx.scratch}l_", folder=ctx.temporary)
-    prior = [plan.settings.prior[c] for c in classes] if plan.settings.prior is not None else None
-    combiner = plan.combiner or alone()
-
-    def fit(some: Patterns) -> Combined:
-        made: Combined = combiner.fit(renamed(some, plan.voters), classes, prior=prior)
-        return made
-
-    combined = fit(found)
+    fit, combined = combining(plan, found, classes)
     if len(plan.voters) == 1 and voted[0].soft and plan.combiner is None:
         # One voter that knows how sure it is: there is nothing to combine.
         labels = f"SELECT _key, v0 AS _label, coalesce(sure[v0 + 1], 1.0) AS _confidence FROM {votes}"
@@ -50,6 +43,23 @@ def label(plan: LabelPlan, ctx: RunContext) -> Outcome:
     outcome.extra["reasons"] = ["no vote", "unsure"]
     describe(plan, ctx, outcome, voted, renamed(found, plan.voters), combined, classes, fit)
     return outcome
+
+
+def combining(
+    plan: LabelPlan, found: Patterns, classes: Sequence[str], prior: Sequence[float] | None = None, combiner: Any = None
+) -> tuple[Callable[[Patterns], Combined], Combined]:
+    """(what combines votes as the step says, the votes combined). ``prior`` and ``combiner`` stand for the step's own where they are given."""
+    from recipec.labels.calibrate import calibrated
+
+    if prior is None and plan.settings.prior is not None:
+        prior = [plan.settings.prior[c] for c in classes]
+    chosen = combiner or plan.combiner or alone()
+
+    def fit(some: Patterns) -> Combined:
+        made: Combined = chosen.fit(renamed(some, plan.voters), classes, prior=prior)
+        return calibrated(some, made, plan.settings.calibrate) if plan.settings.calibrate is not None else made
+
+    return fit, fit(found)
 
 
 def alone() -> Any:
@@ -68,15 +78,15 @@ def renamed(found: Patterns, voters: Sequence[Voter]) -> Patterns:
     return replace(found, voters=tuple(v.name for v in voters))
 
 
-def classes_of(plan: LabelPlan, ctx: RunContext) -> tuple[str, ...]:
-    """The classes: those declared, or those that the voters bring."""
+def classes_of(plan: LabelPlan, ctx: RunContext, least: int = 2) -> tuple[str, ...]:
+    """The classes: those declared, or those that the voters bring, ``least`` of them at least."""
     if plan.classes is not None:
         return plan.classes
     brought: dict[str, None] = {}
     for voter in plan.voters:
         if voter.vote is not None:
             brought.update(dict.fromkeys(voter.vote.brings(ctx) or ()))
-    if len(brought) < 2:
+    if len(brought) < least:
         found = f'only "{next(iter(brought))}" is known' if brought else "no voter knows any"
         raise DataError(f"`{ctx.step.name}` declares no classes, and {found}", 'say them: classes: ["spam", "ham"]')
     return tuple(sorted(brought))
@@ -198,6 +208,43 @@ def counted(plan: LabelPlan, ctx: RunContext, outcome: Outcome, rows: int) -> No
             outcome.notes.append(f"{empty:,} rows are kept without a label")
 
 
+def tell_voters(plan: LabelPlan, ctx: RunContext, outcome: Outcome, voted: Sequence[Voted], tally: Sequence[int]) -> None:
+    """What each voter did and what went wrong, into ``outcome``. ``tally`` are the votes of each."""
+    voters: list[dict[str, Json]] = []
+    for voter, result, votes in zip(plan.voters, voted, tally, strict=True):
+        facts: dict[str, Json] = {"name": voter.name, "kind": voter.kind, "votes": int(votes)}
+        facts |= result.facts
+        if result.spent:
+            facts["spent"] = dict(result.spent)
+        if result.failed:
+            facts["failed"] = len({key for key, _, _ in result.failed})
+        if result.strange:
+            total = sum(result.strange.values())
+            facts["strange"] = dict(sorted(result.strange.items(), key=lambda item: (-item[1], item[0]))[:20])
+            some = ", ".join(f'"{a[:40]}"' if a else "an empty answer" for a in list(facts["strange"])[:3])
+            outcome.notes.append(f"{voter.name}: {counts(total, 'answer')} {said(plan.mode, total)}: {some}")
+        if result.failed:
+            outcome.notes.append(f"{voter.name}: {counts(facts['failed'], 'row')} got no answer: recipec bad {ctx.step.name}")
+        outcome.notes.extend(result.notes)
+        voters.append(facts)
+    outcome.extra["voters"] = voters
+
+
+def counts(n: int, what: str) -> str:
+    """``1 row``, ``1,200 rows``."""
+    return f"{n:,} {what}{'s' * (n != 1)}"
+
+
+def said(mode: Mode, n: int) -> str:
+    if mode == "tags":
+        return (
+            "name no tag, or no text of their row, and count for nothing"
+            if n != 1
+            else "names no tag, or no text of its row, and counts for nothing"
+        )
+    return "are none of the classes, and count as abstentions" if n != 1 else "is none of the classes, and counts as an abstention"
+
+
 def describe(
     plan: LabelPlan,
     ctx: RunContext,
@@ -211,28 +258,11 @@ def describe(
     """What ``recipec labels`` shows, into ``outcome.extra``."""
     from recipec.labels.analysis import analyse
 
-    voters: list[dict[str, Json]] = []
-    for i, (voter, result) in enumerate(zip(plan.voters, voted, strict=True)):
-        facts: dict[str, Json] = {"name": voter.name, "kind": voter.kind, "votes": int(found.tally[i].sum())}
-        facts |= result.facts
-        if result.spent:
-            facts["spent"] = dict(result.spent)
-        if result.failed:
-            facts["failed"] = len({key for key, _, _ in result.failed})
-        if result.strange:
-            total = sum(result.strange.values())
-            facts["strange"] = dict(sorted(result.strange.items(), key=lambda item: (-item[1], item[0]))[:20])
-            some = ", ".join(f'"{a[:40]}"' for a in list(facts["strange"])[:3])
-            outcome.notes.append(f"{voter.name}: {total:,} answers are none of the classes, and count as abstentions: {some}")
-        if result.failed:
-            outcome.notes.append(f"{voter.name}: {facts['failed']:,} rows got no answer: recipec bad {ctx.step.name}")
-        outcome.notes.extend(result.notes)
-        voters.append(facts)
+    tell_voters(plan, ctx, outcome, voted, [int(n) for n in found.tally.sum(axis=1)])
     analysis = analyse(found, classes, combined, refit=refit)
     if len(plan.voters) > 1:
         outcome.notes.extend(n for n in analysis.notes if n not in outcome.notes)
     outcome.extra["analysis"] = analysis.as_json()
-    outcome.extra["voters"] = voters
     outcome.extra["classes"] = list(classes)
-    counts = dict(ctx.con.execute(f"SELECT {quote(plan.column)}, count(*) FROM {ctx.target} WHERE _why IS NULL GROUP BY 1").fetchall())
-    outcome.extra["balance"] = {c: int(counts.get(c, 0)) for c in classes}
+    given = dict(ctx.con.execute(f"SELECT {quote(plan.column)}, count(*) FROM {ctx.target} WHERE _why IS NULL GROUP BY 1").fetchall())
+    outcome.extra["balance"] = {c: int(given.get(c, 0)) for c in classes}

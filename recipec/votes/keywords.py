@@ -32,10 +32,13 @@ class Keywords(Vote):
 
     A keyword is a word or words, found as a whole (``art`` is not in ``party``), in upper or lower case unless ``case: true``. In
     scripts without spaces it may stand anywhere. ``text`` is the column; it can be left out where there is only one of text.
+
+    In a step of several classes (``many: true``) it votes for every class that has a keyword in the text.
     """
 
     Params = KeywordsParams
     params: KeywordsParams
+    modes = frozenset({"class", "many"})
 
     def bind(self, bind: StepBinder, schema: Schema, classes: Sequence[str] | None, call: tree.Op) -> None:
         self.column = check_text(bind, schema, self.params.text, call)
@@ -67,6 +70,14 @@ class Keywords(Vote):
             counts[name] = " + ".join(found)
         listed = ", ".join(f"({c}) AS n{i}" for i, c in enumerate(counts.values()))
         names = [f"n{i}" for i in range(len(counts))]
+        if voting.mode == "many":
+            each = ", ".join(f"CASE WHEN {n} > 0 THEN {voting.classes.index(c)} END" for n, c in zip(names, counts, strict=True))
+            some = " OR ".join(f"{n} > 0" for n in names)
+            voting.ctx.execute(
+                f"CREATE TEMP TABLE {voting.out} AS SELECT _key, list_filter([{each}], lambda c: c IS NOT NULL)::SMALLINT[] AS votes, "
+                f"NULL::DOUBLE[] AS sure FROM (SELECT _key, {listed} FROM {voting.relation}) WHERE {some}"
+            )
+            return Voted()
         best = f"greatest({', '.join(names)})"
         alone = " + ".join(f"({n} = {best})::INT" for n in names)
         cases = " ".join(f"WHEN {n} = {best} THEN {voting.classes.index(c)}" for n, c in zip(names, counts, strict=True))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
-from recipec.api import Json, ModelRef, PromptCall, Schema, Settings, Traits, named, vote
+from recipec.api import Asking, Json, ModelRef, PromptCall, Schema, Settings, Traits, named, vote
 from recipec.resolve.arguments import Inner
 from recipec.resolve.binder import StepBinder
 from recipec.resolve.chain import meaning_of
@@ -20,6 +20,7 @@ from recipec.votes._examples import EXAMPLES, chosen, likeness, pool
 
 if TYPE_CHECKING:
     from recipec.models._base import Model
+    from recipec.models.quoting import Quote
     from recipec.models.requests import Request
 
 CHUNK = 20_000
@@ -123,12 +124,17 @@ class LLM(Vote):
         model: Model = ctx.model(self.params.model)
         ballot = Ballot(voting)
         rows = self.render(voting)
+        quote = ctx.quote(model)
+        if quote is not None:
+            for start in range(0, len(rows), CHUNK):
+                self.count(quote, rows[start : start + CHUNK], voting.classes)
+            ctx.agree(quote.estimate(voting.name))
         scoring = self.scoring
         done = 0
         before = dict(model.spent())
         for start in range(0, len(rows), CHUNK):
             part = rows[start : start + CHUNK]
-            said = partial(self.said, voting, done, len(rows))
+            said = partial(self.said, voting, model, done, len(rows))
             if scoring and not self.scored(model, voting, part, ballot, said):
                 # The server gives no log-probabilities: the answer is read instead.
                 scoring = False
@@ -138,11 +144,36 @@ class LLM(Vote):
             ballot.flush()
         ballot.write()
         voted = Voted(soft=True, spent=spending(before, model.spent()), failed=ballot.failed, strange=ballot.strange)
+        voted.facts["model"] = str(self.params.model)
         voted.notes.extend(f"{self.params.model}: {n}" for n in model.notices())
         return voted
 
-    def said(self, voting: Voting, before: int, rows: int, done: int) -> None:
-        voting.progress(before + (done if self.scoring else done // self.params.samples), rows)
+    def said(self, voting: Voting, model: Model, before: int, rows: int, done: int) -> None:
+        share = (before + (done if self.scoring else done // self.params.samples)) / rows if rows else None
+        voting.ctx.progress(share, "  ".join(filter(None, (voting.name, model.telling()))))
+
+    # Before anything is asked
+
+    def asking(self, name: str, classes: Sequence[str] | None) -> Asking | None:
+        inner = self.params.examples
+        return Asking(
+            self.params.model,
+            lambda quote, part: self.count(quote, part, classes or ()),
+            name,
+            self.params.prompt,
+            examples=self.picker if inner is not None else None,
+            query=self.query(),
+            slow=inner is not None and inner.name != "fixed",
+        )
+
+    def count(self, quote: Quote, part: Sequence[tuple[str, Any]], classes: Sequence[str]) -> None:
+        """Add what is asked for these rows to a quote."""
+        if self.scoring:
+            choices = self.choices(part, classes)
+            if quote.scores(choices, chat=False):
+                quote.add(self.requests(part), choices=choices)
+                return
+        quote.add(self.requests(part), schema=self.schema(classes))
 
     # Prompts
 
@@ -173,22 +204,31 @@ class LLM(Vote):
         """Make a table of ``_key`` and ``examples``, a list of ``{text, label}``."""
         import pyarrow as pa
 
-        ctx, inner = voting.ctx, self.params.examples
-        assert inner is not None
-        found = pool(ctx, inner.params.table, inner.params.text, inner.params.label)
+        ctx = voting.ctx
         queries = ctx.con.execute(f"SELECT _key::VARCHAR, coalesce({self.query()}, '') FROM {voting.relation} ORDER BY _key").fetchall()
-        vectors = None
-        if inner.name != "fixed":
-            embed = likeness(ctx, inner.params.with_, found.texts)
-            vectors = (embed, embed(found.texts))
-        picked = chosen(ctx, inner.name, inner.params, queries, found, vectors)
+        listed = self.picker(ctx)(queries)
         kind = pa.list_(pa.struct([("text", pa.string()), ("label", pa.string())]))
-        listed = [[{"text": found.texts[i], "label": found.labels[i]} for i in places] for places in picked]
         table = voting.temp("examples")
         ctx.con.register("__examples", pa.table({"k": pa.array([k for k, _ in queries]), "examples": pa.array(listed, kind)}))
         ctx.con.execute(f"CREATE TEMP TABLE {table} AS SELECT k::UUID AS _key, examples FROM __examples")
         ctx.con.unregister("__examples")
         return table
+
+    def picker(self, ctx: Any) -> Callable[[Sequence[tuple[str, str]]], list[Any]]:
+        """A function from rows, as (key, text), to the examples of each."""
+        inner = self.params.examples
+        assert inner is not None
+        found = pool(ctx, inner.params.table, inner.params.text, inner.params.label)
+        vectors = None
+        if inner.name != "fixed":
+            embed = likeness(ctx, inner.params.with_, found.texts)
+            vectors = (embed, embed(found.texts))
+
+        def pick(queries: Sequence[tuple[str, str]]) -> list[Any]:
+            picked = chosen(ctx, inner.name, inner.params, queries, found, vectors)
+            return [[{"text": found.texts[i], "label": found.labels[i]} for i in places] for places in picked]
+
+        return pick
 
     def requests(self, part: Sequence[tuple[str, Any]]) -> Iterator[Request]:
         from recipec.models.requests import Message, Request
@@ -200,17 +240,29 @@ class LLM(Vote):
                 else:
                     yield Request(key, messages=tuple(Message(m["role"], m["content"]) for m in prompt), sample=sample)
 
+    def choices(self, part: Sequence[tuple[str, Any]], classes: Sequence[str]) -> tuple[str, ...]:
+        """What stands for each class after a prompt, as it would in a text: after a space, unless the prompt ends in one."""
+        spaced = not any(isinstance(p, str) and p[-1:].isspace() for _, p in part[:1])
+        wide = all(not w.isascii() for w in classes)
+        lead = " " if spaced and not wide else ""
+        return tuple(lead + self.params.words.get(c, c) for c in classes)
+
+    def schema(self, classes: Sequence[str]) -> dict[str, Any] | None:
+        """The JSON Schema asked of an answer."""
+        if not self.params.constrain:
+            return None
+        return {
+            "type": "object", "properties": {"label": {"type": "string", "enum": list(classes)}}, "required": ["label"],
+            "additionalProperties": False,
+        }  # fmt: skip
+
     # Votes
 
     def scored(self, model: Model, voting: Voting, part: Sequence[tuple[str, Any]], ballot: Ballot, progress: Any) -> bool:
         """Vote by log-probabilities; False where the server gives none."""
         from recipec.models.requests import Failure
 
-        # A class's words follow the prompt as they would in a text: after a space, unless the prompt ends in one.
-        spaced = not any(isinstance(p, str) and p[-1:].isspace() for _, p in part[:1])
-        wide = all(not w.isascii() for w in voting.classes)
-        lead = " " if spaced and not wide else ""
-        choices = [lead + self.params.words.get(c, c) for c in voting.classes]
+        choices = self.choices(part, voting.classes)
         for key, scores in model.scores(self.requests(part), choices, progress=progress):
             if scores is None:
                 return False
@@ -230,12 +282,7 @@ class LLM(Vote):
         from recipec.models.requests import Failure
 
         read = Reader(voting.classes, self.params.words)
-        schema = None
-        if self.params.constrain:
-            schema = {
-                "type": "object", "properties": {"label": {"type": "string", "enum": list(voting.classes)}}, "required": ["label"],
-                "additionalProperties": False,
-            }  # fmt: skip
+        schema = self.schema(voting.classes)
         counts: dict[str, list[int]] = {}
         failures: dict[str, Failure] = {}
         for key, answer in model.answers(self.requests(part), schema=schema, progress=progress):
