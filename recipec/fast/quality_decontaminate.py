@@ -7,9 +7,7 @@ theirs; only the others are looked up.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +18,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from recipec.api import literal, quote
+from recipec.fast.keyed import batches, lent
+from recipec.fast.quality_batches import FACTOR, LONG, ROWS, groups, in_order
 from recipec.fast.quality_letters import ALONE_LETTER, ALPHA, DIGIT, ICON, MONEY, PUNCT, SOLID, Block, blocks, scatter
 from recipec.fast.text_arrow import Places, bytes_of, flat
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 SHARE: Final = 256 << 20
 """Bytes of reference text whose n-grams are held at a time."""
-ROWS: Final = 4096
 
 Hashes = npt.NDArray[np.uint64]
 _NEXT: Final = np.uint64(0xFF51AFD7ED558CCD)
@@ -151,6 +150,10 @@ class Reference:
                     self._add(found, keys, int(numbers[row]), -1, int(self.whole_owners[at[hit]]), text)
         return pa.record_batch(found, schema=_FOUND)
 
+    def in_batch(self, batch: Any) -> Any:
+        """:meth:`find` for a batch of keys and texts."""
+        return self.find(batch.column(0), batch.column(1))
+
     @staticmethod
     def _add(found: dict[str, list[Any]], keys: Any, row: int, place: int, owner: int, words: str) -> None:
         found["_key"].append(keys[row].as_py())
@@ -175,6 +178,7 @@ def contaminated(tools: RunTools, table: str, text: str, against: Sequence[tuple
     con.execute(f"CREATE TEMP TABLE {references} AS {numbered}")
     # DuckDB 2 streams nothing while an earlier result of the connection is half read, hence all rows.
     ((size,),) = con.execute(f"SELECT coalesce(sum(strlen(text)), 0) FROM {references}").fetchall()
+    ((longest,),) = con.execute(f"SELECT coalesce(max(strlen({text})), 0) FROM {table} WHERE _why IS NULL").fetchall()
     passes = int(size) // SHARE + 1
     path = tools.folder / f"{scratch}shared.parquet"
     with pq.ParquetWriter(path, _FOUND, compression="lz4") as writer:
@@ -185,11 +189,10 @@ def contaminated(tools: RunTools, table: str, text: str, against: Sequence[tuple
             finally:
                 reader.close()
             con.execute("SELECT 1").fetchall()
-            reader = con.sql(f"SELECT _key::VARCHAR, {text} FROM {table} WHERE _why IS NULL AND {text} IS NOT NULL").to_arrow_reader(ROWS)
-            try:
-                _search(reader, reference, writer, tools)
-            finally:
-                reader.close()
+            with lent(con, FACTOR * int(longest) if longest > LONG else 0):
+                work = in_order(reference.in_batch, _texts(con, table, text), tools.threads)
+                for found in work:
+                    writer.write_batch(found)
             tools.progress((number + 1) / passes)
     some = f"'shares {chr(34)}' || f.words || '{chr(34)} with '"
     said = f"CASE WHEN f.place < 0 THEN 'the same words as ' ELSE {some} END || r.name || ' ' || r._key"
@@ -200,15 +203,10 @@ def contaminated(tools: RunTools, table: str, text: str, against: Sequence[tuple
     path.unlink()
 
 
-def _search(reader: Any, reference: Reference, writer: Any, tools: RunTools) -> None:
-    waiting: deque[Future[Any]] = deque()
-    pool = ThreadPoolExecutor(max(1, tools.threads))
-    try:
-        for batch in reader:
-            waiting.append(pool.submit(reference.find, batch.column(0), batch.column(1)))
-            if len(waiting) > tools.threads + 1:
-                writer.write_batch(waiting.popleft().result())
-        while waiting:
-            writer.write_batch(waiting.popleft().result())
-    finally:
-        pool.shutdown(cancel_futures=True)
+def _texts(con: Any, table: str, text: str) -> Iterator[Any]:
+    """Keys and texts to look at in batches: the short ones, then the long ones, few at a time."""
+    wanted, size = f"_why IS NULL AND {text} IS NOT NULL", f"strlen({text})"
+    yield from batches(con, f"SELECT _key::VARCHAR, {text} FROM {table} WHERE {wanted} AND {size} < {LONG}", ROWS)
+    long = con.execute(f"SELECT rowid, {size} FROM {table} WHERE {wanted} AND {size} >= {LONG} ORDER BY rowid").fetchall()
+    for listed in groups(long):
+        yield from batches(con, f"SELECT _key::VARCHAR, {text} FROM {table} WHERE rowid IN ({listed})", ROWS)

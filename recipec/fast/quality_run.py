@@ -1,7 +1,7 @@
 """Measuring the texts of a table: batches stream out of DuckDB, threads measure them, numbers go back into a table kept by text.
 
-Memory is bounded by the texts at work, not by the rows: texts over :data:`LONG` bytes are fetched a few at a time by their place in the table,
-so that no more than :data:`AT_WORK` bytes of them are there at once (or one text), and DuckDB does without what the longest takes.
+Memory is bounded by the texts at work, not by the rows: long ones are fetched a few at a time (:mod:`.quality_batches`), and
+DuckDB does without what the longest takes. One of 50 MB takes 0.7 to 2 GB, more words more.
 
 A text's measures depend on the text alone, so their table is keyed by its digest and outlives the step: to move a bound measures nothing,
 a new row is measured by itself, and a text that a thousand rows share once.
@@ -9,9 +9,7 @@ a new row is measured by itself, and a text that a thousand rows share once.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,18 +19,10 @@ import pyarrow.parquet as pq
 
 from recipec.api import literal, quote
 from recipec.fast.keyed import batches, lent
+from recipec.fast.quality_batches import FACTOR, LONG, ROWS, groups, in_order
 
 if TYPE_CHECKING:
     from recipec.api import RunTools
-
-ROWS: Final = 4096
-"""Rows of a batch."""
-LONG: Final = 1 << 15
-"""Bytes of a text from which on it is no part of a batch."""
-AT_WORK: Final = 1 << 24
-"""Bytes of long texts that are measured at a time."""
-_FACTOR: Final = 16
-"""About how many bytes of memory a byte of a long text takes while it is measured."""
 
 _ARROW: Final = {"DOUBLE": pa.float64(), "BIGINT": pa.int64(), "VARCHAR": pa.large_string()}
 
@@ -71,7 +61,7 @@ def measure_texts(
     if count:
         path = tools.folder / f"{tools.scratch}measures.parquet"
         asked = f"coalesce(t.{text}, '') AS text" + (f", t.{tokens} AS tokens" if tokens is not None else "")
-        with lent(con, _FACTOR * longest if longest > LONG else 0):
+        with lent(con, FACTOR * longest if longest > LONG else 0):
             _spool(_texts(con, table, fresh, asked), target, options, columns, path, tools, count)
         names = ", ".join(f"f.{quote(name)}" for name in columns)
         found = f"read_parquet({literal(str(path))}) AS f JOIN {fresh} AS n USING (_id)"
@@ -84,21 +74,11 @@ def measure_texts(
 def _texts(con: Any, table: str, fresh: str, asked: str) -> Iterator[Any]:
     """The texts to measure in batches: many short ones, then the long ones, as many as are short together."""
     yield from batches(con, f"SELECT n._id, {asked} FROM {table} AS t JOIN {fresh} AS n ON t._key = n._key WHERE n._size < {LONG}", ROWS)
-    group: list[int] = []
-    bytes_of_group = 0
-    # No table's text is read again for each group: rows are found by their place.
     long = con.execute(f"SELECT _place, _size FROM {fresh} WHERE _size >= {LONG} ORDER BY _place").fetchall()
-    for place, size in [*long, (None, AT_WORK)]:
-        if group and bytes_of_group + size > AT_WORK:
-            listed = ", ".join(map(str, group))
-            found = f"SELECT _id, _place FROM {fresh} WHERE _place IN ({listed})"
-            yield from batches(
-                con, f"SELECT n._id, {asked} FROM {table} AS t JOIN ({found}) AS n ON t.rowid = n._place WHERE t.rowid IN ({listed})", ROWS
-            )
-            group, bytes_of_group = [], 0
-        if place is not None:
-            group.append(place)
-            bytes_of_group += size
+    for listed in groups(long):
+        found = f"SELECT _id, _place FROM {fresh} WHERE _place IN ({listed})"
+        query = f"SELECT n._id, {asked} FROM {table} AS t JOIN ({found}) AS n ON t.rowid = n._place WHERE t.rowid IN ({listed})"
+        yield from batches(con, query, ROWS)
 
 
 def _spool(reader: Iterator[Any], target: str, options: Mapping[str, Any], columns: Types, path: Any, tools: RunTools, count: int) -> None:
@@ -112,30 +92,11 @@ def _spool(reader: Iterator[Any], target: str, options: Mapping[str, Any], colum
         return pa.record_batch([batch.column("_id").cast(pa.int64()), *(as_arrow(found[n], t) for n, t in columns.items())], schema=schema)
 
     done = 0
-    waiting: deque[Future[Any]] = deque()
-    sizes: deque[int] = deque()
     with pq.ParquetWriter(path, schema, compression="lz4", use_dictionary=False, write_statistics=False) as writer:
-        pool = ThreadPoolExecutor(max(1, tools.threads))
-        try:
-            for batch in reader:
-                # Rows by the thousand are small change; what is few is long.
-                sizes.append(batch.nbytes if batch.num_rows < ROWS // 8 else 0)
-                while waiting and (len(waiting) > tools.threads or sum(sizes) > 2 * AT_WORK):
-                    done += _write(writer, waiting.popleft().result())
-                    sizes.popleft()
-                    tools.progress(done / count)
-                waiting.append(pool.submit(work, batch))
-                del batch
-            while waiting:
-                done += _write(writer, waiting.popleft().result())
-                tools.progress(done / count)
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _write(writer: Any, batch: Any) -> int:
-    writer.write_batch(batch)
-    return int(batch.num_rows)
+        for batch in in_order(work, reader, tools.threads):
+            writer.write_batch(batch)
+            done += batch.num_rows
+            tools.progress(done / count)
 
 
 def as_arrow(values: Any, type: str) -> Any:

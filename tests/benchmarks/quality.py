@@ -19,10 +19,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DATA = REPOSITORY / ".." / "shared" / "data" / "packages" / "packages.parquet"
+
+sys.path.insert(0, str(REPOSITORY))
 
 HEAD = 'recipe "q" { seed: 7 }\nsource rows = parquet("rows.parquet") { columns: { id: int, description: text } }\n'
 CHAIN = "gopher_repetition(description)  gopher_quality(description%s)  c4(description, terminal_punctuation: false)  fineweb(description)"
@@ -60,6 +64,41 @@ def ours(folder: Path, body: str) -> tuple[float, float]:
     return time.perf_counter() - started, used
 
 
+def kernels(rows: int) -> None:
+    """Documents a second of the bare measures on two threads, best of three: what a larger table runs at."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    import pyarrow.parquet as pq
+
+    from recipec.fast.lang import language
+    from recipec.fast.quality_juicer import juicer
+    from recipec.fast.quality_rules import quality, repetition
+    from recipec.operators.data_juicer import DataJuicer
+    from recipec.operators.gopher_quality import GopherQuality
+
+    column = pq.read_table(DATA, columns=["description"])["description"].slice(0, rows).combine_chunks()
+    parts = [column.slice(low, 4096) for low in range(0, len(column), 4096)]
+    stopwords = {"stopwords": GopherQuality.Params.model_fields["stopwords"].get_default()}
+    fields = DataJuicer.Params.model_fields
+    juice = {name: fields[name].get_default() for name in ("lang", "flagged", "char_ngram", "word_ngram")}
+    cases: dict[str, Callable[[Any], object]] = {
+        "English heuristics: gopher quality": lambda part: quality(part, None, stopwords),
+        "English heuristics: data_juicer": lambda part: juicer(part, None, juice),
+        "gopher repetition": lambda part: repetition(part, None, {}),
+        "language": language,
+    }
+    with ThreadPoolExecutor(2) as pool:
+        for name, work in cases.items():
+            times = []
+            for _ in range(3):
+                used, started = time.process_time(), time.perf_counter()
+                list(pool.map(work, parts))
+                times.append((time.perf_counter() - started, time.process_time() - used))
+            print(
+                f"{name:38} {rows / min(times)[0]:9,.0f} documents/s on two threads; {rows / min(u for _, u in times):9,.0f} a second of processor"
+            )
+
+
 def kept(folder: Path) -> set[int]:
     import duckdb
 
@@ -84,6 +123,8 @@ def main() -> None:
         folder = Path(name)
         query = f"SELECT row_number() OVER () AS id, description FROM read_parquet('{DATA}') LIMIT {rows}"
         duckdb.connect().execute(f"COPY ({query}) TO '{folder / 'rows.parquet'}' (FORMAT parquet)")
+
+        kernels(rows)
 
         def line(what: str, seconds: tuple[float, float]) -> None:
             print(f"{what:34} {seconds[0]:7.2f} s  {seconds[1]:6.2f} s of processor  {rows / seconds[0]:9,.0f} rows/s")
