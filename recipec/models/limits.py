@@ -82,12 +82,12 @@ class Bucket:
 class Adaptive:
     """How many requests to keep under way, found by watching the server.
 
-    At first every answer makes room for one request more, so their number doubles in each round trip, until two
-    rounds have not given a tenth more answers a second than the best before (slow start: Jacobson, "Congestion Avoidance and Control", 1988). Then rounds of four times
-    that number are timed, and every ``HOLD`` rounds another number is tried, since servers change: by turns a fifth fewer, kept where
-    nothing is lost (they only waited in the server's queue), and a quarter more, kept where it pays. A refusal for being too many (429,
-    503) takes away three tenths at once, at most once a round. Throughput is the measure because a server that queues never
-    refuses and only gets slower.
+    At first every answer makes room for one request more, so their number doubles in each round trip, until two rounds have
+    not given a tenth more answers a second than the best before (slow start: Jacobson, "Congestion Avoidance and Control",
+    1988). Then rounds of four times that number are timed, and every ``HOLD`` rounds another number is tried, since servers
+    change: by turns a fifth fewer, kept where nothing is lost (they only waited in the server's queue), and a quarter more,
+    kept where it pays. A refusal for being too many (429, 503) takes away three tenths at once, at most once a round.
+    Throughput is the measure because a server that queues never refuses and only gets slower.
     """
 
     HOLD = 6
