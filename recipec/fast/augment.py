@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from recipec.fast.text_arrow import Column, Flags, Places, Rows, blocks, bytes_of, code_points, is_ascii, row_sums
 from recipec.fast.text_classes import ALNUM, ALONE, BREAK, SPACE, flags, marks
+from recipec.fast.text_words import ascii_letters, ascii_parting
 
 Seeds = npt.NDArray[np.uint64]
 Edit = Callable[[Rows, Seeds], Rows]
@@ -161,10 +162,16 @@ def texts(parts: list[Rows], null: Flags | None, count: int) -> pa.Array:
 
 def joined(values: npt.NDArray[Any], begin: Places, length: Places) -> npt.NDArray[Any]:
     """Stretches of ``values``, one after another."""
-    total = int(length.sum())
+    some = length > 0
+    begin, length = begin[some], length[some]
     ends = np.cumsum(length)
-    shift = begin - (ends - length)
-    out: npt.NDArray[Any] = values[np.arange(total) + np.repeat(shift, length)]
+    if not len(ends):
+        return values[:0]
+    # Places go up by one, but for the jump to where the next stretch begins.
+    steps = np.ones(int(ends[-1]), np.int64)
+    steps[0] = begin[0]
+    steps[ends[:-1]] = begin[1:] - (begin[:-1] + length[:-1] - 1)
+    out: npt.NDArray[Any] = values[np.cumsum(steps)]
     return out
 
 
@@ -277,9 +284,10 @@ def find_words(rows: Rows) -> Words:
     if not len(values):
         nothing = np.zeros(0, np.int64)
         return Words(nothing, nothing, nothing, np.zeros(len(rows) + 1, np.int64))
+    if values.dtype == np.uint8:
+        return _plain_words(rows)
     kinds = flags(values)
-    plain = values.dtype == np.uint8
-    alone = np.zeros(len(values), np.bool_) if plain else kinds & ALONE > 0
+    alone = kinds & ALONE > 0
     letters = (kinds & ALNUM > 0) & ~alone
     parting = (kinds & (SPACE | BREAK) > 0) | alone
     starts = rows.starts[:-1]
@@ -287,32 +295,51 @@ def find_words(rows: Rows) -> Words:
     parting_or_start[starts[starts < len(values)]] = True
     piece = np.cumsum(parting_or_start, dtype=np.int32)
     # Marks end a word as letters do.
-    final = letters if plain else letters | (marked(values) & ~alone & ~parting)
+    final = letters | (marked(values) & ~alone & ~parting)
     at = np.flatnonzero(letters)
     # A start of a row is counted as parting even where it is a letter; the piece then begins with that letter.
     own = piece[at]
     head = np.ones(len(at), np.bool_)
     head[1:] = own[1:] != own[:-1]
     begin = at[head]
-    if plain:
-        tail = np.ones(len(at), np.bool_)
-        tail[:-1] = head[1:]
-        end = at[tail] + 1
-    else:
-        last = np.flatnonzero(final)
-        mine = piece[last]
-        tail = np.ones(len(last), np.bool_)
-        tail[:-1] = mine[1:] != mine[:-1]
-        ends, of = last[tail], mine[tail]
-        # A piece that holds marks alone has an end but no begin.
-        end = ends[np.searchsorted(of, own[head])] + 1
-        single = np.flatnonzero(alone & (kinds & ALNUM > 0))
-        if single.size:
-            belongs = marked(values)
-            belongs[starts[starts < len(values)]] = False
-            after = np.append(np.flatnonzero(~belongs), len(values))
-            stop = after[np.searchsorted(after, single, "right")]
-            order = np.argsort(np.concatenate([begin, single]), kind="stable")
-            begin, end = np.concatenate([begin, single])[order], np.concatenate([end, stop])[order]
+    last = np.flatnonzero(final)
+    mine = piece[last]
+    tail = np.ones(len(last), np.bool_)
+    tail[:-1] = mine[1:] != mine[:-1]
+    ends, of = last[tail], mine[tail]
+    # A piece that holds marks alone has an end but no begin.
+    end = ends[np.searchsorted(of, own[head])] + 1
+    single = np.flatnonzero(alone & (kinds & ALNUM > 0))
+    if single.size:
+        belongs = marked(values)
+        belongs[starts[starts < len(values)]] = False
+        after = np.append(np.flatnonzero(~belongs), len(values))
+        stop = after[np.searchsorted(after, single, "right")]
+        order = np.argsort(np.concatenate([begin, single]), kind="stable")
+        begin, end = np.concatenate([begin, single])[order], np.concatenate([end, stop])[order]
     first = np.searchsorted(begin, rows.starts)
     return Words(begin, end, np.repeat(np.arange(len(rows)), np.diff(first)), first)
+
+
+def _plain_words(rows: Rows) -> Words:
+    """The words of ASCII rows: runs of letters and digits, those between which nothing parts taken together."""
+    values = rows.values
+    letters, parting = ascii_letters(values), ascii_parting(values)
+    filled = rows.lengths > 0
+    before, behind = np.empty(len(values), np.bool_), np.empty(len(values), np.bool_)
+    before[1:], behind[:-1] = letters[:-1], letters[1:]
+    before[rows.starts[:-1][filled]] = behind[rows.starts[1:][filled] - 1] = False
+    begin = np.flatnonzero(letters & ~before)
+    end = np.flatnonzero(letters & ~behind) + 1
+    first = np.searchsorted(begin, rows.starts)
+    row = np.repeat(np.arange(len(rows)), np.diff(first))
+    # Most runs are followed by a space; for the others, is there one before the next run?
+    doubtful = np.flatnonzero((row[1:] == row[:-1]) & ~parting[end[:-1]]) if len(begin) else begin
+    if doubtful.size:
+        places = np.append(np.flatnonzero(parting), len(values))
+        one = doubtful[places[np.searchsorted(places, end[doubtful])] >= begin[doubtful + 1]]
+        heads, tails = np.ones(len(begin), np.bool_), np.ones(len(begin), np.bool_)
+        heads[one + 1] = tails[one] = False
+        begin, end, row = begin[heads], end[tails], row[heads]
+        first = np.searchsorted(begin, rows.starts)
+    return Words(begin, end, row, first)
