@@ -269,6 +269,10 @@ class LLM(Vote):
             if isinstance(scores, Failure):
                 ballot.fail(key, scores.kind, scores.message)
                 continue
+            if len(scores) < len(choices):
+                # The server tells the likeliest tokens only, and none of them begins a class.
+                ballot.odd("none of the classes begins with a likely token")
+                continue
             top = max(scores)
             weights = [math.exp(s - top) for s in scores]
             whole = sum(weights)
