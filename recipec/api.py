@@ -171,6 +171,9 @@ class Reader(ABC):
 class DataError(Exception):
     """Something wrong with data, on disk or on a server: ``message`` for people, ``help`` for what to do."""
 
+    about = ""
+    """The step that it is about, where that is another than the one that ran: the model that could not be reached."""
+
     def __init__(self, message: str, help: str = "") -> None:
         super().__init__(message)
         self.message, self.help = message, help
@@ -352,6 +355,47 @@ class Outcome:
     reads them is not run."""
 
 
+@dataclass(frozen=True)
+class Asking:
+    """What a step asks of a model, row by row: enough to make the prompts, and to count and price them, without asking.
+
+    ``prompt`` is rendered over the rows of the step's input; for a model that embeds, ``texts`` is the SQL of what it is given instead.
+    ``count(quote, rows)`` adds what is asked for some of the rows, pairs of key and prompt (or text), to a
+    :class:`recipec.models.quoting.Quote`. ``examples(look)`` gives a function from (key, text) pairs to the examples of each, for
+    the template's open parameter; ``query`` is the SQL of these texts. ``look`` has ``con``, ``relation(table)`` and ``model(ref)``.
+    """
+
+    model: ModelRef
+    count: Callable[[Any, Sequence[tuple[str, Any]]], None]
+    name: str = ""
+    """The voter's; empty for what the step asks itself."""
+    prompt: PromptCall | None = None
+    texts: str = ""
+    examples: Callable[[Any], Callable[[Sequence[tuple[str, str]]], list[Any]]] | None = None
+    query: str = "''"
+    slow: bool = False
+    """Whether finding the examples takes so long that a plan looks at some of the rows only."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What calls will cost. None is unknown, which is not 0, and ``unknown`` says why where it is the calls themselves.
+
+    ``tokens_out`` and ``usd`` are expected, ``usd_at_most`` is a bound. ``sampled`` is the number of rows that were looked at, where not all.
+    """
+
+    name: str
+    model: str
+    calls: int | None = None
+    in_ledger: int | None = None
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    usd: float | None = None
+    usd_at_most: float | None = None
+    unknown: str = ""
+    sampled: int | None = None
+
+
 class Kind(ABC):
     """A step kind. One file per kind under ``steps/``; its docstring is its documentation."""
 
@@ -389,6 +433,16 @@ class Kind(ABC):
         """Why what an earlier run left outside the workspace (files written) is no longer as it was; None when it is.
         ``extra`` is that run's ``Outcome.extra``."""
         return None
+
+    def quote(self, plan: Any, opening: Any) -> Any:
+        """For kinds that give a model: what counts its calls before they are made (:class:`recipec.models.quoting.Quote`), or None for
+        a model of this machine. ``opening`` is a function from model settings to :class:`recipec.models._base.Opening`."""
+        return None
+
+    @classmethod
+    def askings(cls, plan: Any) -> Sequence[Asking]:
+        """What the step asks of models, for ``plan`` to count, ``run`` to agree on and ``show --render`` to print."""
+        return ()
 
     @classmethod
     def sql(cls, plan: Any, table: str, inputs: Sequence[str]) -> list[str]:

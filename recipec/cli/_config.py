@@ -4,6 +4,7 @@
     select = ["unused-step"]            # only these rules, by name or code
     ignore = ["unused-name"]            # all but these
     severity = { unused-step = "error", W309 = "note" }
+    ask_above = 5.00                    # dollars that `recipec run` may spend on model calls without asking
 
     [tool.recipec.recipes."drafts/*.recipe"]    # for some recipes more, by their paths from this file's folder
     ignore = ["unpinned-model"]
@@ -33,6 +34,8 @@ class Config(NamedTuple):
     severity: tuple[tuple[str, Severity], ...] = ()
     folder: str = ""
     """Where the file lies that says so."""
+    ask_above: float | None = None
+    """Dollars above which a run asks before it spends them."""
     recipes: tuple[tuple[str, Config], ...] = ()
     """What is said of some recipes alone, by patterns of their paths."""
 
@@ -45,11 +48,12 @@ class Config(NamedTuple):
         from fnmatch import fnmatchcase
 
         name = os.path.relpath(path, self.folder).replace(os.sep, "/")
-        select, ignore, severity = self.select, self.ignore, self.severity
+        select, ignore, severity, above = self.select, self.ignore, self.severity, self.ask_above
         for pattern, more in self.recipes:
             if fnmatchcase(name, pattern):
                 select, ignore, severity = more.select or select, ignore | more.ignore, severity + more.severity
-        return Config(select, ignore, severity)
+                above = above if more.ask_above is None else more.ask_above
+        return Config(select, ignore, severity, ask_above=above)
 
     def lets(self, d: Diagnostic) -> bool:
         """Whether a finding is wanted. What keeps a recipe from running is hidden by nothing but the command line."""
@@ -57,7 +61,7 @@ class Config(NamedTuple):
 
 
 NONE = Config()
-KEYS = ("select", "ignore", "severity")
+KEYS = ("select", "ignore", "severity", "ask_above")
 
 
 def config_for(path: str) -> Config:
@@ -137,10 +141,14 @@ def part(path: str, table: dict[str, Any], where: str, keys: Collection[str]) ->
     severity = table.get("severity", {})
     if not isinstance(severity, dict) or any(level not in SEVERITIES for level in severity.values()):
         raise CannotRun(f"{path}: `severity` says error, warning or note of rules", 'severity = { unused-step = "error" }')
+    above = table.get("ask_above")
+    if above is not None and (isinstance(above, bool) or not isinstance(above, (int, float)) or not 0 <= above < float("inf")):
+        raise CannotRun(f"{path}: `ask_above` is a sum in dollars", "ask_above = 5.00")
     return Config(
         frozenset(known(r, path) for r in table.get("select", [])),
         frozenset(known(r, path) for r in table.get("ignore", [])),
         tuple((known(r, path), level) for r, level in severity.items()),
+        ask_above=None if above is None else float(above),
     )
 
 

@@ -1,7 +1,9 @@
 """Say what a run would do, and why.
 
 For each step whether it is reused or runs, and the field that changed, old and new. `=` is reused, `~` runs again,
-`+` runs for the first time. Nothing is run and nothing written.
+`+` runs for the first time. Where a step asks a model behind a server, its prompts are made, those that the ledger has answers to are
+taken away, and the calls, tokens and cost of the others are shown, as expected and at most; "unknown" where no price or no bound is
+known. Nothing is run, sent or written.
 
 examples:
   recipec plan
@@ -42,6 +44,7 @@ def add_only(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
+    from recipec.engines.estimate import estimates
     from recipec.plan.planner import make_plan
     from recipec.report.runs import plan_data, plan_text
 
@@ -51,10 +54,11 @@ def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
     only = chosen(args.only, program)
     with looked_at(workspace_folder(args, program.root.source.path)) as workspace:
         plan = make_plan(program, workspace, only)
+        costs = estimates(plan, workspace)
     if args.format == "json":
-        out.line(json.dumps(plan_data(plan), ensure_ascii=not out.unicode, indent=2))
+        out.line(json.dumps(plan_data(plan, costs), ensure_ascii=not out.unicode, indent=2))
         return 0
-    out.write(plan_text(plan, out))
+    out.write(plan_text(plan, out, costs))
     out.line()
     path = program.root.source.path
     out.line(out.paint("dim", f"recipec run {path}" if plan.to_run else "nothing to run: recipec show STEP, recipec explain STEP KEY"))

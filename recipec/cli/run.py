@@ -10,6 +10,8 @@ examples:
   recipec run --only tidy                   this step and what it needs
   recipec run --memory 4GB --threads 4
   recipec run --locked                      in CI: nothing may have drifted
+  recipec run --ask-above 20                ask before the calls of a run are expected to cost more than $20
+  recipec run --yes                         do not ask
 """
 
 from __future__ import annotations
@@ -31,7 +33,9 @@ from recipec.cli.plan import add_only, chosen
 from recipec.report.terminal import Terminal
 
 if TYPE_CHECKING:
+    from recipec.cli._agree import Agreement
     from recipec.engines.runner import RunResult
+    from recipec.report.progress import Progress
     from recipec.resolve.program import Program
 
 
@@ -40,6 +44,8 @@ def options(parser: argparse.ArgumentParser) -> None:
     add_sets(parser)
     add_only(parser)
     add_workspace(parser)
+    parser.add_argument("--ask-above", type=usd, metavar="USD", help="ask before model calls expected to cost more (default: 1.00)")
+    parser.add_argument("--yes", action="store_true", help="do not ask, whatever it costs; budgets hold all the same")
     parser.add_argument("--locked", action="store_true", help="only if everything is as the lock has it: see recipec lock")
     parser.add_argument("--memory", type=memory, metavar="SIZE", help="memory for the run: 4GB; beyond it, work goes to disk")
     parser.add_argument("--spill", type=Path, metavar="DIR", help="where such work goes (default: in the workspace)")
@@ -52,6 +58,17 @@ def memory(text: str) -> str:
     if not re.fullmatch(r"\d+(\.\d+)?\s*([KMGT]i?B)", text, re.I):
         raise argparse.ArgumentTypeError(f"`{text}` is not a size: 512MB, 4GB")
     return text
+
+
+def usd(text: str) -> float:
+    """The type of ``--ask-above``."""
+    try:
+        value = float(text.removeprefix("$"))
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"`{text}` is no sum in dollars: 0, 2.50, 20")
+    return value
 
 
 def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
@@ -87,9 +104,10 @@ def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
             watcher.cancel()
             workspace.con.interrupt()
 
+        agreed = None if args.yes else agreement(args, screen, watcher, program.root.source.path)
         try:
             with watcher:
-                result = Supervised(lambda: run_plan(plan, workspace, watcher), stop).result()
+                result = Supervised(lambda: run_plan(plan, workspace, watcher, agreed), stop).result()
         except KeyboardInterrupt:
             screen.line(f"interrupted: every finished step is kept; to go on: recipec run {program.root.source.path}")
             return 130
@@ -99,6 +117,20 @@ def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
     screen.line()
     screen.line(last_words(program, result, screen))
     return 1 if result.failed else 0
+
+
+def agreement(args: argparse.Namespace, screen: Terminal, watcher: Progress, path: str) -> Agreement:
+    """Who is asked before a run spends more than ``--ask-above``, or what the configuration says, or a dollar."""
+    from recipec.cli._agree import ASK_ABOVE, Agreement, asker
+    from recipec.cli._config import config_for
+
+    above = args.ask_above
+    if above is None:
+        above = config_for(path).ask_above
+    ask = asker(screen, watcher.check)
+    return Agreement(
+        ASK_ABOVE if above is None else above, (lambda q: watcher.quiet(lambda: ask(q))) if ask else None, f"recipec run {path}"
+    )
 
 
 def failures(program: Program, result: RunResult, err: Terminal) -> None:

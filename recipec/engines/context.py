@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recipec.api import ModelRef, RunTools, StepFailed, TableRef, quote
+from recipec.api import DataError, Estimate, ModelRef, RunTools, StepFailed, TableRef, quote
 
 if TYPE_CHECKING:
     import duckdb
@@ -46,6 +46,9 @@ class RunContext:
     lasting: set[str] = field(default_factory=set)
     """Tables of the schema ``store`` beside its own that the step's operators read or added to (see RunTools.lasting)."""
 
+    agreed: Callable[[Estimate], None] | None = None
+    """Asks people whether to go on where the calls of a step may cost more than they said; raises where they say no. None: never."""
+
     @property
     def artifact(self) -> Path:
         """The folder for what this step makes that is no table. It goes when the step's result goes."""
@@ -63,8 +66,21 @@ class RunContext:
         if (ref.step, folder) not in opened:
             resolved = self.program.resolved[ref.step]
             assert resolved is not None
-            opened[ref.step, folder] = resolved.kind().open(resolved.bound.plan, self, ref.step)
+            try:
+                opened[ref.step, folder] = resolved.kind().open(resolved.bound.plan, self, ref.step)
+            except DataError as error:
+                error.about = error.about or ref.step
+                raise
         return opened[ref.step, folder]
+
+    def quote(self, model: Any) -> Any:
+        """What counts a model's calls (:class:`recipec.models.quoting.Quote`), where people want to be asked before they are made."""
+        return model.quote() if self.agreed is not None else None
+
+    def agree(self, estimate: Estimate) -> None:
+        """Tell people what comes next, before the first of these calls."""
+        if self.agreed is not None:
+            self.agreed(estimate)
 
     def history_of_exports(self, to: str) -> list[dict[str, Any]]:
         """Files that earlier runs of any recipe of this workspace wrote to a place."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from recipec.api import DataError, Outcome, TableRef, literal, quote
+from recipec.api import DataError, Estimate, Outcome, TableRef, literal, quote
 from recipec.engines.batches import Kernels
 from recipec.engines.context import RunContext, StepFailed
 from recipec.engines.tests import test_again
@@ -73,9 +74,14 @@ class Silent:
         pass
 
 
-def run(plan: Plan, workspace: Workspace, watcher: Watcher | None = None) -> RunResult:
-    """Carry out a plan. A failed step stops what reads it; the others go on. KeyboardInterrupt leaves all finished steps."""
-    runner = Runner(plan, workspace, watcher or Silent())
+def run(
+    plan: Plan, workspace: Workspace, watcher: Watcher | None = None, agreed: Callable[[str, Estimate], None] | None = None
+) -> RunResult:
+    """Carry out a plan. A failed step stops what reads it; the others go on. KeyboardInterrupt leaves all finished steps.
+
+    ``agreed`` is told, with a step's name, what its calls will cost before the first is made; what it raises ends the run.
+    """
+    runner = Runner(plan, workspace, watcher or Silent(), agreed)
     started = time.monotonic()
     try:
         for planned in plan.steps:
@@ -87,8 +93,9 @@ def run(plan: Plan, workspace: Workspace, watcher: Watcher | None = None) -> Run
 
 
 class Runner:
-    def __init__(self, plan: Plan, workspace: Workspace, watcher: Watcher) -> None:
+    def __init__(self, plan: Plan, workspace: Workspace, watcher: Watcher, agreed: Callable[[str, Estimate], None] | None = None) -> None:
         program = plan.program
+        self.agreed = agreed
         self.plan, self.program, self.workspace, self.watcher = plan, program, workspace, watcher
         self.con = workspace.con
         self.recipe = program_id(program)
@@ -155,6 +162,7 @@ class Runner:
             shared=self.shared,
             identity=lambda ref: f"{self.outputs[ref.step].output_id}.{ref.part or ''}",
             artifact_of=lambda name: self.workspace.folder / "artifacts" / self.outputs[name].run_key,
+            agreed=partial(self.agreed, step.name) if self.agreed is not None else None,
             exports=lambda to: [f for b in self.workspace.built.values() if b.extra.get("to") == to for f in b.extra["files"]],
         )
         with self.translated(step):

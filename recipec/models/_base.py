@@ -18,6 +18,7 @@ from recipec.api import DataError, Field, Json, ModelFacts, Settings
 if TYPE_CHECKING:
     import numpy as np
 
+    from recipec.models.quoting import Quote
     from recipec.models.requests import Answer, Failure, Request
 
 
@@ -76,6 +77,11 @@ class Provider(ABC):
     @abstractmethod
     def open(self, opening: Opening) -> Model: ...
 
+    def quote(self, opening: Opening) -> Quote | None:
+        """What counts calls before they are made, without a network or a model; None for a model that runs here, whose calls cost
+        nothing. Raises DataError where it cannot be known: the server's address is not set."""
+        return None
+
 
 class Model:
     """An opened model. A subclass overrides what it can do."""
@@ -116,6 +122,14 @@ class Model:
     def spent(self) -> Mapping[str, Json]:
         """What its answers cost in this run: calls, reused, failed, tokens_in, tokens_out, usd (None where no price is known)."""
         return {}
+
+    def telling(self) -> str:
+        """For the line of a step that is running: what was spent in this run, of how much, and how fast answers come."""
+        return ""
+
+    def quote(self) -> Quote | None:
+        """What counts calls before they are made; None for a model that runs here."""
+        return None
 
     def notices(self) -> Sequence[str]:
         """What was found out about the server, for people."""

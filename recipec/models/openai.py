@@ -12,6 +12,7 @@ from recipec.models._base import ModelSettings, Opening, Provider
 
 if TYPE_CHECKING:
     from recipec.models._base import Model
+    from recipec.models.quoting import Quote
 
 HOSTED = "https://api.openai.com/v1"
 
@@ -75,7 +76,7 @@ class OpenAI(Provider):
         place = blake2b(plain_url(url).encode(), digest_size=8).hexdigest() if url else "unset"
         return {
             "model": given.model,
-            "base_url": place if isinstance(given.base_url, Secret) else given.base_url,
+            "base_url": place if isinstance(given.base_url, Secret) else plain_url(given.base_url),
             "temperature": given.temperature,
             "top_p": given.top_p,
             "max_tokens": given.max_tokens,
@@ -85,17 +86,30 @@ class OpenAI(Provider):
             "extra": dict(given.extra),
         }
 
-    def open(self, opening: Opening) -> Model:
-        from recipec.models.serving import ServedModel
-
+    def address(self, name: str) -> str:
+        """The server's URL, with what is secret in it. Raises DataError where it is not set, or no URL."""
         url = revealed(self.params.base_url)
         if not url:
             assert isinstance(self.params.base_url, Secret)
-            raise DataError(
-                f"the address of `{opening.name}` is not set", f"export {self.params.base_url.variable}=http://localhost:8000/v1"
-            )
-        if urlsplit(url).scheme not in ("http", "https"):
-            raise DataError(f"the address of `{opening.name}` is no http(s) address", 'base_url: "http://localhost:8000/v1"')
+            raise DataError(f"the address of `{name}` is not set", f"export {self.params.base_url.variable}=http://localhost:8000/v1")
+        try:
+            sound = urlsplit(url).scheme in ("http", "https") and bool(urlsplit(url).hostname)
+        except ValueError:
+            sound = False
+        if not sound:
+            raise DataError(f"the address of `{name}` is no http(s) address", 'base_url: "http://localhost:8000/v1"')
+        return url
+
+    def quote(self, opening: Opening) -> Quote:
+        from recipec.models.ledger import Ledger
+        from recipec.models.quoting import Served, quote
+
+        return quote(Served(opening.name, self.params, self.address(opening.name)), Ledger(opening.ledger), opening.settings)
+
+    def open(self, opening: Opening) -> Model:
+        from recipec.models.serving import ServedModel
+
+        url = self.address(opening.name)
         key = self.params.api_key
         if key is not None and not key.reveal():
             raise DataError(f"the key of `{opening.name}` is not set", f"export {key.variable}=...")

@@ -30,13 +30,12 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from hashlib import blake2b
 from typing import Any, Literal, cast, get_args
 
 from recipec.models import wire
 from recipec.models.asking import Asker, CannotScore, Job, Notices, Refused, facts
 from recipec.models.ledger import Ledger
-from recipec.models.requests import Answer, Call, Message, Request, canonical, fact_key
+from recipec.models.requests import Answer, Call, Message, Request, way_key
 from recipec.models.transport import Transport
 
 Way = Literal["echo-list", "echo", "first-token", "first-token-chat"]
@@ -95,8 +94,7 @@ class Scorer:
 
     async def _find(self, job: Job, chat: bool) -> Answer:
         """Find a way with this request, whose answer counts."""
-        choices = blake2b(canonical(list(self.choices)), digest_size=8).hexdigest()
-        key = fact_key(self.call, f"score {'chat' if chat else 'prompt'} {choices}")
+        key = way_key(self.call, chat=chat)
         known = facts(self.ledger.fact(key)).get("way")
         if known in get_args(Way):
             answer = await self._by(cast("Way", known))(job)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from recipec.api import DataError, Json, ModelFacts
 from recipec.models._base import Model, Opening
-from recipec.models.asking import CallerError, CannotScore
+from recipec.models.asking import CallerError, CannotScore, ServerRefused
 from recipec.models.budget import Account, Budget, BudgetExceeded, Prices
 from recipec.models.client import Caller
 from recipec.models.ledger import Ledger, LedgerError
 from recipec.models.limits import Limits
-from recipec.models.requests import Answer, Call, Failure, Message, Request
+from recipec.models.pace import Pace
+from recipec.models.quoting import Quote, Served, dollars, quote
+from recipec.models.requests import Answer, Call, Failure, Request
 
 if TYPE_CHECKING:
     from recipec.models.openai import OpenAIParams
@@ -24,13 +25,8 @@ class ServedModel(Model):
 
     def __init__(self, params: OpenAIParams, opening: Opening, url: str, key: str | None, facts: ModelFacts) -> None:
         given = opening.settings
-        self.name, self.facts, self.params, self.key = opening.name, facts, params, key
-        named = {"temperature": params.temperature, "top_p": params.top_p, "max_tokens": params.max_tokens, "seed": params.seed}
-        values: dict[str, Any] = {k: v for k, v in named.items() if v is not None} | ({"stop": list(params.stop)} if params.stop else {})
-        try:
-            self.call = Call("openai", url, params.model, values | dict(params.extra))
-        except ValueError as error:
-            raise DataError(f"`{opening.name}`: {error}") from None
+        self.name, self.facts, self.params, self.key, self.opening = opening.name, facts, params, key, opening
+        self.served = Served(opening.name, params, url)
         limits: dict[str, Any] = {"timeout": given.timeout, "retries": given.retries}
         limits |= {"requests_per_minute": given.requests_per_minute, "tokens_per_minute": given.tokens_per_minute}
         if given.concurrency is not None:
@@ -40,38 +36,42 @@ class ServedModel(Model):
         self.ledger = self.guarded(lambda: Ledger(opening.ledger))
         self.told: dict[str, str] = {}
         self.calls = {"calls": 0, "reused": 0, "failed": 0}
+        self.pace = Pace()
 
     def guarded(self, act: Callable[[], Any]) -> Any:
         """Do it; what the client raises comes as a message for people."""
         try:
             return act()
-        except BudgetExceeded as error:
-            raise DataError(f"`{self.name}`: {error}", "what is answered is kept: raise the budget and run again to go on") from None
-        except (CallerError, LedgerError, ValueError) as error:
-            raise DataError(f"`{self.name}`: {error}") from None
+        except (BudgetExceeded, CallerError, LedgerError, ValueError) as error:
+            raise self.told_of(error) from None
+
+    def told_of(self, error: Exception) -> DataError:
+        """What the client raised, for people: about this model, and what to do."""
+        help = ""
+        if isinstance(error, BudgetExceeded):
+            help = "what is answered is kept: raise the budget and run again to go on"
+        elif isinstance(error, (CallerError, LedgerError)):
+            help = "what is answered is kept; run again to go on"
+        if isinstance(error, ServerRefused) and "(401)" in str(error):
+            variable = self.params.api_key.variable if self.params.api_key is not None else None
+            help = f"is {variable} the right key?" if variable else 'give the key: api_key: env("NAME")' if self.key is None else help
+        made = DataError(f"`{self.name}`: {error}", help)
+        made.about = self.name
+        return made
 
     def caller(self, call: Call) -> Caller:
         made: Caller = self.guarded(lambda: Caller(call, self.ledger, self.limits, self.account, api_key=self.key))
         return made
 
-    def request(self, request: Request) -> Request:
-        """A plain prompt as a user's message, which every server takes; unless the recipe asks for completions."""
-        if request.prompt is None or self.params.mode == "completion":
-            return request
-        return replace(request, prompt=None, messages=(Message("user", request.prompt),))
-
     def answers(
         self, requests: Iterable[Request], *, schema: Json | None = None, progress: Callable[[int], None] = lambda done: None
     ) -> Iterator[tuple[str, Answer | Failure]]:
-        call = self.call if schema is None else replace(self.call, schema=schema)
-        yield from self.asked(self.caller(call), (self.request(r) for r in requests), progress)
+        yield from self.asked(self.caller(self.served.call(schema=schema)), (self.served.request(r) for r in requests), progress)
 
     def scores(
         self, requests: Iterable[Request], choices: Sequence[str], *, progress: Callable[[int], None] = lambda done: None
     ) -> Iterator[tuple[str, list[float] | Failure | None]]:
-        # The generated text is not wanted, and what decides it does not decide the scores.
-        kept = {k: v for k, v in self.call.params.items() if k not in ("max_tokens", "stop", "seed", "temperature", "top_p")}
-        call = replace(self.call, choices=tuple(choices), params=kept)
+        call = self.served.call(choices=tuple(choices))
         try:
             for id, outcome in self.asked(self.caller(call), requests, progress, scoring=True):
                 yield id, list(outcome.scores or ()) if isinstance(outcome, Answer) else outcome
@@ -88,23 +88,38 @@ class ServedModel(Model):
                 done += 1
                 what = "failed" if isinstance(outcome, Failure) else "reused" if outcome.cached else "calls"
                 self.calls[what] += 1
+                if what == "calls":
+                    self.pace.one()
                 if done % 16 == 0 or done < 16:
                     progress(done)
                 yield id, outcome
         except CannotScore as error:
             if scoring:
                 raise
-            raise DataError(f"`{self.name}`: {error}") from None
-        except BudgetExceeded as error:
-            raise DataError(f"`{self.name}`: {error}", "what is answered is kept: raise the budget and run again to go on") from None
-        except (CallerError, LedgerError) as error:
-            raise DataError(f"`{self.name}`: {error}", "what is answered is kept; run again to go on") from None
+            raise self.told_of(error) from None
+        except (BudgetExceeded, CallerError, LedgerError) as error:
+            raise self.told_of(error) from None
         finally:
             for code, notice in caller.notices.items():
                 self.told[code] = notice.message
 
     def spent(self) -> Mapping[str, Json]:
         return {**self.calls, "tokens_in": self.account.tokens_in, "tokens_out": self.account.tokens_out, "usd": self.account.usd}
+
+    def telling(self) -> str:
+        """``$0.21 of $5.00  84 calls/s``"""
+        usd, budget = self.account.usd, self.account.budget
+        said: list[str] = []
+        if usd is not None:
+            said.append(dollars(usd) + (f" of {dollars(budget.usd)}" if budget.usd is not None else ""))
+        elif budget.tokens is not None:
+            said.append(f"{self.account.tokens:,} of {budget.tokens:,} tokens")
+        if (pace := self.pace.per_second()) is not None:
+            said.append(f"{pace:,.0f} calls/s" if pace >= 10 else f"{pace:.1f} calls/s")
+        return "  ".join(said)
+
+    def quote(self) -> Quote:
+        return quote(self.served, self.ledger, self.opening.settings)
 
     def notices(self) -> Sequence[str]:
         return list(self.told.values())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from recipec.report.cells import clip, pad
 from recipec.report.runs import done_line, offending, seconds
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from recipec.engines.runner import StepResult
     from recipec.resolve.program import ResolvedStep
 
+T = TypeVar("T")
 EVERY = 0.1
 """Seconds between two drawings of the live line."""
 PLAIN_EVERY = 10.0
@@ -81,6 +82,18 @@ class Progress:
             if not self.terminal.live:
                 self.terminal.finish()
         self.check()
+
+    def quiet(self, act: Callable[[], T]) -> T:
+        """Do something that needs the terminal for itself: a question."""
+        with self.lock:
+            self.erase()
+            began = time.monotonic()
+            try:
+                return act()
+            finally:
+                # A person's time is not the step's.
+                self.started += time.monotonic() - began
+                self.said = time.monotonic()
 
     # The live line
 

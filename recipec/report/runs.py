@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from recipec.report.cells import clean, clip, pad, safe, width, wrap
+from recipec.report.costs import calls_data, calls_head, calls_line, spent_data, spent_words, total_data
 from recipec.report.rows import table
 from recipec.report.terminal import Terminal
 
 if TYPE_CHECKING:
+    from recipec.api import Estimate
     from recipec.engines.runner import RunResult, StepResult
     from recipec.plan.planner import Plan, Planned
     from recipec.resolve.program import Program
@@ -54,12 +56,15 @@ def title(program: Program) -> str:
 # Plans
 
 
-def plan_text(plan: Plan, terminal: Terminal) -> str:
-    """The steps in order: ``=`` reused, ``~`` to run again, ``+`` to run for the first time; and why."""
+def plan_text(plan: Plan, terminal: Terminal, costs: Mapping[str, Sequence[Estimate]] | None = None) -> str:
+    """The steps in order: ``=`` reused, ``~`` to run again, ``+`` to run for the first time; and why. ``costs`` are estimates of model
+    calls by step."""
     reuse = sum(p.status == "reuse" for p in plan.steps)
     run = len(plan.steps) - reuse
     totals = ", ".join([*([f"{reuse} reused"] if reuse else []), *([f"{run} to run"] if run else [])])
-    out = [f"{terminal.paint('bold', title(plan.program))}   {len(plan.steps)} step{'s' * (len(plan.steps) != 1)}: {totals or 'none'}", ""]
+    out = [f"{terminal.paint('bold', title(plan.program))}   {len(plan.steps)} step{'s' * (len(plan.steps) != 1)}: {totals or 'none'}"]
+    out += ["  " + line for line in (calls_head([e for c in costs.values() for e in c]) if costs else [])]
+    out.append("")
     column = name_column([p.name for p in plan.steps])
     counts = {p.name: rows(p.built.rows_out) if p.built is not None and p.built.rows_out else "" for p in plan.steps}
     known = max(map(width, counts.values()), default=0)
@@ -73,6 +78,8 @@ def plan_text(plan: Plan, terminal: Terminal) -> str:
         for change in p.changes[1:] if p.status == "run" else []:
             text = clip(safe(" ".join(str(change).split())), room, terminal.draw("…"))
             out.append(" " * (column + known + 10) + f"     {text}")
+        for estimate in (costs or {}).get(p.name, ()):
+            out += [" " * (column + known + 10) + line for line in wrap(safe(calls_line(estimate)), room)]
     return "\n".join(out) + "\n"
 
 
@@ -82,10 +89,12 @@ def mark(p: Planned) -> tuple[str, str]:
     return ("~", "changed") if p.previous is not None else ("+", "good")
 
 
-def plan_data(plan: Plan) -> dict[str, Any]:
+def plan_data(plan: Plan, costs: Mapping[str, Sequence[Estimate]] | None = None) -> dict[str, Any]:
+    costs = costs or {}
     return {
         "recipe": plan.program.recipe,
         "version": plan.program.header.version,
+        **({"calls": total_data([e for c in costs.values() for e in c])} if costs else {}),
         "steps": [
             {
                 "name": p.name,
@@ -97,6 +106,7 @@ def plan_data(plan: Plan) -> dict[str, Any]:
                 "rows_in": p.built.rows_in if p.built is not None else None,
                 "rows_out": p.built.rows_out if p.built is not None else None,
                 "dropped": p.built.dropped if p.built is not None else {},
+                **({"calls": [calls_data(e) for e in costs[p.name]]} if p.name in costs else {}),
             }
             for p in plan.steps
         ],
@@ -119,15 +129,15 @@ def done_line(result: StepResult, column: int, terminal: Terminal) -> str:
     state = result.status if result.status != "run" else seconds(result.seconds)
     head = f" {name} {terminal.paint('good', tick)} {pad(state, 9)} "
     room = max(24, terminal.width - column - 14)
-    body = terminal.draw(facts(result.built)) if result.built is not None else ""
+    body = terminal.draw(facts(result.built, result.status == "run")) if result.built is not None else ""
     if result.status == "run" and not result.changed:
         body += "   same rows as before"
     lines = wrap(body, room)
     return head + ("\n" + " " * (column + 14)).join(lines) + "\n" + "".join(note_lines(result.built, column, terminal))
 
 
-def facts(built: Built) -> str:
-    """``63,440 → 51,873 rows   too short 4,102 · duplicate 3,205``"""
+def facts(built: Built, ran: bool = True) -> str:
+    """``63,440 → 51,873 rows   too short 4,102 · duplicate 3,205``, and what its model calls cost where it ran now."""
     files = built.extra.get("files")
     if files is not None and "to" in built.extra:
         total = sum(f["size"] for f in files)
@@ -140,7 +150,7 @@ def facts(built: Built) -> str:
     out = f"{built.rows_in:,} → {rows(built.rows_out)}" if changed else rows(built.rows_out)
     dropped = " · ".join(f"{clean(reason)} {count:,}" for reason, count in built.dropped.items() if count)
     parts = " · ".join(f"{p['name']} {p['rows']:,}" for p in built.extra.get("parts", []))
-    return "   ".join(x for x in (out, parts, dropped) if x)
+    return "   ".join(x for x in (out, parts, dropped, spent_words(built) if ran else "") if x)
 
 
 def note_lines(built: Built | None, column: int, terminal: Terminal) -> Iterator[str]:
@@ -191,6 +201,8 @@ def step_data(s: StepResult) -> dict[str, Any]:
     }
     if s.error is not None:
         out["error"] = {"message": s.error.message, "help": s.error.help}
+    if built is not None and s.status == "run" and (spent := spent_data(built)):
+        out["calls"] = spent
     if built is not None and "files" in built.extra:
         out["to"], out["files"] = built.extra.get("to"), [f["path"] for f in built.extra["files"]]
     return out

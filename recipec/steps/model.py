@@ -88,5 +88,8 @@ class Model(Kind):
     def run(self, plan: ModelPlan, ctx: RunContext) -> Outcome:
         return Outcome()
 
+    def quote(self, plan: ModelPlan, opening: Any) -> Any:
+        return plan.provider.quote(opening(plan.settings))
+
     def open(self, plan: ModelPlan, ctx: Any, name: str) -> Any:
         return plan.provider.open(Opening(plan.settings, ctx.store / "ledger", name, ctx.note, ctx.threads, ctx.program.folder))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from recipec.api import (
+    Asking,
     Bound,
     Column,
     Expression,
@@ -33,6 +35,7 @@ from recipec.syntax import tree
 
 if TYPE_CHECKING:
     from recipec.engines.context import RunContext
+    from recipec.models.requests import Request
 
 BLOCK = 10_000
 RESULTS = {
@@ -64,6 +67,7 @@ class PredictPlan:
     schema: Schema
     max_failed: float
     tests: tuple[Test, ...]
+    prompt: PromptCall | None = None
 
 
 @step("predict")
@@ -115,7 +119,16 @@ class Predict(Kind):
             outputs={"": schema},
             meaning=meaning,
             shown={f"settings.{s.key.id}": one_line(s.value.span) for s in bind.statements(tree.Setting)},
-            plan=PredictPlan(settings.model, does, column, given[0], schema, settings.max_failed, tuple(t for t in tests if t is not None)),
+            plan=PredictPlan(
+                settings.model,
+                does,
+                column,
+                given[0],
+                schema,
+                settings.max_failed,
+                tuple(t for t in tests if t is not None),
+                settings.prompt,
+            ),
             traits=Traits(scope="row", changes_columns=True, external=external),
             tests=tuple(t for t in tests if t is not None),
         )
@@ -181,8 +194,17 @@ class Predict(Kind):
         outcome = Outcome(rows_in=rows, rows_out=rows)
         failed: list[tuple[str, str, str]] = []
         before = dict(model.spent())
-        for block in self.blocks(plan, ctx, source):
-            self.answer(plan, ctx, model, block, answers, failed)
+        given, count = self.gather(plan, ctx, source)
+        expected = ctx.quote(model) if plan.does in ("complete", "embed") else None
+        if expected is not None:
+            for block in self.blocks(ctx, given, count):
+                ask(expected, block)
+            ctx.agree(expected.estimate(""))
+        done = 0
+        for block in self.blocks(ctx, given, count):
+            ctx.progress(done / count, model.telling())
+            self.answer(plan, ctx, model, block, answers, failed, partial(told, ctx, model, done, count))
+            done += len(block)
         self.settle(plan, ctx, outcome, failed, rows)
         made = {plan.column + end: f"a.v{end}" for end in types}
         hidden = ["_key", "_parent", *(["_order"] if plan.schema.ordered else [])]
@@ -192,6 +214,7 @@ class Predict(Kind):
         )
         spent = model.spent()
         if spent:
+            outcome.extra["model"] = str(plan.model)
             outcome.extra["spent"] = {
                 k: v - before[k] if isinstance(v, (int, float)) and isinstance(before.get(k), (int, float)) else v for k, v in spent.items()
             }
@@ -199,22 +222,37 @@ class Predict(Kind):
         run_tests(ctx, plan.tests, f"(SELECT * FROM {ctx.target})", outcome)
         return outcome
 
+    @classmethod
+    def askings(cls, plan: PredictPlan) -> Sequence[Asking]:
+        if plan.does == "embed":
+            return [Asking(plan.model, ask, texts=plan.given)]
+        return [Asking(plan.model, ask, prompt=plan.prompt)] if plan.prompt is not None else []
+
     @staticmethod
-    def blocks(plan: PredictPlan, ctx: RunContext, source: str) -> Iterator[list[tuple[str, Any]]]:
-        """(key, what the model is given) of the rows that have something to give, block by block in key order."""
+    def gather(plan: PredictPlan, ctx: RunContext, source: str) -> tuple[str, int]:
+        """A table of what the model is given, for the rows that have something to give, numbered in key order; and their count."""
         table = ctx.temp("given")
         ctx.con.execute(
             f"CREATE TEMP TABLE {table} AS SELECT row_number() OVER (ORDER BY _key) - 1 AS n, _key::VARCHAR AS k, x FROM "
             f"(SELECT _key, ({plan.given}) AS x FROM {source}) WHERE x IS NOT NULL"
         )
-        count = int(ctx.one(f"SELECT count(*) FROM {table}")[0])
+        return table, int(ctx.one(f"SELECT count(*) FROM {table}")[0])
+
+    @staticmethod
+    def blocks(ctx: RunContext, table: str, count: int) -> Iterator[list[tuple[str, Any]]]:
+        """(key, what the model is given), block by block."""
         for start in range(0, count, BLOCK):
-            ctx.progress(start / count, "")
             yield ctx.con.execute(f"SELECT k, x FROM {table} WHERE n BETWEEN {start} AND {start + BLOCK - 1} ORDER BY n").fetchall()
 
     @staticmethod
     def answer(
-        plan: PredictPlan, ctx: RunContext, model: Any, block: list[tuple[str, Any]], table: str, failed: list[tuple[str, str, str]]
+        plan: PredictPlan,
+        ctx: RunContext,
+        model: Any,
+        block: list[tuple[str, Any]],
+        table: str,
+        failed: list[tuple[str, str, str]],
+        progress: Callable[[int], None],
     ) -> None:
         """Ask about a block of rows and put the answers into the table."""
         import pyarrow as pa
@@ -236,12 +274,12 @@ class Predict(Kind):
         elif plan.does == "tag":
             columns, extra = {"v": pa.array(model.tag(given), pa.list_(pa.string()))}, "v"
         elif plan.does == "embed":
-            vectors = model.embed(given)
+            vectors = model.embed(given, progress)
             columns, extra = {"v": pa.array([list(map(float, row)) for row in vectors], pa.list_(pa.float32()))}, "v"
         elif plan.does == "regress":
             columns, extra = {"v": pa.array([float(x) for x in model.regress(given)], pa.float64())}, "v"
         else:
-            texts = completions(model, block, failed)
+            texts = completions(model, block, failed, progress)
             columns, extra = {"v": pa.array([texts.get(k) for k in keys], pa.string())}, "v"
         ctx.con.register("__answers", pa.table({"k": pa.array(keys, pa.string()), **columns}))
         try:
@@ -268,19 +306,35 @@ class Predict(Kind):
         return f"{failed:,} row{'s' * (failed != 1)} got no answer" if failed else None
 
 
-def completions(model: Any, block: list[tuple[str, Any]], failed: list[tuple[str, str, str]]) -> dict[str, str]:
-    """The answers' texts by key; what failed goes to ``failed``."""
-    from recipec.models.requests import Failure, Message, Request
+def told(ctx: RunContext, model: Any, before: int, rows: int, done: int) -> None:
+    """Say how far a block is, and what was spent so far."""
+    ctx.progress((before + done) / rows, model.telling())
 
-    def requests() -> Iterator[Request]:
-        for key, prompt in block:
-            if isinstance(prompt, str):
-                yield Request(key, prompt=prompt)
-            else:
-                yield Request(key, messages=tuple(Message(m["role"], m["content"]) for m in prompt))
+
+def ask(quote: Any, block: Sequence[tuple[str, Any]]) -> None:
+    """Add what is asked for these rows to a quote."""
+    quote.add(requests(block))
+
+
+def requests(block: Sequence[tuple[str, Any]]) -> Iterator[Request]:
+    """What a language model is asked for a block of rows; for a model that embeds, a request is a text."""
+    from recipec.models.requests import Message, Request
+
+    for key, prompt in block:
+        if isinstance(prompt, str):
+            yield Request(key, prompt=prompt)
+        else:
+            yield Request(key, messages=tuple(Message(m["role"], m["content"]) for m in prompt))
+
+
+def completions(
+    model: Any, block: list[tuple[str, Any]], failed: list[tuple[str, str, str]], progress: Callable[[int], None] = lambda done: None
+) -> dict[str, str]:
+    """The answers' texts by key; what failed goes to ``failed``."""
+    from recipec.models.requests import Failure
 
     out: dict[str, str] = {}
-    for key, answer in model.answers(requests()):
+    for key, answer in model.answers(requests(block), progress=progress):
         if isinstance(answer, Failure):
             failed.append((key, answer.kind, answer.message))
         else:

@@ -17,6 +17,7 @@ from recipec.votes._answers import Reader
 from recipec.votes._ballot import Ballot
 from recipec.votes._base import Vote, Voted, Voting
 from recipec.votes._examples import EXAMPLES, chosen, likeness, pool
+from recipec.votes._llm_sets import asked, collector, schema
 
 if TYPE_CHECKING:
     from recipec.models._base import Model
@@ -67,11 +68,17 @@ class LLM(Vote):
     ``balanced(t, k: 4)`` the nearest of each class in turn; the most alike stands last. Likeness is by shared words, or with
     ``with: minilm`` by the vectors of a model. The columns are ``text`` and ``label`` unless named: ``nearest(t, text: body, label: topic)``. A
     row is never its own example.
+
+    In a step of several classes the answer is a list of them, as JSON or parted by commas; it says no to those that it does not name, and an
+    empty list, or ``none``, to all. In a step with ``tags`` it is a JSON list of ``{"text": "Ada Moor", "tag": "PER"}``: the text is looked for
+    among the row's tokens, and one that does not stand there, or has a tag that is none of the step's, is counted and shown. A text named
+    once is meant wherever it stands. With ``samples`` what is in more than half of the answers stands.
     """
 
     Params = LLMParams
     params: LLMParams
     traits = Traits(external=True)
+    modes = frozenset({"class", "many", "tags"})
 
     def bind(self, bind: StepBinder, schema: Schema, classes: Sequence[str] | None, call: tree.Op) -> None:
         given = self.params
@@ -103,7 +110,10 @@ class LLM(Vote):
             strangers = [w for w in given.words if w not in classes]
             if strangers:
                 bind.report(BadValue(span=call.call.span, message=f'`words` names "{strangers[0]}", which is no class'))
-        if given.samples > 1 and given.score:
+        if given.score and self.mode != "class":
+            help = ("leave out `score`: the answer is read",)
+            bind.report(BadValue(span=call.call.span, message="log-probabilities tell one class a row", help=help))
+        elif given.samples > 1 and given.score:
             bind.report(
                 BadValue(span=call.call.span, message="log-probabilities need no samples", help=("leave out `samples` or `score`",))
             )
@@ -115,6 +125,8 @@ class LLM(Vote):
     def scoring(self) -> bool:
         """Whether log-probabilities are asked for first."""
         given = self.params
+        if self.mode != "class":
+            return False
         if given.score is not None:
             return given.score
         return given.samples == 1 and not given.prompt.chat and not given.constrain and given.model.can("score")
@@ -122,7 +134,7 @@ class LLM(Vote):
     def run(self, voting: Voting) -> Voted:
         ctx = voting.ctx
         model: Model = ctx.model(self.params.model)
-        ballot = Ballot(voting)
+        ballot: Any = Ballot(voting) if self.mode == "class" else collector(voting)
         rows = self.render(voting)
         quote = ctx.quote(model)
         if quote is not None:
@@ -143,7 +155,10 @@ class LLM(Vote):
             done += len(part)
             ballot.flush()
         ballot.write()
-        voted = Voted(soft=True, spent=spending(before, model.spent()), failed=ballot.failed, strange=ballot.strange)
+        whole = self.mode != "class"
+        voted = Voted(
+            soft=self.mode != "tags", whole=whole, spent=spending(before, model.spent()), failed=ballot.failed, strange=ballot.strange
+        )
         voted.facts["model"] = str(self.params.model)
         voted.notes.extend(f"{self.params.model}: {n}" for n in model.notices())
         return voted
@@ -251,6 +266,8 @@ class LLM(Vote):
         """The JSON Schema asked of an answer."""
         if not self.params.constrain:
             return None
+        if self.mode != "class":
+            return schema(self.mode, classes)
         return {
             "type": "object", "properties": {"label": {"type": "string", "enum": list(classes)}}, "required": ["label"],
             "additionalProperties": False,
@@ -281,10 +298,14 @@ class LLM(Vote):
             ballot.add(key, best, [w / whole for w in weights])
         return True
 
-    def asked(self, model: Model, voting: Voting, part: Sequence[tuple[str, Any]], ballot: Ballot, progress: Any) -> None:
+    def asked(self, model: Model, voting: Voting, part: Sequence[tuple[str, Any]], ballot: Any, progress: Any) -> None:
         """Vote by the answers' words, the most frequent of the samples."""
         from recipec.models.requests import Failure
 
+        if self.mode != "class":
+            keys = [k for k, _ in part]
+            asked(model, voting, self.requests(part), keys, self.schema(voting.classes), self.params.words, ballot, progress)
+            return
         read = Reader(voting.classes, self.params.words)
         schema = self.schema(voting.classes)
         counts: dict[str, list[int]] = {}

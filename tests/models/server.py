@@ -65,6 +65,10 @@ class Behaviour:
     prefer: str = " positive"
     """What the next word is likely to be."""
     bad_offsets: bool = False
+    classes: list[str] = field(default_factory=list)
+    """Chats are answered with one of these, by the words asked."""
+    page: bool = False
+    """Answers everything with a web page."""
 
 
 def answer_of(text: str, seed: object = None) -> str:
@@ -141,6 +145,8 @@ class Server:
 
     def made(self, path: str, request: dict[str, Any], text: str, number: int) -> tuple[int, bytes, str]:
         told = self.behaviour
+        if told.page:
+            return 200, b"<!doctype html><html><body>Welcome</body></html>", ""
         if told.key and self.headers.get("authorization") != f"Bearer {told.key}":
             given = self.headers.get("authorization", "").removeprefix("Bearer ")
             return 401, json.dumps({"error": {"message": f"Incorrect API key provided: {given}"}}).encode(), ""
@@ -188,6 +194,8 @@ class Server:
     def chat(self, request: dict[str, Any], text: str, number: int) -> dict[str, Any]:
         told = self.behaviour
         said = answer_of(text, request.get("seed"))
+        if told.classes:
+            said = told.classes[int(share_of(len(text), sum(text.encode())) * len(told.classes))]
         if "response_format" in request and not told.ignore_schema:
             said = json.dumps({"answer": said})
         choice: dict[str, Any] = {"index": 0, "message": {"role": "assistant", "content": said}, "finish_reason": "stop"}
