@@ -35,6 +35,10 @@ def label(plan: LabelPlan, ctx: RunContext) -> Outcome:
     fit, combined = combining(plan, found, classes)
     if len(plan.voters) == 1 and voted[0].soft and plan.combiner is None:
         # One voter that knows how sure it is: there is nothing to combine.
+        if plan.settings.calibrate is not None:
+            from recipec.votes._soft import calibrate
+
+            outcome.notes += calibrate(ctx, votes, plan.settings.calibrate, len(classes))
         labels = f"SELECT _key, v0 AS _label, coalesce(sure[v0 + 1], 1.0) AS _confidence FROM {votes}"
     else:
         labels = back(ctx.con, found, combined, scratch=f"{ctx.scratch}l_", seed=plan.seed, salt=plan.salt)

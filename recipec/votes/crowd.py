@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
-from recipec.api import Json, Schema, Settings, TableRef, Word, named, quote, vote
+from recipec.api import Json, Schema, Settings, TableRef, Word, literal, named, quote, vote
 from recipec.identity import source_key
 from recipec.resolve.binder import StepBinder
 from recipec.resolve.problems import UnknownColumn
 from recipec.syntax import tree
 from recipec.votes._ballot import Ballot
 from recipec.votes._base import Vote, Voted, Voting
+from recipec.votes._tally import Lists
 
 if TYPE_CHECKING:
     from recipec.engines.context import RunContext
@@ -43,10 +44,13 @@ class Crowd(Vote):
     the confidence that class's probability, and ``recipec labels`` shows every worker's skill. ``by: one_coin`` gives each worker one number
     instead, ``by: majority`` counts heads. ``gold: fix`` lets the step's gold teach the workers' tables. Answers to items that are not among
     the rows are not used, and are counted.
+
+    In a step of several classes (``many: true``) a worker's answer to an item is a list, or several rows; it says no to what is not in it.
     """
 
     Params = CrowdParams
     params: CrowdParams
+    modes = frozenset({"class", "many"})
 
     def bind(self, bind: StepBinder, schema: Schema, classes: Sequence[str] | None, call: tree.Op) -> None:
         table = self.params.votes
@@ -61,12 +65,55 @@ class Crowd(Vote):
 
     def brings(self, ctx: RunContext) -> tuple[str, ...] | None:
         name = quote(self.params.answer)
+        if self.params.votes.schema.types.get(str(self.params.answer), "").endswith("[]"):
+            name = f"unnest({name})"
+            listed = ctx.con.execute(
+                f"SELECT DISTINCT x::VARCHAR FROM (SELECT {name} AS x FROM {ctx.relation(self.params.votes)})"
+            ).fetchall()
+            return tuple(sorted(r[0] for r in listed if r[0] is not None))
         rows = ctx.con.execute(
             f"SELECT DISTINCT {name}::VARCHAR FROM {ctx.relation(self.params.votes)} WHERE {name} IS NOT NULL"
         ).fetchall()
         return tuple(sorted(r[0] for r in rows))
 
+    def several(self, voting: Voting) -> Voted:
+        """Each class as a question of yes and no: a worker says yes to the classes that its answers to an item name."""
+        from recipec.labels.crowd import answers, combine
+
+        given, ctx = self.params, voting.ctx
+        worker, item, answer = quote(given.worker), quote(given.item), quote(given.answer)
+        gold = ctx.step.bound.plan.settings.gold if given.gold == "fix" else None
+        listed = f"c.{answer}" if given.votes.schema.types.get(str(given.answer), "").endswith("[]") else f"[c.{answer}]"
+        base = voting.temp("answers")
+        ctx.execute(
+            f"CREATE TEMP TABLE {base} AS SELECT s._key AS item, c.{worker}::VARCHAR AS worker, list_transform(flatten(list({listed})), "
+            f"lambda x: x::VARCHAR) AS said{f', any_value(s.{gold.sql}) AS gold' if gold is not None else ''} FROM {ctx.relation(given.votes)} AS c "
+            f"JOIN {voting.relation} AS s ON s._key = {source_key([f'c.{item}'])} WHERE c.{worker} IS NOT NULL GROUP BY ALL"
+        )
+        sure: dict[str, list[float]] = {}
+        notes: list[str] = []
+        for code, name in enumerate(voting.classes):
+            yes = f"CASE WHEN list_contains({{}}, {literal(name)}) THEN 'yes' ELSE 'no' END"
+            known = f", CASE WHEN gold IS NOT NULL THEN {yes.format('gold')} END AS gold" if gold is not None else ""
+            found = answers(
+                ctx.con, f"(SELECT item, worker, {yes.format('said')} AS answer{known} FROM {base})", item="item", worker="worker",
+                answer="answer", classes=("no", "yes"), gold="gold" if gold is not None else None, scratch=f"{ctx.scratch}c{code}_",
+            )  # fmt: skip
+            crowd = combine(found, method=given.by)
+            keys = ctx.con.execute(f"SELECT item::VARCHAR FROM {found.table} ORDER BY _item").fetchall()
+            for (key,), row in zip(keys, crowd.probabilities, strict=True):
+                sure.setdefault(key, []).append(float(row[1]))
+            notes += [f"{voting.name}: {n}" for n in crowd.notes if f"{voting.name}: {n}" not in notes]
+        lists = Lists(voting)
+        for key, shares in sure.items():
+            lists.add(key, [c for c, p in enumerate(shares) if p > 0.5], shares)
+        lists.write()
+        strange = f"SELECT x, count(*) FROM (SELECT unnest(said) AS x FROM {base}) WHERE NOT list_contains({literal(list(voting.classes))}, x) GROUP BY x"
+        return Voted(soft=True, whole=True, notes=notes, strange=dict(ctx.con.execute(strange).fetchall()))
+
     def run(self, voting: Voting) -> Voted:
+        if voting.mode == "many":
+            return self.several(voting)
         import numpy as np
 
         from recipec.labels.crowd import answers, combine

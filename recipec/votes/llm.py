@@ -111,8 +111,8 @@ class LLM(Vote):
             if strangers:
                 bind.report(BadValue(span=call.call.span, message=f'`words` names "{strangers[0]}", which is no class'))
         if given.score and self.mode != "class":
-            help = ("leave out `score`: the answer is read",)
-            bind.report(BadValue(span=call.call.span, message="log-probabilities tell one class a row", help=help))
+            said = "leave out `score`: the answer is read"
+            bind.report(BadValue(span=call.call.span, message="log-probabilities tell one class a row", help=(said,)))
         elif given.samples > 1 and given.score:
             bind.report(
                 BadValue(span=call.call.span, message="log-probabilities need no samples", help=("leave out `samples` or `score`",))
