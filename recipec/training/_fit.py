@@ -293,7 +293,7 @@ def _train(
     loop.remove_callback(PrinterCallback)
     loop.add_callback(watcher_class(watch))
     loop.train(resume_from_checkpoint=str(checkpoint) if checkpoint is not None else None)
-    if watch.stopped == "interrupted":
+    if watch.stopped == "interrupted" and loop.state.global_step < total:
         raise KeyboardInterrupt
     best = watch.best(loop.state)
     if best is not None and best[0] != loop.state.global_step:
@@ -311,8 +311,8 @@ def _train(
     write(folder, loop.model, env.tokenizer, facts, base=under)
     return TrainResult(
         folder, hash_of(folder), metrics, train.ledger, valid.ledger if valid is not None else None, trained, everything, history,
-        watch.seconds, loop.state.global_step, done / max(watch.seconds, 1e-9), watch.stopped, best[0] if best else None, env.classes,
-        spec, versions(), key, env.notes,
+        watch.seconds, loop.state.global_step, done / max(watch.seconds, 1e-9), "early" if watch.stopped == "early" else "",
+        best[0] if best else None, env.classes, spec, versions(), key, env.notes,
     )  # fmt: skip
 
 

@@ -134,6 +134,8 @@ def classes() -> tuple[Any, Any]:
             named = {f"eval_{k}": v for k, v in found.items()}
             self.log(dict(named))
             self.callback_handler.on_evaluate(self.args, self.state, self.control, named)
+            if self.watch.stopped == "interrupted" and self.state.global_step < self.watch.total:
+                self.control.should_save = self.control.should_training_stop = True
             return named
 
         def measure(self, rows: Store) -> dict[str, float]:
@@ -149,7 +151,11 @@ def classes() -> tuple[Any, Any]:
                     with self.compute_loss_context_manager():
                         loss, outputs = env.task.loss(env, self.model, inputs, None)
                     scores.add(inputs, outputs, float(loss))
-                    self.watch.progress(Moment("evaluate", n + 1, len(batches)))
+                    try:
+                        self.watch.progress(Moment("evaluate", n + 1, len(batches)))
+                    except KeyboardInterrupt:
+                        # It is ended all the same: a checkpoint without its scores would stop early elsewhere than the undisturbed training.
+                        self.watch.stopped = "interrupted"
             self.model.train()
             return scores.result()
 
@@ -189,6 +195,9 @@ def classes() -> tuple[Any, Any]:
             except KeyboardInterrupt:
                 watch.stopped = "interrupted"
                 control.should_save = control.should_training_stop = True
+            if step == watch.total:
+                # Done: there is nothing to go on with, and a training gone on from here would take a step too many.
+                watch.stopped, control.should_save = "", False
             watch.seconds = time.monotonic() - watch.begun
 
         def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
@@ -204,8 +213,8 @@ def classes() -> tuple[Any, Any]:
             if step == state.global_step:
                 save_trained(rest["model"], watch.best_folder(step))
             elif since >= watch.env.spec.stop.patience:
-                watch.stopped = watch.stopped or "early"
-                control.should_training_stop = True
+                watch.stopped = "early"
+                control.should_training_stop, control.should_save = True, False
 
         def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             # Weights that were the best before are let go only now: a checkpoint says that they will not be asked for again.

@@ -91,6 +91,29 @@ def test_asked_to_stop(place: Path) -> None:
     assert train(SPEC, place).hash == train(SPEC, place, "n").hash
 
 
+def test_interrupted_at_the_last_step_it_is_done(place: Path) -> None:
+    spec = replace(SPEC, epochs=None, steps=10, checkpoint_every=5)
+    made = train(spec, place, progress=at_step(10, interrupt))
+    assert made.steps == 10
+    assert made.hash == train(spec, place, "n").hash
+
+
+def test_interrupted_in_an_evaluation(place: Path) -> None:
+    spec = KINDS["early"]
+    seen = 0
+
+    def tell(moment: Moment) -> None:
+        nonlocal seen
+        seen += moment.doing == "evaluate"
+        if seen == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(spec, place, progress=tell)
+    assert (place / "m.work" / "checkpoint-10" / "run.json").exists()
+    assert train(spec, place).hash == train(spec, place, "n").hash
+
+
 def test_ctrl_c_writes_a_checkpoint(place: Path) -> None:
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
