@@ -37,7 +37,7 @@ PLUGS = {
     "steps", "operators", "functions", "readers", "formats", "lints", "templates", "models", "training", "votes", "combiners", "augmenters",
     "selectors", "metrics", "labels", "face",
 }  # fmt: skip
-LAST = {"cli", "report", "lsp", "editors", "face"}
+LAST = {"cli", "report", "lsp", "editors", "face", "annotate"}
 FINE = {
     # A step kind runs by way of the engine; what an operator writes is SQL over an input's hidden columns.
     ("operators", "functions"), ("steps", "operators"), ("steps", "functions"), ("steps", "readers"), ("steps", "formats"), ("steps", "templates"),

@@ -1,0 +1,121 @@
+"""A headless Chromium, driven by the W3C WebDriver protocol through Debian's ``chromedriver``: no package is needed for it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
+KEYS = {
+    "Enter": "\ue007", "Escape": "\ue00c", "ArrowLeft": "\ue012", "ArrowRight": "\ue014", "Shift": "\ue008", "Backspace": "\ue003", "PageDown": "\ue00f",
+}  # fmt: skip
+
+
+def missing() -> str | None:
+    """Why no browser can be driven here."""
+    if not (shutil.which("chromium") or shutil.which("google-chrome")):
+        return "no chromium here: apt-get install chromium chromium-driver"
+    return None if shutil.which("chromedriver") else "no chromedriver here: apt-get install chromium-driver"
+
+
+class Browser:
+    def __init__(self, folder: Path, *, size: str = "1100,850", dark: bool = False) -> None:
+        self.process = subprocess.Popen(
+            [str(shutil.which("chromedriver")), "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        assert self.process.stdout is not None
+        line = next(text for text in self.process.stdout if "successfully on port" in text)
+        self.connection = HTTPConnection("127.0.0.1", int(line.rsplit("port", 1)[1].strip(" .\n")), timeout=60)
+        arguments = [
+            "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", f"--user-data-dir={folder}", f"--window-size={size}", "--lang=en",
+            *(["--force-dark-mode"] if dark else []),
+        ]  # fmt: skip
+        options = {
+            "args": arguments, "binary": shutil.which("chromium") or shutil.which("google-chrome"),
+        }  # fmt: skip
+        made = self.call(
+            "POST", "/session", {"capabilities": {"alwaysMatch": {"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}}}
+        )
+        self.session = f"/session/{made['sessionId']}"
+
+    def call(self, method: str, path: str, body: Any = None) -> Any:
+        self.connection.request(method, path, None if body is None else json.dumps(body), {"Content-Type": "application/json"})
+        found = json.loads(self.connection.getresponse().read())["value"]
+        if isinstance(found, dict) and "error" in found:
+            raise RuntimeError(f"{found['error']}: {found['message'][:500]}")
+        return found
+
+    def open(self, address: str) -> None:
+        self.call("POST", f"{self.session}/url", {"url": "about:blank"})
+        self.call("POST", f"{self.session}/url", {"url": address})
+
+    def js(self, script: str, *args: Any) -> Any:
+        return self.call("POST", f"{self.session}/execute/sync", {"script": script, "args": list(args)})
+
+    def text(self, selector: str) -> str:
+        return str(self.js("const e = document.querySelector(arguments[0]); return e ? e.innerText : ''", selector))
+
+    def wait(self, check: Callable[[], Any], what: str = "") -> Any:
+        """Until the check gives something; the page answers within milliseconds, so half a minute means never."""
+        end = time.monotonic() + 30
+        while not (found := check()):
+            assert time.monotonic() < end, f"never: {what}; {self.text('main')}"
+            time.sleep(0.02)
+        return found
+
+    def press(self, *keys: str, shift: bool = False) -> None:
+        """Keys, one after the other; each is done with when this returns, and what the page fetched for it too."""
+        for key in keys:
+            value = KEYS.get(key, key)
+            actions = [{"type": "keyDown", "value": value}, {"type": "keyUp", "value": value}]
+            if shift:
+                actions = [{"type": "keyDown", "value": KEYS["Shift"]}, *actions, {"type": "keyUp", "value": KEYS["Shift"]}]
+            self.call("POST", f"{self.session}/actions", {"actions": [{"type": "key", "id": "keyboard", "actions": actions}]})
+            self.idle()
+
+    def idle(self) -> None:
+        self.wait(lambda: self.js("return !document.body.hasAttribute('aria-busy')"), "idle")
+
+    def click(self, selector: str) -> None:
+        found = self.call("POST", f"{self.session}/element", {"using": "css selector", "value": selector})
+        self.call("POST", f"{self.session}/element/{found[ELEMENT]}/click", {})
+        self.idle()
+
+    def drag(self, selector: str, to: str) -> None:
+        """With a mouse, from the middle of one element to the middle of another."""
+        ends = [
+            self.js("const r = document.querySelector(arguments[0]).getBoundingClientRect(); return [Math.round(r.x + r.width / 2), Math.round(r.y + r.height / 2)]", s)
+            for s in (selector, to)
+        ]  # fmt: skip
+        (x0, y0), (x1, y1) = ends
+        moves = [
+            {"type": "pointerMove", "duration": 0, "x": x0, "y": y0}, {"type": "pointerDown", "button": 0},
+            {"type": "pointerMove", "duration": 20, "x": x1, "y": y1}, {"type": "pointerUp", "button": 0},
+        ]  # fmt: skip
+        self.call(
+            "POST",
+            f"{self.session}/actions",
+            {"actions": [{"type": "pointer", "id": "mouse", "parameters": {"pointerType": "mouse"}, "actions": moves}]},
+        )
+
+    def logs(self) -> list[str]:
+        """What the browser complained of since last asked: errors of scripts, refusals of the page's policy."""
+        return [e["message"] for e in self.call("POST", f"{self.session}/se/log", {"type": "browser"})]
+
+    def picture(self, path: Path) -> None:
+        path.write_bytes(base64.b64decode(self.call("GET", f"{self.session}/screenshot")))
+
+    def close(self) -> None:
+        try:
+            self.call("DELETE", self.session)
+        finally:
+            self.connection.close()
+            self.process.terminate()
+            self.process.wait(10)
