@@ -13,7 +13,7 @@ from recipec.fast.quality_letters import SOLID, Block, scatter, word_hash
 from recipec.fast.quality_repeat import Hashes, over, repeated, row_sum, split_at
 from recipec.fast.quality_rules import with_words
 from recipec.fast.quality_words import Words
-from recipec.fast.text_arrow import Column, Places, flat
+from recipec.fast.text_arrow import Column, Places, flat, row_counts
 from recipec.fast.text_measure import alnum_ratio, digit_ratio, special_ratio
 from recipec.fast.text_stopwords import STOPWORDS
 
@@ -21,6 +21,8 @@ JUICER: Final = (
     *("length", "words", "alnum_ratio", "special_ratio", "digit_ratio", "mean_line_length", "max_line_length", "char_repetition"),
     *("word_repetition", "stopword_ratio", "flagged_ratio"),
 )
+_CACHED: Final = 1 << 16
+"""Characters whose n-grams are looked at together."""
 _ROW: Final = np.uint64(0x9FB21C651E98DF25)
 _NEXT: Final = np.uint64(0xFF51AFD7ED558CCD)
 
@@ -54,7 +56,7 @@ def _measures(block: Block, words: Words, stopwords: Hashes, flagged: Hashes, ch
     count = np.diff(offsets)
     return {
         "words": count,
-        "mean_line_length": over(row_sum(block.values != 10, block.starts), lines),
+        "mean_line_length": over(block.lengths - row_counts(np.flatnonzero(block.values == 10), block.starts), lines),
         "max_line_length": longest,
         "char_repetition": _characters(block, chars),
         "word_repetition": _runs(scatter(hashes), offsets, run),
@@ -74,40 +76,53 @@ def _lines(block: Block) -> tuple[Places, Places]:
     """Lines of each row, blank ones too, and the length of the longest; a line feed at the very end begins no line."""
     spans = split_at(block, 1, runs=False)
     lengths = spans.ends - spans.starts
-    longest = np.zeros(block.rows, np.int64)
-    np.maximum.at(longest, spans.rows, lengths)
+    # Every row has a line, be it an empty one.
+    longest: Places = np.maximum.reduceat(lengths, spans.offsets[:-1])
     return np.diff(spans.offsets) - (lengths[spans.offsets[1:] - 1] == 0), longest
 
 
 def _characters(block: Block, n: int) -> npt.NDArray[np.float64]:
     """As many of the most frequent n-grams as the root of the number of different ones, but only such as occur twice: their share."""
-    size = len(block.values)
-    total = np.maximum(block.lengths - (n - 1), 0)
-    # One long row needs no sieve, and has no memory to spare for one.
-    one = block.rows == 1
-    places = np.arange(total[0]) if one else np.flatnonzero(np.arange(size) + n <= np.repeat(block.starts[1:], block.lengths))
-    if not places.size:
-        return np.zeros(block.rows)
-    row = np.repeat(np.arange(block.rows), total)
-    keys = block.hashes(places, places + n)
-    del places
-    if not one:
-        keys += row.astype(np.uint64) * _ROW
-    keys = scatter(keys)
+    made = np.zeros(block.rows)
+    begin = 0
+    while begin < block.rows:
+        # Few rows at a time: all that is made of them stays in the processor's cache.
+        end = int(np.searchsorted(block.starts, block.starts[begin] + _CACHED, "right")) - 1
+        end = min(max(end, begin + 1), block.rows)
+        made[begin:end] = _few_characters(block, begin, end, n)
+        begin = end
+    return made
+
+
+def _few_characters(block: Block, begin: int, end: int, n: int) -> npt.NDArray[np.float64]:
+    """The shares of the rows from ``begin`` to before ``end``."""
+    rows, starts = end - begin, block.starts[begin : end + 1]
+    total = np.maximum(block.lengths[begin:end] - (n - 1), 0)
+    keys = block.windows(int(starts[0]), int(starts[-1]), n)
+    if not keys.size or not total.any():
+        return np.zeros(rows)
+    if rows > 1:
+        keys += np.repeat(np.arange(rows, dtype=np.uint64) * _ROW, block.lengths[begin:end])[: len(keys)]
+        # Spans that cross the end of a row are no n-grams.
+        inside = np.ones(len(keys), np.bool_)
+        crossing = (starts[1:-1, None] - np.arange(1, n) - starts[0]).ravel()
+        inside[crossing[(crossing >= 0) & (crossing < len(keys))]] = False
+        keys = keys[inside]
     at, groups = repeated(keys)
     del keys
     if not at.size:
-        return np.zeros(block.rows)
+        return np.zeros(rows)
     counts = np.bincount(groups)
-    first = row[at[np.cumsum(counts) - counts]]
-    several = np.bincount(first, minlength=block.rows)
-    different = total - np.bincount(row[at], minlength=block.rows) + several
+    row = np.searchsorted(np.cumsum(total), at, "right")
+    first = row[np.cumsum(counts) - counts]
+    several = np.bincount(first, minlength=rows)
+    different = total - np.bincount(row, minlength=rows) + several
     most = np.sqrt(different).astype(np.int64)
     order = np.lexsort((-counts, first))
     begins = np.cumsum(several) - several
     rank = np.arange(len(order)) - np.repeat(begins, several)
     used = order[rank < most[first[order]]]
-    sums = np.bincount(first[used], counts[used], minlength=block.rows)
+    sums = np.bincount(first[used], counts[used], minlength=rows)
     share: npt.NDArray[np.float64] = np.where(total > 0, sums / np.maximum(total, 1), 0.0)
     return share
 

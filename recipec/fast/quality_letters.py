@@ -305,6 +305,19 @@ class Block:
             found *= blocks.take(starts >> _SPAN.bit_length() - 1)
         return found
 
+    def windows(self, first: int, last: int, width: int) -> npt.NDArray[np.uint64]:
+        """The hashes of all spans of ``width`` characters that begin from ``first`` on and end by ``last``, row ends crossed or not."""
+        count = max(last - first - width + 1, 0)
+        found = self.prefix[first + width : first + width + count] - self.prefix[first : first + count]
+        _, inverse = _powers()
+        for low in range(first & -_SPAN, first + count, _SPAN):
+            begin, end = max(low, first), min(low + _SPAN, first + count)
+            part = found[begin - first : end - first]
+            part *= inverse[begin - low : end - low]
+            if low:
+                part *= np.uint64(pow(_B, -low, 1 << 64))
+        return found
+
 
 def word_hash(word: str) -> int:
     """The hash of a span that reads ``word``."""
