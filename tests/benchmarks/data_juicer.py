@@ -12,7 +12,7 @@ many rows the two differ: they do where words are split (Data-Juicer's are what 
 
 from __future__ import annotations
 
-import importlib.util
+import importlib.metadata
 import json
 import os
 import shutil
@@ -75,7 +75,12 @@ def ids(path: Path) -> set[int]:
 def peer_python() -> str | None:
     if "--peer" in sys.argv:
         return sys.argv[sys.argv.index("--peer") + 1]
-    return sys.executable if importlib.util.find_spec("data_juicer") else None
+    # By the name of its distribution: a module of its name is this very file.
+    try:
+        importlib.metadata.version("py-data-juicer")
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    return sys.executable
 
 
 def main() -> None:
