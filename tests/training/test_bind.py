@@ -79,3 +79,20 @@ def test_what_is_wrong_is_said(lab: Any, task: str, words: str) -> None:
     found = findings(lab, task)
     assert len(found) == 1, found
     assert words in found[0]
+
+
+@pytest.mark.parametrize("name", ["classify", "tag", "generate", "regress", "embed", "prefer"])
+def test_the_examples_parse_and_every_argument_is_explained(name: str) -> None:
+    import re
+
+    from recipec.registry import find, names
+    from recipec.source import Source
+    from recipec.syntax.parse import parse
+
+    assert name in names("task")
+    cls: Any = find("task", name)
+    (example,) = re.findall(r"```recipe\n(.*?)```", cls.__doc__, re.S)
+    assert parse(Source(name, example))[1] == []
+    assert f"task: {name}(" in example
+    for argument in cls.Params.model_fields:
+        assert argument == "pairs" or re.search(rf"\b{argument}\b", cls.__doc__), argument
