@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -65,7 +66,7 @@ class Model(Kind):
         files: list[SourceFile] = []
         for name in provider.files():
             path = (bind.names.source.folder / name).resolve()
-            if path.exists():
+            if os.path.exists(path):
                 files.append(SourceFile(path, name))
             elif not bind.program.offline:
                 bind.report(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -215,7 +216,7 @@ class Source(Kind):
                 for match in matches:
                     name = relative_name(match, folder)
                     found[name] = SourceFile(match, name)
-            elif not path.exists():
+            elif not os.path.exists(path):  # Path raises for a name that is too long
                 items = call.args[0].value.items if call.args and isinstance(call.args[0].value, tree.ListExpr) else ()
                 at = next((i.span for i in items if isinstance(i, tree.String) and i.value == pattern), span)
                 bind.report(missing(at, path, pattern))

@@ -186,7 +186,7 @@ class Split(Kind):
                 ok = False
             elif share:
                 if not 0 < value <= 1:
-                    wrong(setting.value.span, f"a share lies between 0 % and 100 %, not {value:.4g}", f"{name}: 10%", kind=PercentSum)
+                    wrong(setting.value.span, f"a share lies between 0 % and 100 %, not {percent(value)}", f"{name}: 10%", kind=PercentSum)
                     continue
                 total += value
                 if total > 1 + 1e-9 and beyond is None:

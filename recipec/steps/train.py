@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -215,7 +216,7 @@ class Train(Kind):
                 return None, ()
             return Folder(""), ()
         folder = (bind.names.source.folder / given).resolve()
-        if folder.is_dir():
+        if os.path.isdir(folder):
             if not (folder / "config.json").is_file():
                 bind.report(BadValue(span=node.span, message=f"`{given}` is no model: it has no config.json"))
                 return None, ()
