@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from recipec.api import DataError, quote
@@ -58,9 +59,14 @@ def render(args: argparse.Namespace, selection: Selection, prompt: Prompt, out: 
             result: object = renderer.text(values) if prompt.roles is None else renderer.messages(values)
         except DataError as error:
             raise CannotRun(error.message, error.help) from None
-        made.append((str(key), result))
+        made.append((str(key), messages(result) if isinstance(result, list) else result))
+    return printed(args, prompt.name, made, out)
+
+
+def printed(args: argparse.Namespace, name: str, made: Sequence[tuple[str, object]], out: Terminal) -> int:
+    """The prompts, as a text or as messages (``role``, ``content``), with the key of the row that each is made of."""
     if args.format == "json":
-        listed_rows = [{"_key": k, prompt.name: messages(r) if isinstance(r, list) else r} for k, r in made]
+        listed_rows = [{"_key": k, name: r} for k, r in made]
         out.line(json.dumps(listed_rows, ensure_ascii=not out.unicode, indent=2))
         return 0
     for number, (key, result) in enumerate(made, 1):
@@ -68,9 +74,9 @@ def render(args: argparse.Namespace, selection: Selection, prompt: Prompt, out: 
         if result is None:
             out.line(out.paint("dim", "null: it prints a null"))
         elif isinstance(result, list):
-            for role, content in result:
-                out.line(out.paint("bold", f"{role}:"))
-                out.line(content)
+            for message in result:
+                out.line(out.paint("bold", f"{message['role']}:"))
+                out.line(message["content"])
         else:
             out.line(str(result))
         out.line()

@@ -10,6 +10,7 @@ examples:
   recipec show tidy --dropped "too short" --long
   recipec show packages.recipe tidy --format csv --limit 0 > tidy.csv
   recipec show tidy --render ask --limit 3        the prompts that the template `ask` makes of the rows
+  recipec show topic --render ask --limit 3       the prompts that a step which asks a model with `ask` sends, examples and all
 """
 
 from __future__ import annotations
@@ -47,6 +48,12 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
     recipe, (wanted,) = split_arguments(args.words, 1, "recipec show [FILE.recipe] STEP")
+    if args.render is not None and args.dropped is None:
+        from recipec.cli import _sent
+
+        status = _sent.render(args, recipe, wanted, out, err)
+        if status is not None:
+            return status
     with opened(workspace_folder(args, recipe), "show") as workspace:
         results = Results(workspace, recipe)
         name, step, part = results.find(wanted)

@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol
 
 from recipec.api import DataError, Estimate, Outcome, TableRef, literal, quote
 from recipec.engines.batches import Kernels
+from recipec.engines.books import calls, votes
 from recipec.engines.context import RunContext, StepFailed
 from recipec.engines.tests import test_again
 from recipec.engines.until import round_to_skip
@@ -384,7 +385,8 @@ def first_line(error: Exception) -> str:
 
 
 def published(plan: Plan, workspace: Workspace, outputs: dict[str, Built]) -> dict[tuple[str, str], Name]:
-    """The views that people query, after a run: one for each step's table and part, and the books of dropped rows and parents.
+    """The views that people query, after a run: one for each step's table and part, and the books of dropped rows, parents, votes
+    and model calls.
 
     Those of other recipes of the workspace stay, and so do those of steps that the run was not asked for; where two recipes
     give a name, it means the last run's.
@@ -408,7 +410,8 @@ def published(plan: Plan, workspace: Workspace, outputs: dict[str, Built]) -> di
             views[place] = Name(f"SELECT * FROM {workspace.view(built.run_key, part or None)}", recipe, step, built.run_key)
     dropped: list[str] = []
     lineage: list[str] = []
-    for step, key in sorted({(n.step, n.run_key) for n in views.values()}):
+    results = sorted({(n.step, n.run_key) for n in views.values()})
+    for step, key in results:
         table, reasons = workspace.table(key), workspace.built[key].extra.get("reasons")
         lineage.append(f"SELECT {literal(step)} AS step, _key, _parent FROM {table} WHERE _parent IS NOT NULL")
         if reasons is not None:
@@ -420,6 +423,8 @@ def published(plan: Plan, workspace: Workspace, outputs: dict[str, Built]) -> di
     empty = "SELECT NULL::VARCHAR AS step, NULL::UUID AS _key, {} WHERE false"
     views["recipec", "dropped"] = Name(" UNION ALL ".join(dropped) or empty.format("NULL::VARCHAR AS reason, NULL::VARCHAR AS because"))
     views["recipec", "lineage"] = Name(" UNION ALL ".join(lineage) or empty.format("NULL::UUID AS _parent"))
+    views["recipec", "votes"] = Name(votes(workspace, results))
+    views["recipec", "calls"] = Name(calls(workspace, results))
     return views
 
 

@@ -85,6 +85,8 @@ class Asker:
         self.transport = transport
         self.notices = notices
         self.dialect = wire.Dialect()
+        self.answered = False
+        """Whether anything but a web page has come."""
 
     @property
     def alone(self) -> bool:
@@ -98,6 +100,9 @@ class Asker:
             dialect = self.dialect
             reply = await self.transport.post(wire.path_of(request), wire.encode(wire.body(self.call, request, dialect)))
             if reply.status == 200:
+                if not self.answered and is_page(reply):
+                    raise no_api(self.call, wire.path_of(request))
+                self.answered = True
                 break
             # 500 is what llama-cpp-python answers to a field that it does not know.
             if reply.status in (400, 422, 500) and self._learn(dialect, reply, chat=chat):
@@ -142,6 +147,16 @@ def _is_json(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def is_page(reply: Reply) -> bool:
+    """Whether a reply is a web page."""
+    start = reply.body[:256].lstrip().lower()
+    return start.startswith((b"<!doctype", b"<html"))
+
+
+def no_api(call: Call, path: str) -> ServerRefused:
+    return ServerRefused(f"{call.base}{path} answers with a web page, so it is no server of models. The URL usually ends in /v1")
 
 
 def explain(status: int, reply: Reply, call: Call, *, path: str) -> str:

@@ -15,6 +15,7 @@ Errors that end the run (after what was under way has come and been written): :c
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from ipaddress import ip_address
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from recipec.models.engine import Asks, Counts, Engine
     from recipec.models.transport import Transport
 
+PART = 8
+"""Characters of a secret that are enough to be taken for it."""
 BATCH = 64
 """Requests handed to the loop at once: fewer hand-overs between threads."""
 
@@ -201,12 +204,23 @@ class Caller:
         """A message without secrets: some servers repeat the key they refuse."""
         for secret in self._secrets:
             message = message.replace(secret, "***")
+            # A message that was cut may end in the middle of one.
+            at = message.find(secret[:PART]) if len(secret) > PART else -1
+            while at >= 0:
+                end = at + PART
+                while end < len(message) and end - at < len(secret) and message[end] == secret[end - at]:
+                    end += 1
+                message = f"{message[:at]}***{message[end:]}"
+                at = message.find(secret[:PART], at + 3)
         return message
 
 
 def _secrets(url: str, api_key: str | None, headers: Mapping[str, str]) -> list[str]:
     parts = urlsplit(url)
     found = {api_key or "", unquote(parts.password or ""), parts.password or "", parts.query, *headers.values()}
+    if parts.username is not None:
+        # As it is sent.
+        found.add(b64encode(f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()).decode())
     return sorted((s for s in found if len(s) >= 4), key=len, reverse=True)
 
 

@@ -33,7 +33,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, cast, get_args
 
 from recipec.models import wire
-from recipec.models.asking import Asker, CannotScore, Job, Notices, Refused, facts
+from recipec.models.asking import Asker, CannotScore, Job, Notices, Refused, facts, is_page, no_api
 from recipec.models.ledger import Ledger
 from recipec.models.requests import Answer, Call, Message, Request, way_key
 from recipec.models.transport import Transport
@@ -142,6 +142,8 @@ class Scorer:
         reply = await self._transport.post(path, wire.encode(made))
         if reply.status != 200:
             raise Refused(reply)
+        if not self._way and is_page(reply):
+            raise no_api(self.call, path)
         return wire.envelope(reply)
 
     def _echo_body(self, prompt: str | list[str]) -> dict[str, Any]:

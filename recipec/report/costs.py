@@ -45,7 +45,7 @@ def calls_head(found: Sequence[Estimate]) -> list[str]:
     new, kept = total.calls or 0, total.in_ledger or 0
     if all(e.unknown for e in found):
         return [f"model calls: {total.unknown}   cost: {UNKNOWN}"]
-    calls = f"model calls: {new:,} new of {new + kept:,}" + (f", and more {total.unknown}" if total.unknown else "")
+    calls = f"model calls: {new:,} new of {new + kept:,}" + (", and more that are not known" if total.unknown else "")
     return [f"{calls}   cost: {cost_words(total)}"]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from recipec.diagnostics import Diagnostic
+from recipec.diagnostics import Diagnostic, Label
 from recipec.source import Span
 
 if TYPE_CHECKING:
@@ -29,7 +29,9 @@ class StepFailure(Diagnostic):
         error = result.error
         message = error.message if error is not None else result.why
         help = (error.help,) if error is not None and error.help else ()
-        return cls(span=place(step, message), message=f"`{result.name}`: {message}", help=help)
+        about = program.resolved.get(error.about) if error is not None and error.about else None
+        also = (Label(about.entry.node.head, "the model"),) if about is not None and about.name != result.name else ()
+        return cls(span=place(step, message), message=f"`{result.name}`: {message}", help=help, also=also)
 
 
 def place(step: ResolvedStep, message: str) -> Span:

@@ -63,7 +63,8 @@ def plan_text(plan: Plan, terminal: Terminal, costs: Mapping[str, Sequence[Estim
     run = len(plan.steps) - reuse
     totals = ", ".join([*([f"{reuse} reused"] if reuse else []), *([f"{run} to run"] if run else [])])
     out = [f"{terminal.paint('bold', title(plan.program))}   {len(plan.steps)} step{'s' * (len(plan.steps) != 1)}: {totals or 'none'}"]
-    out += ["  " + line for line in (calls_head([e for c in costs.values() for e in c]) if costs else [])]
+    head = calls_head([e for c in costs.values() for e in c]) if costs else []
+    out += ["  " + line for text in head for line in wrap(safe(text), terminal.width - 2)]
     out.append("")
     column = name_column([p.name for p in plan.steps])
     counts = {p.name: rows(p.built.rows_out) if p.built is not None and p.built.rows_out else "" for p in plan.steps}
@@ -200,7 +201,7 @@ def step_data(s: StepResult) -> dict[str, Any]:
         "notes": built.notes if built is not None else [],
     }
     if s.error is not None:
-        out["error"] = {"message": s.error.message, "help": s.error.help}
+        out["error"] = {"message": s.error.message, "help": s.error.help, **({"about": s.error.about} if s.error.about else {})}
     if built is not None and s.status == "run" and (spent := spent_data(built)):
         out["calls"] = spent
     if built is not None and "files" in built.extra:
