@@ -134,6 +134,8 @@ class Converter:
         if PromptCall in kinds and isinstance(node, (tree.Call, tree.Name)):
             return self.bind.prompt(node, self.schema or Schema()) or self._fail()
         if ModelRef in kinds and isinstance(node, (tree.Name, tree.Field, tree.Round)):
+            if str in kinds and isinstance(given := self.parameter(node), str):
+                return given
             return self.bind.model(node) or self._fail()
         if TableRef in kinds and isinstance(node, (tree.Name, tree.Field, tree.Round)):
             return self.bind.table(node) or self._fail()
@@ -158,7 +160,7 @@ class Converter:
             return node.id
         if isinstance(node, tree.Null) and "null" in chosen:
             return "null"
-        if kinds & SPECIAL:
+        if kinds & SPECIAL and not (str in kinds and isinstance(node, (tree.String, tree.Binary, tree.Name))):
             raise self.bad(BadValue(span=node.span, message=self.expected(kinds, choices)))
         try:
             return constant(node, self.bind.names.param, words=bool(chosen))
@@ -197,6 +199,13 @@ class Converter:
         if ModelRef in kinds:
             return "this must be the name of a model, or of a `train` step"
         return "this must be the name of a step"
+
+    def parameter(self, node: tree.Expr) -> Any:
+        """The value of a parameter of the recipe; None for any other name."""
+        try:
+            return constant(node, self.bind.names.param)
+        except (BrokenName, NotAConstant):
+            return None
 
     def word(self, node: tree.Expr) -> Word:
         try:
