@@ -18,7 +18,7 @@ from recipec.api import DataError, Field, Json, ModelFacts, Settings
 if TYPE_CHECKING:
     import numpy as np
 
-    from recipec.models.quoting import Quote
+    from recipec.models.quoting import Count
     from recipec.models.requests import Answer, Failure, Request
 
 
@@ -77,7 +77,7 @@ class Provider(ABC):
     @abstractmethod
     def open(self, opening: Opening) -> Model: ...
 
-    def quote(self, opening: Opening) -> Quote | None:
+    def quote(self, opening: Opening) -> Count | None:
         """What counts calls before they are made, without a network or a model; None for a model that runs here, whose calls cost
         nothing. Raises DataError where it cannot be known: the server's address is not set."""
         return None
@@ -127,7 +127,7 @@ class Model:
         """For the line of a step that is running: what was spent in this run, of how much, and how fast answers come."""
         return ""
 
-    def quote(self) -> Quote | None:
+    def quote(self) -> Count | None:
         """What counts calls before they are made; None for a model that runs here."""
         return None
 

@@ -41,6 +41,32 @@ def plain_url(url: str) -> str:
     return urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", ""))
 
 
+def address(name: str, base_url: str | Secret | None) -> str:
+    """A server's URL, with what is secret in it. Raises DataError where it is not set, or no URL."""
+    url = revealed(base_url)
+    if not url:
+        variable = base_url.variable if isinstance(base_url, Secret) else "LLM_URL"
+        raise DataError(f"the address of `{name}` is not set", f"export {variable}=http://localhost:8000/v1")
+    try:
+        parts = urlsplit(url)
+        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        sound = False
+    if not sound:
+        raise DataError(f"the address of `{name}` is no http(s) address", 'base_url: "http://localhost:8000/v1"')
+    return url
+
+
+def key_of(name: str, key: Secret | None) -> str | None:
+    """The API key, where one is given. Raises DataError where it is to be in the environment and is not."""
+    if key is None:
+        return None
+    value = key.reveal()
+    if not value:
+        raise DataError(f"the key of `{name}` is not set", f"export {key.variable}=...")
+    return value
+
+
 @provider("openai")
 class OpenAI(Provider):
     """A server with the OpenAI protocol: vLLM, llama.cpp, Ollama, LM Studio, or a hosted one.
@@ -86,31 +112,16 @@ class OpenAI(Provider):
             "extra": dict(given.extra),
         }
 
-    def address(self, name: str) -> str:
-        """The server's URL, with what is secret in it. Raises DataError where it is not set, or no URL."""
-        url = revealed(self.params.base_url)
-        if not url:
-            assert isinstance(self.params.base_url, Secret)
-            raise DataError(f"the address of `{name}` is not set", f"export {self.params.base_url.variable}=http://localhost:8000/v1")
-        try:
-            sound = urlsplit(url).scheme in ("http", "https") and bool(urlsplit(url).hostname)
-        except ValueError:
-            sound = False
-        if not sound:
-            raise DataError(f"the address of `{name}` is no http(s) address", 'base_url: "http://localhost:8000/v1"')
-        return url
-
     def quote(self, opening: Opening) -> Quote:
         from recipec.models.ledger import Ledger
         from recipec.models.quoting import Served, quote
 
-        return quote(Served(opening.name, self.params, self.address(opening.name)), Ledger(opening.ledger), opening.settings)
+        return quote(
+            Served(opening.name, self.params, address(opening.name, self.params.base_url)), Ledger(opening.ledger), opening.settings
+        )
 
     def open(self, opening: Opening) -> Model:
         from recipec.models.serving import ServedModel
 
-        url = self.address(opening.name)
-        key = self.params.api_key
-        if key is not None and not key.reveal():
-            raise DataError(f"the key of `{opening.name}` is not set", f"export {key.variable}=...")
-        return ServedModel(self.params, opening, url, key.reveal() if key is not None else None, self.facts(opening.settings))
+        url = address(opening.name, self.params.base_url)
+        return ServedModel(self.params, opening, url, key_of(opening.name, self.params.api_key), self.facts(opening.settings))

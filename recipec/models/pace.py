@@ -17,7 +17,7 @@ class Pace:
         self.last: float = 0.0
         self.counts: deque[list[float]] = deque(maxlen=int(SPAN * 10))
 
-    def one(self) -> None:
+    def one(self, count: int = 1) -> None:
         now = time.monotonic()
         if self.began is None or now - self.last > SPAN:
             # After a pause, in which other steps ran, it begins anew.
@@ -25,9 +25,9 @@ class Pace:
             self.counts.clear()
         self.last = now
         if self.counts and now - self.counts[-1][0] < 0.1:
-            self.counts[-1][1] += 1
+            self.counts[-1][1] += count
         else:
-            self.counts.append([now, 1])
+            self.counts.append([now, count])
 
     def per_second(self) -> float | None:
         """Calls a second; None while too few have been seen."""

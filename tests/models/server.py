@@ -67,6 +67,8 @@ class Behaviour:
     bad_offsets: bool = False
     classes: list[str] = field(default_factory=list)
     """Chats are answered with one of these, by the words asked."""
+    inputs: int = 0
+    """The most texts of one request for vectors; 0 for no bound."""
     page: bool = False
     """Answers everything with a web page."""
 
@@ -93,6 +95,7 @@ class Server:
         self.behaviour = behaviour or Behaviour()
         self.calls: Counter[str] = Counter()
         self.delivered: Counter[str] = Counter()
+        self.inputs: Counter[str] = Counter()
         self.requests: deque[dict[str, Any]] = deque(maxlen=200)
         self.headers: dict[str, str] = {}
         self.times: deque[float] = deque(maxlen=100_000)
@@ -126,8 +129,10 @@ class Server:
         number = self.number
         request = json.loads(body)
         self.requests.append(request)
-        text = json.dumps(request["messages"]) if "messages" in request else str(request["prompt"])
+        text = json.dumps(request["messages"]) if "messages" in request else str(request.get("prompt", request.get("input")))
         self.calls[text] += 1
+        if "input" in request:
+            self.inputs.update(request["input"])
         self.flying += 1
         self.most = max(self.most, self.flying)
         try:
@@ -165,6 +170,8 @@ class Server:
             return 200, b'{"choices": [{"message"', ""
         if lucky(number, told.empty, 4):
             return 200, b"", ""
+        if path.endswith("/v1/embeddings"):
+            return 200, json.dumps(self.embeddings(request)).encode(), "cut" if lucky(number, told.cut, 5) else text
         made = self.completion(request, text, number) if path.endswith("/v1/completions") else self.chat(request, text, number)
         return 200, json.dumps(made).encode(), "cut" if lucky(number, told.cut, 5) else text
 
@@ -172,6 +179,8 @@ class Server:
         told = self.behaviour
         if not told.completions and path.endswith("/v1/completions"):
             return 404, b'{"detail":"Not Found"}'
+        if told.inputs and len(request.get("input", ())) > told.inputs:
+            return 413, b'{"error":{"message":"too many inputs"}}'
         if told.want_completion_tokens and "max_tokens" in request:
             return 400, b'{"error":{"message":"Unsupported parameter: use max_completion_tokens instead.","param":"max_tokens"}}'
         if told.refuse_json_schema and request.get("response_format", {}).get("type") == "json_schema":
@@ -207,6 +216,15 @@ class Server:
             first = {"token": top[0][0] if top else said, "logprob": -0.1, "top_logprobs": [{"token": t, "logprob": p} for t, p in top]}
             choice["logprobs"] = {"content": [first]}
         return self.envelope(request, [choice], 5, 3)
+
+    def embeddings(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Vectors of 4 numbers that begin with the counts of two letters, last first: the index says whose each is."""
+        data = [
+            {"index": i, "embedding": [1.0 + t.count("a"), 1.0 + t.count("e"), share_of(len(t), 7), 0.5]}
+            for i, t in enumerate(request["input"])
+        ]
+        size = sum(len(t) // 4 + 1 for t in request["input"])
+        return {"object": "list", "model": request["model"], "data": data[::-1], "usage": {"prompt_tokens": size, "total_tokens": size}}
 
     def alternatives(self, count: int) -> list[tuple[str, float]]:
         words = [(self.behaviour.prefer, -0.2), (" neg", -2.0), (" The", -3.0), ("\n", -4.0)]
