@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 pytest.importorskip("torch", reason="training is an extra")
 pytest.importorskip("transformers", reason="training is an extra")
 pytest.importorskip("accelerate", reason="training is an extra")
