@@ -63,12 +63,16 @@ def take(con: duckdb.DuckDBPyConnection, ask: Ask) -> Queue:
         label = quote(ask.column)
         # Rows that a step dropped keep their label in its table, so it is the reason that tells.
         doubt = f"({label} IS NULL OR r._why IS NOT NULL)" if "_why" in types else f"{label} IS NULL"
-        if types.get(f"{ask.column}_votes") == "MAP(VARCHAR, VARCHAR)":
+        if types.get(f"{ask.column}_confidence") == "DOUBLE[]":
+            # Several classes: how near to even the class is that is nearest.
+            sure = f"list_min(list_transform({sure}, lambda p: abs(p - 0.5)))"
+            why = f"CASE WHEN coalesce(len(map_keys({votes})), 0) = 0 THEN 2 WHEN {doubt} OR {sure} < 0.3 THEN 0 ELSE 3 END"
+        elif types.get(f"{ask.column}_votes") == "MAP(VARCHAR, VARCHAR)":
             cast = f"map_values({votes})"
             fought = f"len(list_distinct({cast})) > 1"
             why = f"CASE WHEN coalesce(len({cast}), 0) = 0 THEN 2 WHEN {doubt} THEN 0 WHEN {fought} THEN 1 ELSE 3 END"
         else:
-            why = f"CASE WHEN {doubt} THEN 0 ELSE 3 END"
+            why = f"CASE WHEN coalesce(len(map_keys({votes})), 0) = 0 THEN 2 WHEN {doubt} THEN 0 ELSE 3 END"
         ordering = ["why", *([f"{sure} ASC NULLS FIRST"] if f"{ask.column}_confidence" in types else []), chance]
     if ask.sample is not None:
         ordering = [chance]

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from recipec.api import Json, Schema, Settings, TableRef, Word, literal, named, quote, vote
-from recipec.identity import source_key
 from recipec.resolve.binder import StepBinder
 from recipec.resolve.problems import UnknownColumn
 from recipec.syntax import tree
 from recipec.votes._ballot import Ballot
 from recipec.votes._base import Vote, Voted, Voting
+from recipec.votes._items import ROW, answered
 from recipec.votes._tally import Lists
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class CrowdParams(Settings):
     votes: TableRef
     worker: Word = named(Word("worker"))
-    item: Word = named(Word("item"))
+    item: list[Word] = named([Word("item")])
     answer: Word = named(Word("answer"))
     by: Literal["dawid_skene", "one_coin", "majority"] = named("dawid_skene")
     gold: Literal["fix", "ignore"] = named("ignore")
@@ -39,13 +39,15 @@ class Crowd(Vote):
     }
     ```
 
-    ``item`` holds the source's key of the row that was answered (the value of its ``key:`` column), ``answer`` a class. The workers'
+    ``item`` holds the source's key of the row that was answered (the value of its ``key:`` column; ``item: [a, b]`` where the key has several), or the
+    row's ``_key``, for rows whose source declares no key and for rows made from others; ``answer`` is a class. The workers'
     answers are put together by Dawid and Skene's model (1979), in which each worker has a table of errors: the vote is its most probable class,
     the confidence that class's probability, and ``recipec labels`` shows every worker's skill. ``by: one_coin`` gives each worker one number
     instead, ``by: majority`` counts heads. ``gold: fix`` lets the step's gold teach the workers' tables. Answers to items that are not among
     the rows are not used, and are counted.
 
-    In a step of several classes (``many: true``) a worker's answer to an item is a list, or several rows; it says no to what is not in it.
+    In a step of several classes (``many: true``) a worker's answer to an item is a list, or several rows; it says no to what is not in it;
+    a null answer says nothing. ``recipec annotate`` lets people answer on a page: ``annotations`` reads what they said.
     """
 
     Params = CrowdParams
@@ -54,7 +56,7 @@ class Crowd(Vote):
 
     def bind(self, bind: StepBinder, schema: Schema, classes: Sequence[str] | None, call: tree.Op) -> None:
         table = self.params.votes
-        for name in (self.params.worker, self.params.item, self.params.answer):
+        for name in (self.params.worker, *self.params.item, self.params.answer):
             if name not in table.schema.types and not table.schema.unknown:
                 problem = UnknownColumn(span=call.call.span, wanted=str(name), candidates=table.schema.names)
                 problem.suggest(f"no column `{name}` in `{table}`", listing="it has")
@@ -81,14 +83,14 @@ class Crowd(Vote):
         from recipec.labels.crowd import answers, combine
 
         given, ctx = self.params, voting.ctx
-        worker, item, answer = quote(given.worker), quote(given.item), quote(given.answer)
+        worker, answer = quote(given.worker), quote(given.answer)
         gold = ctx.step.bound.plan.settings.gold if given.gold == "fix" else None
         listed = f"c.{answer}" if given.votes.schema.types.get(str(given.answer), "").endswith("[]") else f"[c.{answer}]"
         base = voting.temp("answers")
         ctx.execute(
             f"CREATE TEMP TABLE {base} AS SELECT s._key AS item, c.{worker}::VARCHAR AS worker, list_transform(flatten(list({listed})), "
-            f"lambda x: x::VARCHAR) AS said{f', any_value(s.{gold.sql}) AS gold' if gold is not None else ''} FROM {ctx.relation(given.votes)} AS c "
-            f"JOIN {voting.relation} AS s ON s._key = {source_key([f'c.{item}'])} WHERE c.{worker} IS NOT NULL GROUP BY ALL"
+            f"lambda x: x::VARCHAR) AS said{f', any_value(s.{gold.sql}) AS gold' if gold is not None else ''} "
+            f"FROM {answered(ctx.relation(given.votes), given.item)} AS c JOIN {voting.relation} AS s ON s._key = c.{ROW} WHERE c.{worker} IS NOT NULL AND c.{answer} IS NOT NULL GROUP BY ALL"
         )
         sure: dict[str, list[float]] = {}
         notes: list[str] = []
@@ -119,13 +121,13 @@ class Crowd(Vote):
         from recipec.labels.crowd import answers, combine
 
         given, ctx = self.params, voting.ctx
-        worker, item, answer = quote(given.worker), quote(given.item), quote(given.answer)
+        worker, answer = quote(given.worker), quote(given.answer)
         gold = ctx.step.bound.plan.settings.gold
         # Keys are made of the item's value as the source made them of its `key:` column.
         joined = (
             f"(SELECT s._key AS item, c.{worker}::VARCHAR AS worker, c.{answer}::VARCHAR AS answer"
             f"{f', s.{gold.sql}::VARCHAR AS gold' if gold is not None and self.params.gold == 'fix' else ''} "
-            f"FROM {ctx.relation(given.votes)} AS c JOIN {voting.relation} AS s ON s._key = {source_key([f'c.{item}'])})"
+            f"FROM {answered(ctx.relation(given.votes), given.item)} AS c JOIN {voting.relation} AS s ON s._key = c.{ROW})"
         )
         fixed = "gold" if gold is not None and given.gold == "fix" else None
         found = answers(
@@ -151,7 +153,9 @@ class Crowd(Vote):
         ballot.write()
         voted = Voted(soft=True, notes=[f"{voting.name}: {n}" for n in crowd.notes])
         if matched < whole:
-            voted.notes.append(f"{voting.name}: {whole - matched:,} of {whole:,} answers are for items that are not among the rows")
+            lost = whole - matched
+            told = "is for an item that is" if lost == 1 else "are for items that are"
+            voted.notes.append(f"{voting.name}: {lost:,} of {whole:,} answers {told} not among the rows")
         counts = np.bincount(found.worker, weights=found.count, minlength=len(found.workers)).astype(int)
         order = np.argsort(-counts, kind="stable")[:200]
         voted.facts = {

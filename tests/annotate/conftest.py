@@ -1,4 +1,7 @@
-"""A headless Chromium, driven by the W3C WebDriver protocol through Debian's ``chromedriver``: no package is needed for it."""
+"""Sessions of people on recipes, as the command makes them, and a headless Chromium to look at the page with.
+
+The browser is driven by the W3C WebDriver protocol through Debian's ``chromedriver``: no package is needed for it.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,72 @@ import json
 import shutil
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
+from threading import Thread
 from typing import Any
+
+import pytest
+
+from recipec.annotate.server import Server
+from recipec.annotate.session import Session
+from recipec.cli import annotate
+from recipec.cli._parser import parse
+from recipec.report.terminal import stderr
+
+Begin = Callable[..., Session]
+
+ROWS = "id,text,other\n" + "".join(
+    f"{i},{text},n{i % 3}\n"
+    for i, text in enumerate(
+        ["win a prize", "hello you", "免费 prize hello", "see you", "prize prize", "hello <b>there</b>", "你好，世界", "nothing"], 1
+    )
+)
+RECIPE = '''
+recipe "mail" { version: "1.0.0"  seed: 3 }
+source pool = csv("pool.csv") { key: id }
+label topic from pool {
+  classes: ["spam", "ham"]
+  when text matches r/prize/ => "spam" as prize
+  when text matches r/hello|你好/ => "ham" as hello
+  guidelines: """
+    spam: wants something of you.
+    ham: 其他。
+  """
+}
+'''
+
+
+@pytest.fixture
+def begin(lab: Any, monkeypatch: pytest.MonkeyPatch) -> Begin:
+    """``begin(recipe, "topic", "--all")``: the recipe is run, and a session of ann's opened on it."""
+
+    def make(recipe: str, *words: str, run: bool = True, worker: str = "ann", rows: str = ROWS) -> Session:
+        lab.write("pool.csv", rows) if not (lab.folder / "pool.csv").exists() else None
+        path = lab.write("test.recipe", recipe)
+        if run:
+            lab.run(recipe)
+        made = annotate.prepared(parse("annotate", annotate, [str(path), *words, "--as", worker]), stderr())
+        assert made is not None
+        return made
+
+    return make
+
+
+@contextmanager
+def serving(session: Session) -> Iterator[Server]:
+    server = Server(session)
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
 
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 KEYS = {
@@ -119,3 +184,26 @@ class Browser:
             self.connection.close()
             self.process.terminate()
             self.process.wait(10)
+
+
+@pytest.fixture
+def mail() -> str:
+    """A recipe whose rules fight, agree or say nothing on eight rows."""
+    return RECIPE
+
+
+@pytest.fixture
+def serve() -> Callable[[Session], AbstractContextManager[Server]]:
+    return serving
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    why = missing()
+    if why is not None:
+        pytest.skip(why)
+    made = Browser(tmp_path_factory.mktemp("browser"))
+    try:
+        yield made
+    finally:
+        made.close()
