@@ -76,7 +76,7 @@ def vote(plan: LabelPlan, ctx: RunContext, source: str, classes: tuple[str, ...]
         ctx.progress(None, voter.name)
         voted.append(voter.vote.run(Voting(ctx, source, classes, out, voter.name, plan.salt, plan.seed, "many")))
         joins.append(f"LEFT JOIN {out} AS j{i} ON s._key = j{i}._key")
-        listed.append(f"j{i}.votes::SMALLINT[] AS v{i}")
+        listed.append(f"list_sort(list_distinct(j{i}.votes))::SMALLINT[] AS v{i}")
     if single(plan, voted):
         listed.append("j0.sure AS sure")
     gold = plan.settings.gold

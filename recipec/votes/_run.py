@@ -128,7 +128,12 @@ def vote(plan: LabelPlan, ctx: RunContext, source: str, classes: tuple[str, ...]
     if strange:
         unknown = sum(int(n or 0) for n in ctx.one(f"SELECT {', '.join(strange)} FROM {source} AS s"))
         if unknown:
-            outcome.notes.append(f"{unknown:,} votes of rules are for none of the classes, and count as abstentions")
+            told = (
+                "is for none of the classes, and counts as an abstention"
+                if unknown == 1
+                else "are for none of the classes, and count as abstentions"
+            )
+            outcome.notes.append(f"{counts(unknown, 'vote')} of rules {told}")
     if gold is not None:
         lost = int(
             ctx.one(
@@ -136,7 +141,9 @@ def vote(plan: LabelPlan, ctx: RunContext, source: str, classes: tuple[str, ...]
             )[0]
         )
         if lost:
-            outcome.notes.append(f"{lost:,} rows have a gold label that is none of the classes")
+            outcome.notes.append(
+                f"{counts(lost, 'row')} {'has' if lost == 1 else 'have'} a gold label that is none of the classes: it is not used"
+            )
     return voted
 
 
@@ -209,7 +216,7 @@ def counted(plan: LabelPlan, ctx: RunContext, outcome: Outcome, rows: int) -> No
     if plan.settings.unsure == "keep":
         empty = int(ctx.one(f"SELECT count(*) FROM {ctx.target} WHERE {quote(plan.column)} IS NULL")[0])
         if empty:
-            outcome.notes.append(f"{empty:,} rows are kept without a label")
+            outcome.notes.append(f"{counts(empty, 'row')} {'is' if empty == 1 else 'are'} kept without a label")
 
 
 def tell_voters(plan: LabelPlan, ctx: RunContext, outcome: Outcome, voted: Sequence[Voted], tally: Sequence[int]) -> None:

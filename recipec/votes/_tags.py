@@ -90,7 +90,12 @@ def cut(plan: LabelPlan, ctx: RunContext, source: str, names: Tables) -> list[st
         f"CREATE TEMP TABLE {names.words} AS SELECT n, unnest(range(len(tokens)))::INTEGER AS i, unnest(tokens) AS w FROM {names.rows}"
     )
     wrong = int(ctx.one(f"SELECT count(*) FROM {names.rows} WHERE wrong")[0])
-    return [f"{wrong:,} rows have not as many gold tags as tokens: their gold is not used"] if wrong else []
+    told = (
+        "has not as many gold tags as tokens: its gold is not used"
+        if wrong == 1
+        else "have not as many gold tags as tokens: their gold is not used"
+    )
+    return [f"{counts(wrong, 'row')} {told}"] if wrong else []
 
 
 def apart(ctx: RunContext, out: str) -> None:

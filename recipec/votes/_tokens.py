@@ -18,7 +18,7 @@ WIDE = r"[\x{2E80}-\x{A4CF}\x{F900}-\x{FAFF}\x{FE30}-\x{FE4F}\x{FF00}-\x{FFEF}\x
 
 def check_tag(bind: StepBinder, tag: str, tags: Sequence[str] | None, call: tree.Op) -> None:
     """Report a tag that is none of the step's."""
-    if tags is None or tag in tags:
+    if not tags or tag in tags:
         return
     span = next((a.value.span for a in call.call.args if a.name is not None and a.name.id == "tag"), call.call.span)
     problem = BadValue(span=span, message=f'"{tag}" is none of the tags', help=(f"tags: {', '.join(tags)}",))
