@@ -54,6 +54,8 @@ def cost_words(e: Estimate) -> str:
         return UNKNOWN
     if e.usd == e.usd_at_most == 0:
         return dollars(0.0)
+    if e.usd is not None and e.usd_at_most is not None and e.usd > e.usd_at_most:
+        return f"{dollars(e.usd)} expected, and a budget stops it at {dollars(e.usd_at_most)}"
     return f"{dollars(e.usd)} expected, {dollars(e.usd_at_most)} at most"
 
 
