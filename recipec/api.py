@@ -40,6 +40,7 @@ from recipec.given import ColumnName as ColumnName
 from recipec.given import ColumnRef as ColumnRef
 from recipec.given import Expression as Expression
 from recipec.given import Json as Json
+from recipec.given import Made as Made
 from recipec.given import ModelFacts as ModelFacts
 from recipec.given import ModelRef as ModelRef
 from recipec.given import PromptCall as PromptCall
@@ -47,6 +48,7 @@ from recipec.given import Schema as Schema
 from recipec.given import Secret as Secret
 from recipec.given import TableRef as TableRef
 from recipec.given import TypeMap as TypeMap
+from recipec.given import Use as Use
 from recipec.given import Word as Word
 from recipec.given import literal as literal
 from recipec.given import quote as quote
@@ -339,6 +341,10 @@ class Bound:
     """What is known of the model that the step gives, where it gives one."""
     depth: int = 0
     """How many random choices lie between the sources and this result: it salts the next, so that none repeats another."""
+    uses: tuple[Use, ...] = ()
+    """What models read, answer and are measured by, for the lints."""
+    made: tuple[Made, ...] | None = None
+    """The columns that the step adds, where each of its rows comes from one of its input's and has the same values in all others."""
 
 
 @dataclass

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 from recipec.source import Span
 from recipec.syntax import tree
@@ -179,6 +179,8 @@ class ModelFacts:
     """The column with the answers that it was trained on."""
     task: str = ""
     """What it was trained for: ``classify``, ``tag``, ..."""
+    host: str = ""
+    """Where rows are sent to, as far as the recipe writes it: a server's name or address."""
 
 
 @dataclass(frozen=True)
@@ -220,6 +222,45 @@ class PromptCall:
         """SQL that renders it: a text, or a list of ``{role, content}``. ``given`` is the SQL of the open parameters."""
         pieces = [self.arguments[p].sql if p in self.arguments else given[p] for p, _ in self.prompt.params]
         return "".join(self.prompt.sql(pieces))
+
+
+@dataclass(frozen=True)
+class Use:
+    """What a step does with an expression over one of its tables: for the lints, which know no kind by name.
+
+    ========== ==============================================================================================================
+    role       meaning
+    ========== ==============================================================================================================
+    reads      a model gets it: ``model``, or without one the model that this step trains
+    answers    a model is trained to give it
+    gold       answers of this step's models, or the columns ``scored``, are held against it
+    scored     a column of answers that is measured
+    chooses    the rows decide what is kept of a training (its best weights, its end); there is no expression
+    ========== ==============================================================================================================
+
+    ``limit`` is the number of tokens after which the rest is cut off.
+    """
+
+    role: Literal["reads", "answers", "gold", "scored", "chooses"]
+    table: TableRef
+    what: Expression | PromptCall | ColumnName | None = None
+    model: ModelRef | None = None
+    limit: int | None = None
+
+
+@dataclass(frozen=True)
+class Made:
+    """A column that a step adds to the rows of its input, whose other columns keep their values.
+
+    ``classes`` are the only values that it can have. ``reached`` are those that something in the recipe can give it; None where that is
+    not known. ``null``: whether it may be empty.
+    """
+
+    column: str
+    role: Literal["label", "confidence", "votes", "answer"]
+    classes: tuple[str, ...] | None = None
+    reached: frozenset[str] | None = None
+    null: bool = True
 
 
 @dataclass(frozen=True)

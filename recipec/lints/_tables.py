@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from recipec.api import Expression, TableRef, Traits
+from recipec.api import ColumnName, Expression, Made, PromptCall, TableRef, Traits, Use
 from recipec.lints._facts import ANY, FALSE, NULL, TRUE, Fact, Facts, Reasoner
 from recipec.lints._values import EMPTY, Scope, Values
 from recipec.resolve.program import Program, ResolvedStep
@@ -42,7 +42,7 @@ class Judged(NamedTuple):
     """A condition, and the truth values that it can have for the rows that reach it."""
 
     step: str
-    statement: tree.Filter | tree.Expect
+    statement: tree.Filter | tree.Expect | tree.When
     mask: int
     grounds: tuple[Span, ...]
 
@@ -73,6 +73,10 @@ class Tables:
         self.made: dict[str, Table] = {}
         self.dedupes: list[tuple[ResolvedStep, tree.Op, frozenset[int], Table]] = []
         """Operators that remove duplicates: the values that they compare, and the table that they meet."""
+        self.given: dict[int, tuple[ResolvedStep, Made]] = {}
+        """Columns that models and rules gave, by their values."""
+        self.pieces: dict[int, tuple[str, int, Span]] = {}
+        """Texts that were cut to pieces of at most so many words or tokens."""
         self.ways = 0
         for step in program.steps:
             self.step(step)
@@ -85,6 +89,20 @@ class Tables:
         node = expression.node if isinstance(expression, Expression) else expression
         return self.values.number(node, Scope(self.table(step.inputs[0]).columns, step.entry.module))
 
+    def used(self, use: Use, step: ResolvedStep) -> int:
+        """The value of what a step makes use of."""
+        columns = self.table(use.table).columns
+        scope = Scope(columns, step.entry.module)
+        match use.what:
+            case ColumnName(name=name):
+                return columns[name] if name in columns else self.values.fresh()
+            case Expression(node=node):
+                return self.values.number(node, scope)
+            case PromptCall(prompt=prompt, arguments=arguments):
+                return self.values.template(prompt, {p: self.values.number(e.node, scope) for p, e in arguments.items()})
+            case _:
+                return self.values.fresh()
+
     # Steps
 
     def step(self, step: ResolvedStep) -> None:
@@ -95,8 +113,10 @@ class Tables:
                 return
             if not step.inputs or kind.text != "no":
                 table = self.anew(step)
+            elif step.bound.made is not None:
+                table = self.chain(step, self.answered(step, step.bound.made), not traits.changes_rows)
             elif "assign" in kind.takes and len(step.inputs) == 1:
-                table = self.chain(step)
+                table = self.chain(step, self.table(step.inputs[0]))
             elif kind.inputs[1] != 1:
                 table = self.unite(step)
             elif traits.copies_rows and step.inputs:
@@ -133,15 +153,40 @@ class Tables:
         settled = self.settled(step, columns, before)
         return before._replace(columns=settled, unique=EMPTY, copying=(*before.copying, way), holds=holds)
 
-    def chain(self, step: ResolvedStep) -> Table:
-        """Columns, filters and operators one after another."""
+    def answered(self, step: ResolvedStep, made: tuple[Made, ...]) -> Table:
+        """A table with columns that models or rules gave to its rows."""
         before = self.table(step.inputs[0])
+        self.rules(step, before)
+        copying, unique = before.copying, before.unique
+        if step.bound.traits.copies_rows and not any(traits.copies_rows for _, traits, _ in step.ops):
+            copying, unique = (*copying, self.way(step.name, step.entry.node.head, "answers")), EMPTY
+        ways = frozenset(w.number for w in copying)
+        columns, types = dict(before.columns), step.bound.outputs[""].types
+        facts = dict(before.facts) if before.facts is not None else None
+        for m in made:
+            value = columns[m.column] = self.values.column(step.name, m.column, types.get(m.column, ""), ways)
+            self.given[value] = (step, m)
+            if facts is not None and m.classes is not None and types.get(m.column) == "VARCHAR":
+                facts[value] = Fact(only=frozenset(m.classes), null=m.null, why=step.entry.node.head)
+        return before._replace(columns=columns, facts=facts, unique=unique, copying=copying)
+
+    def rules(self, step: ResolvedStep, before: Table) -> None:
+        """Conditions of rules, each held against what is known of the rows that come here."""
+        scope = Scope(before.columns, step.entry.module)
+        for statement in step.entry.node.body:
+            if isinstance(statement, tree.When) and before.facts is not None:
+                condition = self.values.number(statement.condition, scope)
+                mask = self.reasoner.possible(condition, before.facts)
+                if mask != ANY:
+                    self.judged.append(Judged(step.name, statement, mask, tuple(self.reasoner.grounds(condition, before.facts))))
+
+    def chain(self, step: ResolvedStep, before: Table, whole: bool = True) -> Table:
+        """Columns, filters and operators one after another. ``whole`` says that no row is lost beside them."""
         columns = dict(before.columns)
         facts = dict(before.facts) if before.facts is not None else None
         scope = Scope(columns, step.entry.module)
         table = before._replace(columns=columns)
         ops = {id(node): traits for _, traits, node in step.ops}
-        whole = True
         for statement in step.entry.node.body:
             if isinstance(statement, tree.Assign):
                 columns[statement.column.id] = self.values.number(statement.value, scope)
@@ -214,6 +259,11 @@ class Tables:
                 for name in named:
                     old_value = columns[name]
                     columns[name] = v.fresh(v.roots[old_value], v.copies[old_value] | ways)
+                    for arg in op.call.args if traits.copies_rows else ():
+                        if arg.name is not None and arg.name.id in ("tokens", "words"):
+                            size = v.shape[v.number(arg.value, Scope(table.columns, step.entry.module))]
+                            if size[0] == "number":
+                                self.pieces[columns[name]] = (arg.name.id, int(size[1]), op.span)
         return table._replace(unique=unique, copying=copying)
 
     def at_most_one(self, value: int, facts: Mapping[int, Fact]) -> bool:
@@ -283,7 +333,8 @@ class Tables:
                 self.made[step.name] = before._replace(holds={**before.holds, step.name: True})
             else:
                 parts = before.parts | {(step.name, part)}
-                self.made[f"{step.name}.{part}"] = before._replace(parts=parts, holds={**some, step.name: False})
+                own = f"{step.name}.{part}"
+                self.made[own] = before._replace(parts=parts, holds={**some, step.name: False, own: True})
 
     # Tests
 

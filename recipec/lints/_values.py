@@ -7,12 +7,13 @@ recipe, which run once and in order, so that no fixed point is needed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from recipec.api import find_function
 from recipec.resolve.modules import Module
+from recipec.resolve.prompts import Prompt
 from recipec.resolve.types import INTEGERS, is_number
 from recipec.source import Span
 from recipec.syntax import tree
@@ -31,6 +32,16 @@ TOTALS = frozenset({"count", "count_if", "count_star", "rows", "overlap", "missi
 SHARES = frozenset({"share", "drift"})
 """Functions of whole tables whose answer lies between 0 and 1, and is never null."""
 TEXTS = frozenset({"lower", "upper", "trim", "ltrim", "rtrim", "replace", "regexp_replace", "substring", "left", "right"})
+
+
+PLAIN = frozenset({"lower", "upper", "trim", "ltrim", "rtrim", "strip_accents", "nfc_normalize"})
+"""Functions of one text that leave what it says as it was."""
+WHOLE = PLAIN | {
+    "concat", "concat_ws", "coalesce", "fix_unicode", "squeeze_space", "strip_html", "html_to_text", "to_halfwidth", "conversation",
+    "array_to_string", "list_value", "to_json",
+}  # fmt: skip
+"""Functions whose result holds their texts whole, or as good as whole."""
+JOINED, HOLDERS = frozenset({"||", "+"}), frozenset({"prompt", "list", "struct", "field"})
 
 
 class Scope(NamedTuple):
@@ -56,6 +67,8 @@ class Values:
         """The values that each is computed from."""
         self.types: dict[int, str] = {}
         self.known: dict[Key, int] = {}
+        self.templates: dict[str, str] = {}
+        """Names of the templates that are called, by their digests."""
         self.dead: list[tuple[Span, Span, Span]] = []
         """Branches of a ``case`` that an earlier one repeats: the later condition, the earlier, the whole."""
         self._seen: set[tuple[Span, Span]] = set()
@@ -103,6 +116,46 @@ class Values:
                 return False
             stack += self.parts[top]
         return True
+
+    def below(self, value: int) -> Iterator[int]:
+        """A value, and all that it is computed from."""
+        stack, seen = [value], {value}
+        while stack:
+            top = stack.pop()
+            yield top
+            for part in self.parts[top]:
+                if part not in seen:
+                    seen.add(part)
+                    stack.append(part)
+
+    def within(self, value: int) -> Iterator[int]:
+        """A text, and the texts that it holds whole, but for white space, case and signs that no letter depends on."""
+        stack, seen = [value], {value}
+        while stack:
+            top = stack.pop()
+            yield top
+            shape = self.shape[top]
+            held = {"call": WHOLE, "binary": JOINED}.get(shape[0])
+            if shape[0] not in HOLDERS and (held is None or shape[1] not in held):
+                continue
+            for part in self.parts[top]:
+                if part not in seen:
+                    seen.add(part)
+                    stack.append(part)
+
+    def holds(self, value: int, other: int) -> bool:
+        """Whether ``value`` is computed from ``other``, which may have been trimmed or put in one case."""
+        while self.shape[other][0] == "cast" or (self.shape[other][0] == "call" and self.shape[other][1] in PLAIN):
+            other = self.parts[other][0]
+        if self.shape[other][0] == "column" and self.roots[other] <= self.roots[value]:
+            return True
+        return any(v == other for v in self.below(value))
+
+    def template(self, prompt: Prompt, given: Mapping[str, int]) -> int:
+        """What a template renders from the values of its parameters; some may be left to who renders it."""
+        self.templates[prompt.digest] = prompt.name
+        parts = [given.get(p, -1) for p, _ in prompt.params]
+        return self.compute(("prompt", prompt.digest, *parts), *(p for p in parts if p >= 0))
 
     def constant(self, value: Any) -> int:
         match value:
@@ -232,6 +285,12 @@ class Values:
     def call(self, node: tree.Call, scope: Scope) -> int:
         parts = [self.number(a.value, scope) for a in node.args]
         func = node.func
+        if (isinstance(func, tree.Field) or func.id in scope.names.prompts) and (prompt := scope.names.prompt(func)) is not None:
+            wanted = [p for p, _ in prompt.params]
+            named_parts = {
+                (a.name.id if a.name is not None else wanted[i]): p for i, (a, p) in enumerate(zip(node.args, parts, strict=True))
+            }
+            return self.template(prompt, named_parts)
         if isinstance(func, tree.Field) or func.id in scope.names.defs:
             macro = scope.names.macro(func)
             if macro is None:

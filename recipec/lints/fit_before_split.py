@@ -73,7 +73,10 @@ class FitBeforeSplit(Lint):
 def fits(step: ResolvedStep) -> Iterator[Span]:
     found = [node.span for _, traits, node in step.ops if traits.fits_on_data]
     text = step.entry.node.text
-    if step.bound.traits.fits_on_data and not found:
+    traits = step.bound.traits
+    # What votes add up to is learned from the votes: no answer is in it, unless rows of known class teach it.
+    votes_alone = step.bound.made is not None and not traits.reads_label
+    if traits.fits_on_data and not found and not votes_alone:
         found.append(step.entry.node.head)
     if text is not None:
         raw = re.sub(_APART, lambda m: " " * len(m[0]), text.span.text, flags=re.S)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from recipec.api import Field, Json, ModelFacts, Secret, Settings, provider
 from recipec.models._base import ModelSettings, Opening, Provider
-from recipec.models.openai import address, key_of, plain_url, revealed
+from recipec.models.openai import address, host_of, key_of, plain_url, revealed
 
 if TYPE_CHECKING:
     from recipec.models._base import Model
@@ -59,6 +59,7 @@ class Embedding(Provider):
             name=self.params.path,
             does=frozenset({"embed"}),
             external=served,
+            host=host_of(self.params.base_url),
             priced=not served or settings.price_in is not None,
         )
 

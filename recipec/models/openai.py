@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Literal
@@ -67,6 +68,29 @@ def key_of(name: str, key: Secret | None) -> str | None:
     return value
 
 
+def host_of(url: str | Secret | None) -> str:
+    """The server that an address names; empty where the recipe does not show the address."""
+    if not isinstance(url, str):
+        return ""
+    try:
+        return (urlsplit(url).hostname or "").lower()
+    except ValueError:
+        return ""
+
+
+_MOVING = re.compile(
+    r"(?:gpt-(?:3\.5-turbo|4|4-turbo|4o|4o-mini|4\.1|4\.1-mini|4\.1-nano|5|5-mini|5-nano)|o1|o1-mini|o1-pro|o3|o3-mini|o3-pro|o4-mini)$"
+)
+"""Names of which OpenAI's list of models says which dated snapshot they point to at present."""
+
+
+def moving(model: str, host: str) -> bool:
+    """Whether a name is known to mean other weights from time to time. Of most names nothing is known."""
+    if re.search(r"(?:^|[-:@/])latest$", model):
+        return True
+    return host == urlsplit(HOSTED).hostname and _MOVING.match(model) is not None
+
+
 @provider("openai")
 class OpenAI(Provider):
     """A server with the OpenAI protocol: vLLM, llama.cpp, Ollama, LM Studio, or a hosted one.
@@ -91,7 +115,8 @@ class OpenAI(Provider):
             name=self.params.model,
             does=frozenset({"complete", "score"}),
             external=True,
-            pinned=True,
+            pinned=not moving(self.params.model, host_of(self.params.base_url)),
+            host=host_of(self.params.base_url),
             priced=settings.price_in is not None and settings.price_out is not None,
         )
 

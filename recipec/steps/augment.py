@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from recipec.api import Bound, Column, ColumnName, Json, Kind, Outcome, Schema, Settings, TableRef, Traits, step
+from recipec.api import Bound, Column, ColumnName, Json, Kind, Outcome, Schema, Settings, TableRef, Traits, Use, step
 from recipec.diagnostics import Label, nearest
 from recipec.registry import find
 from recipec.registry import names as registry_names
 from recipec.resolve.binder import StepBinder
 from recipec.resolve.chain import ChainBuilder, Reason, Stage, Test, bind_test, meaning_of, one_line
 from recipec.resolve.problems import BadValue, MissingSetting, UnknownOperator, WrongForm
+from recipec.resolve.uses import asked as asked_of
 from recipec.settings import Field
 from recipec.syntax import tree
 
@@ -108,7 +109,8 @@ class Augment(Kind):
         settings: AugmentSettings | None = bind.settings()
         schema = replace(bind.schema, ordered=False)
         salt = bind.salt("augment")
-        applied, meaning, shown = self.augmenters(bind, schema, salt, settings)
+        uses: list[Use] = []
+        applied, meaning, shown = self.augmenters(bind, schema, salt, settings, uses)
         changed = tuple(dict.fromkeys(c for a in applied for c in a.change.columns))
         chain, looked_at = self.filters(bind, schema)
         tests = [bind_test(bind, e, schema) for e in bind.statements(tree.Expect)]
@@ -151,12 +153,13 @@ class Augment(Kind):
             plan=plan,
             traits=Traits(scope="global", changes_rows=True, copies_rows=True, random=True, external=external),
             tests=plan.tests,
+            uses=tuple(uses),
         )
 
     # Statements
 
     def augmenters(
-        self, bind: StepBinder, schema: Schema, salt: str, settings: AugmentSettings | None
+        self, bind: StepBinder, schema: Schema, salt: str, settings: AugmentSettings | None, uses: list[Use]
     ) -> tuple[list[Applied], dict[str, Json], dict[str, str]]:
         """The augmenters of the block, in order, and what they mean; problems are reported."""
         applied: list[Applied] = []
@@ -169,6 +172,7 @@ class Augment(Kind):
             if settings is not None:
                 self.check_label(bind, settings, made, op)
             change = made.change(bind, schema, op)
+            uses.extend(asked_of(bind.inputs[0], made.params))
             title, n = op.name.id if op.name else made.name, 2
             while title in meaning:
                 title, n = f"{op.name.id if op.name else made.name} ({n})", n + 1

@@ -20,6 +20,7 @@ from recipec.api import (
     Schema,
     Settings,
     Traits,
+    Use,
     quote,
     step,
 )
@@ -30,6 +31,7 @@ from recipec.resolve.binder import StepBinder
 from recipec.resolve.chain import Test, bind_test, meaning_of, one_line
 from recipec.resolve.problems import BadValue, MissingSetting, WrongArguments
 from recipec.resolve.types import is_number, shown
+from recipec.resolve.uses import given
 from recipec.syntax import tree
 
 if TYPE_CHECKING:
@@ -164,7 +166,20 @@ class Evaluate(Kind):
             ),
             traits=Traits(scope="global", changes_rows=True, changes_columns=True, external=any(m.facts and m.facts.external for m in models)),
             tests=tuple(t for t in tests if t is not None),
+            uses=self.uses(bind, settings, gold, (answering, against)),
         )  # fmt: skip
+
+    @staticmethod
+    def uses(bind: StepBinder, settings: EvaluateSettings, gold: ColumnName, measured: Sequence[Answering | None]) -> tuple[Use, ...]:
+        table, span = bind.inputs[0], bind.node.head
+        found = [Use("gold", table, gold)]
+        for a in measured:
+            if a is not None and a.model is not None:
+                found.append(Use("reads", table, given(table, settings.prompt, settings.text, a.given, span), a.model))
+        for column in (settings.predicted, settings.against):
+            if isinstance(column, ColumnName):
+                found.append(Use("scored", table, column))
+        return tuple(found)
 
     @staticmethod
     def node(bind: StepBinder, name: str) -> tree.Expr:

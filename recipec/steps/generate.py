@@ -13,12 +13,14 @@ from recipec.api import (
     Field,
     Json,
     Kind,
+    Made,
     ModelRef,
     Outcome,
     PromptCall,
     Schema,
     Settings,
     Traits,
+    Use,
     Word,
     step,
 )
@@ -153,6 +155,8 @@ class Generate(Kind):
             ),
             traits=merge(own, chain.traits),
             tests=chain.tests,
+            uses=(Use("reads", bind.inputs[0], settings.prompt, settings.with_),),
+            made=tuple(Made(name, "answer") for name in answers.types or (column,)),
         )  # fmt: skip
 
     @staticmethod

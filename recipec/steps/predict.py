@@ -15,6 +15,7 @@ from recipec.api import (
     Field,
     Json,
     Kind,
+    Made,
     ModelRef,
     Outcome,
     PromptCall,
@@ -22,6 +23,7 @@ from recipec.api import (
     Settings,
     StepFailed,
     Traits,
+    Use,
     Word,
     quote,
     step,
@@ -31,6 +33,7 @@ from recipec.resolve.chain import Test, bind_test, meaning_of, one_line
 from recipec.resolve.columns import name_problem
 from recipec.resolve.problems import BadValue, DuplicateName, MissingSetting, WrongArguments, WrongType
 from recipec.resolve.types import shown
+from recipec.resolve.uses import given as given_to
 from recipec.syntax import tree
 
 if TYPE_CHECKING:
@@ -131,6 +134,10 @@ class Predict(Kind):
             ),
             traits=Traits(scope="row", changes_columns=True, external=external),
             tests=tuple(t for t in tests if t is not None),
+            uses=(
+                Use("reads", bind.inputs[0], given_to(bind.inputs[0], settings.prompt, settings.text, given[0], node.span), settings.model),
+            ),
+            made=tuple(Made(column + end, "confidence" if end else "answer") for end in RESULTS[does]),
         )
 
     @staticmethod

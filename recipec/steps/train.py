@@ -23,6 +23,7 @@ from recipec.api import (
     SourceFile,
     TableRef,
     Traits,
+    Use,
     Word,
     step,
 )
@@ -32,7 +33,7 @@ from recipec.resolve.chain import meaning_of, one_line
 from recipec.resolve.problems import BadValue, MissingFile, WrongType
 from recipec.source import Span
 from recipec.syntax import tree
-from recipec.training._base import ADAPTERS, BASES, STOPS, Folder, FullParams, Hub, Task, TaskBound, TrainSpec
+from recipec.training._base import ADAPTERS, BASES, STOPS, Defaults, Folder, FullParams, Hub, Task, TaskBound, TrainSpec
 
 if TYPE_CHECKING:
     from recipec.engines.context import RunContext
@@ -188,7 +189,24 @@ class Train(Kind):
             files=files,
             traits=Traits(scope="global", fits_on_data=True, reads_label=True, trains=True),
             model=facts,
+            uses=self.uses(settings, tables, task.defaults(spec), spec),
         )  # fmt: skip
+
+    @staticmethod
+    def uses(settings: TrainSettings, tables: Sequence[tuple[Table, TaskBound]], usual: Defaults, spec: TrainSpec) -> tuple[Use, ...]:
+        """What is read, and the answers that are taught; where two texts are made alike, neither is the other's answer."""
+        limit = (spec.max_length or usual.max_length) if (spec.long or usual.long) == "truncate" else None
+        taught = "embed" not in DOES.get(spec.task, ())
+        found: list[Use] = []
+        for table, bound in tables:
+            for number, (name, e) in enumerate(table.roles.items()):
+                if number and e.columns <= bound.label:
+                    found += [Use("answers", table.ref, e)] if taught and name not in ("confidence", "probabilities") else []
+                elif e.type.startswith(("VARCHAR", "STRUCT")):
+                    found.append(Use("reads", table.ref, e, limit=limit))
+        if settings.stop is not None and settings.validation is not None:
+            found.append(Use("chooses", settings.validation))
+        return tuple(found)
 
     @staticmethod
     def written(bind: StepBinder, name: str) -> tree.Expr:
