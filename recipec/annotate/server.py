@@ -76,7 +76,8 @@ def policy(page: str) -> str:
 
 class Handler(BaseHTTPRequestHandler):
     server: Server
-    protocol_version = "HTTP/1.1"
+    protocol_version = "HTTP/1.0"
+    # A connection for each request: on one machine it costs nothing, and when the server ends nobody is served still.
     server_version, sys_version = "recipec", ""
     timeout = 60
 
@@ -169,8 +170,6 @@ class Handler(BaseHTTPRequestHandler):
         return found
 
     def refuse(self, status: int, why: str) -> None:
-        # What the request still holds is not read: the connection ends here.
-        self.close_connection = True
         self.send(status, json.dumps({"error": why}, ensure_ascii=False).encode("utf-8", "replace"), "application/json; charset=utf-8")
 
     def send(self, status: int, body: bytes, type: str, more: dict[str, str] | None = None) -> None:
@@ -180,8 +179,6 @@ class Handler(BaseHTTPRequestHandler):
             "X-Frame-Options": "DENY", "Referrer-Policy": "no-referrer", "Cross-Origin-Resource-Policy": "same-origin",
             "Cross-Origin-Opener-Policy": "same-origin", **(more or {}),
         }  # fmt: skip
-        if self.close_connection:
-            headers["Connection"] = "close"
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()

@@ -51,30 +51,31 @@ def test_it_listens_to_this_machine_alone(server: Server) -> None:
     assert len(server.token) >= 32
 
 
-@pytest.mark.parametrize(("method", "path"), PATHS)
-@pytest.mark.parametrize("token", [None, "x", "é"])
-def test_nothing_without_the_token(server: Server, method: str, path: str, token: str | None) -> None:
-    body = {"n": 0, "answers": ["ham"]} if method == "POST" else None
-    status, _, found = ask(server, path, method=method, body=body, token=token.encode().decode("latin-1") if token else token)
-    assert (status, list(found)) == (403, ["error"])
+def test_nothing_without_the_token(server: Server) -> None:
+    for method, path in PATHS:
+        for token in (None, "x", "Ã©"):
+            status, _, found = ask(
+                server, path, method=method, body={"n": 0, "answers": ["ham"]} if method == "POST" else None, token=token
+            )
+            assert (status, list(found)) == (403, ["error"]), (path, token)
     assert server.session.answers.path.read_text() == ""
 
 
-@pytest.mark.parametrize("token_in", ["?token={}", "?X-Recipec-Token={}", "#{}"])
-def test_the_token_counts_in_its_header_only(server: Server, token_in: str) -> None:
-    assert ask(server, "/api/state" + token_in.format(server.token), token=None)[0] in (403, 404)
+def test_the_token_counts_in_its_header_only(server: Server) -> None:
+    for place in ("?token={}", "?X-Recipec-Token={}", "#{}"):
+        assert ask(server, "/api/state" + place.format(server.token), token=None)[0] in (403, 404)
     assert ask(server, "/api/state", token=None, Cookie=f"recipec={server.token}")[0] == 403
 
 
-@pytest.mark.parametrize(("method", "path"), [*PATHS, ("GET", "/")])
-def test_other_hosts_and_sites_are_refused(server: Server, method: str, path: str) -> None:
-    body = {"n": 0, "answers": ["ham"]} if method == "POST" else None
+def test_other_hosts_and_sites_are_refused(server: Server) -> None:
     for headers in (
         {"Host": "evil.example"}, {"Host": f"evil.example:{server.port}"}, {"Host": "127.0.0.1"}, {"Host": f"127.0.0.1:{server.port + 1}"},
         {"Origin": "http://evil.example"}, {"Origin": "null"}, {"Origin": f"https://127.0.0.1:{server.port}"}, {"Origin": "http://127.0.0.1"},
         {"Sec_Fetch_Site": "cross-site"}, {"Sec_Fetch_Site": "same-site"},
     ):  # fmt: skip
-        assert ask(server, path, method=method, body=body, **headers)[0] == 403, headers
+        for method, path in [*PATHS, ("GET", "/")]:
+            body = {"n": 0, "answers": ["ham"]} if method == "POST" else None
+            assert ask(server, path, method=method, body=body, **headers)[0] == 403, (path, headers)
     assert server.session.answers.path.read_text() == ""
 
 
@@ -100,9 +101,8 @@ def test_the_page_itself_is_served(server: Server) -> None:
     assert b"//" not in text.replace(b"// ", b"").replace(b"//\n", b"")
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
+def test_no_path_is_a_file(server: Server) -> None:
+    for path in [
         "/../test.recipe",
         "/%2e%2e/test.recipe",
         "/..%2ftest.recipe",
@@ -116,11 +116,9 @@ def test_the_page_itself_is_served(server: Server) -> None:
         "/.git/config",
         "/\\..\\test.recipe",
         "/favicon.ico",
-    ],
-)
-def test_no_path_is_a_file(server: Server, path: str) -> None:
-    status, _, found = ask(server, path)
-    assert (status, found) == (404, {"error": "no such page"})
+    ]:
+        status, _, found = ask(server, path)
+        assert (status, found) == (404, {"error": "no such page"}), path
 
 
 def test_other_methods_and_bodies_are_refused(server: Server) -> None:
@@ -141,7 +139,7 @@ def test_a_request_too_large_is_not_read(server: Server) -> None:
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as raw:
         head = f"POST /api/answer HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nX-Recipec-Token: {server.token}\r\nContent-Type: application/json\r\n"
         raw.sendall(f"{head}Content-Length: {MOST_BYTES + 1}\r\n\r\n".encode())
-        assert raw.recv(100).startswith(b"HTTP/1.1 413")
+        assert raw.recv(100).startswith(b"HTTP/1.0 413")
 
 
 def test_answers_by_request(server: Server) -> None:
