@@ -38,12 +38,16 @@ def ask(ctx: RunContext, ref: ModelRef, prompts: Sequence[tuple[str, int, Prompt
                 yield Request(key, messages=tuple(Message(m["role"], m["content"]) for m in prompt), sample=sample)
 
     model: Any = ctx.model(ref)
+    expected = ctx.quote(model)
+    if expected is not None:
+        expected.add(requests(prompts))
+        ctx.agree(expected.estimate(""))
     said: dict[str, str] = {}
     failed, cut, why = 0, 0, ""
     for start in range(0, len(prompts), CHUNK):
 
         def progress(done: int, before: int = start) -> None:
-            ctx.progress((before + done) / len(prompts), str(ref))
+            ctx.progress((before + done) / len(prompts), "  ".join(filter(None, (str(ref), model.telling()))))
 
         for key, answer in model.answers(requests(prompts[start : start + CHUNK]), progress=progress):
             if isinstance(answer, Failure):

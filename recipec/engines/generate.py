@@ -47,19 +47,24 @@ def generated(plan: Any, ctx: RunContext) -> Made:
         f"CREATE TEMP TABLE {prompts} AS SELECT row_number() OVER (ORDER BY _key) - 1 AS n, _key::VARCHAR AS k, p FROM "
         f"(SELECT _key, {plan.prompt} AS p FROM {source}) WHERE p IS NOT NULL"
     )
-    count = int(ctx.one(f"SELECT count(*) FROM {prompts}")[0])
-    schema = schema_of(plan.answers.types, plan.answers.many) if plan.answers.types and plan.constrain else None
+    total = int(ctx.one(f"SELECT count(*) FROM {prompts}")[0])
+    schema = asked_of(plan)
+    expected = ctx.quote(model)
+    if expected is not None:
+        for part in blocks(ctx, prompts, total):
+            count(plan, expected, part)
+        ctx.agree(expected.estimate(""))
     before = dict(model.spent())
     bad: list[tuple[str, str]] = []
     failed = cut = 0
-    for start in range(0, count, CHUNK):
-        part = ctx.con.execute(f"SELECT k, p FROM {prompts} WHERE n BETWEEN {start} AND {start + CHUNK - 1} ORDER BY n").fetchall()
+    start = 0
+    for part in blocks(ctx, prompts, total):
         keys, places, texts = [], [], []
         done = 0
         for id, outcome in model.answers(requests(part, plan.samples), schema=schema):
             done += 1
             if done % 16 == 0:
-                ctx.progress((start + done / plan.samples) / count, "")
+                ctx.progress((start + done / plan.samples) / total, model.telling())
             key, _, sample = id.rpartition("/")
             if isinstance(outcome, Failure):
                 failed += 1
@@ -75,7 +80,8 @@ def generated(plan: Any, ctx: RunContext) -> Made:
                 places.append(int(sample) * MANY + place)
                 texts.append(item)
         put(ctx, answers, keys, places, texts)
-    asked = count * plan.samples
+        start += len(part)
+    asked = total * plan.samples
     if failed > plan.max_failed * max(asked, 1):
         kind, message = next(b for b in bad if not b[0].startswith("not of"))
         raise StepFailed(
@@ -93,13 +99,29 @@ def generated(plan: Any, ctx: RunContext) -> Made:
         made.notes.append(f"{len(bad) - failed:,} answers are not of the asked form: recipec bad {ctx.step.name}")
     if cut:
         made.notes.append(f"{cut:,} items beyond the first {MANY:,} of an answer are left out")
-    if rows > count:
-        made.dropped["no prompt"] = rows - count
+    if rows > total:
+        made.dropped["no prompt"] = rows - total
     made.notes.extend(f"{plan.model}: {n}" for n in model.notices())
     after = model.spent()
     numbers = {k: v - before[k] for k, v in after.items() if isinstance(v, (int, float)) and isinstance(before.get(k), (int, float))}
     made.spent = {**after, **numbers}
     return made
+
+
+def blocks(ctx: RunContext, prompts: str, rows: int) -> Iterator[list[tuple[str, Any]]]:
+    """(key, prompt), so many at a time."""
+    for start in range(0, rows, CHUNK):
+        yield ctx.con.execute(f"SELECT k, p FROM {prompts} WHERE n BETWEEN {start} AND {start + CHUNK - 1} ORDER BY n").fetchall()
+
+
+def asked_of(plan: Any) -> Json | None:
+    """The JSON Schema that is asked of an answer."""
+    return schema_of(plan.answers.types, plan.answers.many) if plan.answers.types and plan.constrain else None
+
+
+def count(plan: Any, quote: Any, part: Sequence[tuple[str, Any]]) -> None:
+    """Add what is asked for these rows to a quote."""
+    quote.add(requests(part, plan.samples), schema=asked_of(plan))
 
 
 def requests(part: Sequence[tuple[str, Any]], samples: int) -> Iterator[Request]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from recipec.api import (
     ORDER,
+    Asking,
     Bound,
     Column,
     Field,
@@ -69,6 +70,7 @@ class GeneratePlan:
     """The columns once the answers are there, before the statements."""
     source: Schema
     chain: Chain
+    asked: PromptCall
 
     @property
     def rows(self) -> bool:
@@ -151,7 +153,7 @@ class Generate(Kind):
             shown=shown,
             plan=GeneratePlan(
                 settings.with_, settings.prompt.sql(), answers, column, settings.samples, settings.constrain, settings.max_failed, schema,
-                bind.schema, chain,
+                bind.schema, chain, settings.prompt,
             ),
             traits=merge(own, chain.traits),
             tests=chain.tests,
@@ -210,9 +212,15 @@ class Generate(Kind):
         outcome.rows_in = made.rows
         outcome.dropped = {**made.dropped, **outcome.dropped}
         outcome.notes = [*made.notes, *outcome.notes]
-        outcome.extra |= {"spent": made.spent, "failed": made.dropped.get(ASKED, 0)}
+        outcome.extra |= {"model": str(plan.model), "spent": made.spent, "failed": made.dropped.get(ASKED, 0)}
         run_tests(ctx, plan.chain.tests, f"(SELECT * FROM {ctx.target} WHERE _why IS NULL)", outcome)
         return outcome
+
+    @classmethod
+    def askings(cls, plan: GeneratePlan) -> Sequence[Asking]:
+        from recipec.engines.generate import count
+
+        return [Asking(plan.model, lambda quote, part: count(plan, quote, part), prompt=plan.asked)]
 
     @classmethod
     def stale(cls, plan: Any, extra: Mapping[str, Json]) -> str | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
+from recipec.api import Asking, ModelRef
 from recipec.votes._base import Voting
 
 BLOCK = 10_000
@@ -22,3 +24,24 @@ def texts(voting: Voting, sql: str) -> Iterator[list[tuple[str, str]]]:
         voting.progress(start, count)
         yield con.execute(f"SELECT k, t FROM {table} WHERE n BETWEEN {start} AND {start + BLOCK - 1} ORDER BY n").fetchall()
     con.execute(f"DROP TABLE {table}")
+
+
+def count(quote: Any, part: Sequence[tuple[str, Any]]) -> None:
+    """Add texts that a model is to embed to a quote."""
+    from recipec.models.requests import Request
+
+    quote.add(Request(key, prompt=text) for key, text in part)
+
+
+def asking(model: ModelRef, name: str, sql: str) -> Asking:
+    """What a vote asks of a model that embeds every row's text."""
+    return Asking(model, count, name, texts=sql)
+
+
+def agree(voting: Voting, model: Any, sql: str) -> None:
+    """Let people know what the vectors of all rows will cost, before the first is asked for."""
+    quote = voting.ctx.quote(model)
+    if quote is not None:
+        for block in texts(voting, sql):
+            count(quote, block)
+        voting.ctx.agree(quote.estimate(voting.name))

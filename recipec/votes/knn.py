@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from recipec.api import ColumnName, Json, ModelRef, Schema, Settings, TableRef, Word, named, quote, vote
+from recipec.api import Asking, ColumnName, Json, ModelRef, Schema, Settings, TableRef, Word, named, quote, vote
 from recipec.resolve.binder import StepBinder
 from recipec.resolve.problems import BadValue, UnknownColumn
 from recipec.syntax import tree
 from recipec.votes._ballot import Ballot
-from recipec.votes._base import Vote, Voted, Voting
+from recipec.votes._base import Vote, Voted, Voting, spending
 from recipec.votes._examples import likeness, pool
-from recipec.votes._rows import texts
+from recipec.votes._rows import agree, asking, texts
 from recipec.votes._text import check_text
 
 if TYPE_CHECKING:
@@ -70,11 +70,18 @@ class KNN(Vote):
     def brings(self, ctx: RunContext) -> tuple[str, ...] | None:
         return tuple(sorted(set(pool(ctx, self.params.table, self.params.like, self.params.label).labels)))
 
+    def asking(self, name: str, classes: Sequence[str] | None) -> Asking | None:
+        return asking(self.params.with_, name, quote(self.column)) if self.params.with_ is not None else None
+
     def run(self, voting: Voting) -> Voted:
         import numpy as np
 
         given = self.params
         found = pool(voting.ctx, given.table, given.like, given.label)
+        model = voting.ctx.model(given.with_) if given.with_ is not None else None
+        before = dict(model.spent()) if model is not None else {}
+        if model is not None:
+            agree(voting, model, quote(self.column))
         embed = likeness(voting.ctx, given.with_, found.texts)
         known = embed(found.texts)
         codes = [voting.code(label) for label in found.labels]
@@ -107,4 +114,6 @@ class KNN(Vote):
                             ballot.add(key, sure.index(top), sure)
             ballot.flush()
         ballot.write()
-        return Voted(soft=True, strange=ballot.strange)
+        if model is None:
+            return Voted(soft=True, strange=ballot.strange)
+        return Voted(soft=True, strange=ballot.strange, spent=spending(before, model.spent()), facts={"model": str(given.with_)})

@@ -15,7 +15,7 @@ from recipec.resolve.problems import BadValue, UnknownColumn, WrongArguments
 from recipec.syntax import tree
 from recipec.votes._answers import Reader
 from recipec.votes._ballot import Ballot
-from recipec.votes._base import Vote, Voted, Voting
+from recipec.votes._base import Vote, Voted, Voting, spending
 from recipec.votes._examples import EXAMPLES, chosen, likeness, pool
 from recipec.votes._llm_sets import asked, collector, schema
 
@@ -327,12 +327,3 @@ class LLM(Vote):
                 ballot.add(key, tally.index(top), [n / whole for n in tally])
             elif key in failures and not whole:
                 ballot.fail(key, failures[key].kind, failures[key].message)
-
-
-def spending(before: dict[str, Any], after: Any) -> dict[str, Any]:
-    """What a model was used for since ``before``: the difference, number by number."""
-    out: dict[str, Any] = {}
-    for name, value in after.items():
-        old = before.get(name)
-        out[name] = value - old if isinstance(value, (int, float)) and isinstance(old, (int, float)) else value
-    return out

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from recipec.api import ColumnName, Json, ModelRef, Schema, Settings, named, quote, vote
+from recipec.api import Asking, ColumnName, Json, ModelRef, Schema, Settings, named, quote, vote
 from recipec.resolve.binder import StepBinder
 from recipec.resolve.problems import BadValue
 from recipec.syntax import tree
 from recipec.votes._ballot import Ballot
-from recipec.votes._base import Vote, Voted, Voting
-from recipec.votes._rows import texts
+from recipec.votes._base import Vote, Voted, Voting, spending
+from recipec.votes._rows import agree, asking, texts
 from recipec.votes._text import check_text
 
 
@@ -53,10 +53,15 @@ class ZeroShot(Vote):
     def meaning(self) -> Json:
         return self.column
 
+    def asking(self, name: str, classes: Sequence[str] | None) -> Asking | None:
+        return asking(self.params.model, name, quote(self.column))
+
     def run(self, voting: Voting) -> Voted:
         import numpy as np
 
         model = voting.ctx.model(self.params.model)
+        before = dict(model.spent())
+        agree(voting, model, quote(self.column))
         named_vectors = model.embed([self.params.describe.get(c, c) for c in voting.classes])
         ballot = Ballot(voting)
         for block in texts(voting, quote(self.column)):
@@ -67,4 +72,4 @@ class ZeroShot(Vote):
                 ballot.add(key, int(row.argmax()), [float(p) for p in row])
             ballot.flush()
         ballot.write()
-        return Voted(soft=True)
+        return Voted(soft=True, spent=spending(before, model.spent()), facts={"model": str(self.params.model)})
