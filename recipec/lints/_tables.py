@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from recipec.api import ColumnName, Expression, Made, PromptCall, TableRef, Traits, Use
 from recipec.lints._facts import ANY, FALSE, NULL, TRUE, Fact, Facts, Reasoner
-from recipec.lints._values import EMPTY, Scope, Values
+from recipec.lints._values import EMPTY, Root, Scope, Values
 from recipec.resolve.program import Program, ResolvedStep
 from recipec.source import Span
 from recipec.syntax import tree
@@ -73,8 +73,8 @@ class Tables:
         self.made: dict[str, Table] = {}
         self.dedupes: list[tuple[ResolvedStep, tree.Op, frozenset[int], Table]] = []
         """Operators that remove duplicates: the values that they compare, and the table that they meet."""
-        self.given: dict[int, tuple[ResolvedStep, Made]] = {}
-        """Columns that models and rules gave, by their values."""
+        self.origins: dict[Root, tuple[ResolvedStep, Made]] = {}
+        """Columns that models and rules gave."""
         self.pieces: dict[int, tuple[str, int, Span]] = {}
         """Texts that were cut to pieces of at most so many words or tokens."""
         self.ways = 0
@@ -165,7 +165,7 @@ class Tables:
         facts = dict(before.facts) if before.facts is not None else None
         for m in made:
             value = columns[m.column] = self.values.column(step.name, m.column, types.get(m.column, ""), ways)
-            self.given[value] = (step, m)
+            self.origins[step.name, m.column] = step, m
             if facts is not None and m.classes is not None and types.get(m.column) == "VARCHAR":
                 facts[value] = Fact(only=frozenset(m.classes), null=m.null, why=step.entry.node.head)
         return before._replace(columns=columns, facts=facts, unique=unique, copying=copying)
