@@ -8,9 +8,9 @@ from itertools import chain
 from threading import Lock
 from typing import Any, Literal
 
-from recipec.annotate.agree import agreement
 from recipec.annotate.answers import Answers, shown
 from recipec.annotate.rows import Queue
+from recipec.labels.people import agreement
 from recipec.readers._answers import Answer, spans_of
 
 Mode = Literal["class", "many", "tags"]

@@ -28,7 +28,8 @@ class Annotations(AnswerReader):
     }
     ```
 
-    ``path`` is a file, a glob or a list of them. A line is ``{"item": "libfoo", "worker": "ann", "answer": "games"}``. The columns:
+    ``path`` is a file, a glob or a list of them; ``recipec annotate topic`` makes a file that is not there yet.
+    A line is ``{"item": "libfoo", "worker": "ann", "answer": "games"}``. The columns:
 
     | column | holds |
     |---|---|
@@ -46,6 +47,8 @@ class Annotations(AnswerReader):
     clean pool_with_gold from pool { join(known, on: id) }
     ```
 
+    Marked tokens vote by ``vote human(people_said)``, several classes by ``vote crowd(people_said, answer: answers)``.
+
     Two people's branches merge: lines are sorted by key, and a new answer touches no other line. Answers to neighbouring rows
     are next to each other, which git takes for a conflict unless it is told that lines stand for themselves: ``recipec annotate`` writes
     ``*.jsonl merge=union`` into ``.gitattributes`` beside a file that it makes. A file for each person never conflicts:
@@ -53,6 +56,8 @@ class Annotations(AnswerReader):
 
     Bad rows: a line that is no answer, a mark of an unresolved git conflict, and, where one person gave one row two different answers, both:
     which one is meant must be said (``recipec annotate`` asks again).
+
+    Source of the format: recipec's own, JSON lines (RFC 8259); IOB2 for the tags.
     """
 
     Params = AnnotationsParams

@@ -105,6 +105,7 @@ def tell(facts: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], out: Termi
             unit = ("token" if facts.get("tags") else "row") + "s" * (fight["rows"] != 1)
             out.line(clip(f"  {fight['rows']:>7,} {unit}  {votes}  {decided}", out.width))
     workers(facts, out, limit)
+    people(facts, out, limit)
     for row in rows:
         out.line()
         for name, value in row.items():
@@ -132,3 +133,21 @@ def workers(facts: Mapping[str, Any], out: Terminal, limit: int) -> None:
         table(out, [f"worker ({voter['name']})", "confuses most", "answers", "skill", "gold"], lines)
         if len(people) > limit:
             out.line(f"{len(people) - limit:,} more: --limit {len(people)}")
+
+
+def people(facts: Mapping[str, Any], out: Terminal, limit: int) -> None:
+    """How far people agree: over all of them, and two by two where that is known."""
+    for voter in facts.get("voters") or ():
+        found = voter.get("people") or voter
+        said = [
+            f"{title} {found[k]:.2f}" for k, title in (("fleiss", "Fleiss' kappa"), ("alpha", "Krippendorff's alpha")) if found.get(k) is not None
+        ]
+        if said:
+            out.line(f"people of {clean(voter['name'])} agree: {', '.join(said)}")
+        pairs = found.get("pairs") or ()
+        if pairs:
+            lines = [
+                [clean(f"{p['a']}, {p['b']}"), "" if p["value"] is None else f"{p['value']:.2f}", f"{p['rows']:,}", f"{p['differ']:,}"]
+                for p in pairs[:limit]
+            ]
+            table(out, [f"people ({clean(voter['name'])})", found["measure"], "rows", "differ"], lines, left=1)

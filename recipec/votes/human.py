@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from recipec.api import Schema, Settings, TableRef, Word, named, quote, vote
 from recipec.resolve.binder import StepBinder
@@ -19,6 +20,24 @@ class HumanParams(Settings):
     worker: Word = named(Word("worker"))
     item: list[Word] = named([Word("item")])
     tags: Word = named(Word("tags"))
+
+
+@dataclass(frozen=True)
+class Marked:
+    """A person's tags of a row, for :func:`recipec.labels.people.agreement`."""
+
+    given: list[str]
+    answers: None = None
+    answer: None = None
+
+    def tags(self) -> list[str]:
+        return self.given
+
+    @property
+    def spans(self) -> tuple[tuple[int, int, str], ...]:
+        from recipec.labels.spans import spans
+
+        return tuple(spans(self.given))
 
 
 @vote("human")
@@ -60,19 +79,24 @@ class Human(Vote):
             bind.report(WrongType(span=call.call.span, message=f"tags are a list of texts; `{self.params.tags}` is {shown(given)}"))
 
     def run(self, voting: Voting) -> Voted:
+        from recipec.labels.people import agreement
+
         assert isinstance(voting, Tagging)
         given, ctx = self.params, voting.ctx
         source = ctx.relation(given.votes)
         rows = ctx.con.execute(
-            f"SELECT k.n, len(k.tokens), list(c.{quote(given.tags)} ORDER BY c.{quote(given.worker)}, c.{quote(given.tags)}) FROM "
+            f"SELECT k.n, len(k.tokens), list({{'who': c.{quote(given.worker)}::VARCHAR, 'tags': c.{quote(given.tags)}}} "
+            f"ORDER BY c.{quote(given.worker)}, c.{quote(given.tags)}) FROM "
             f"{answered(source, given.item)} AS c JOIN {voting.rows} AS k ON k._key = c.{ROW} "
             f"WHERE c.{quote(given.tags)} IS NOT NULL AND c.{quote(given.worker)} IS NOT NULL GROUP BY ALL ORDER BY k.n"
         ).fetchall()
         into = Spans(voting)
         place = {c: i for i, c in enumerate(voting.classes)}
         used = changed = 0
+        said: dict[int, dict[str, Marked]] = {}
         for n, size, answers in rows:
-            fitting = [tags for tags in answers if len(tags) == size]
+            fitting = [a["tags"] for a in answers if len(a["tags"]) == size]
+            said[n] = {a["who"]: Marked(a["tags"]) for a in answers if len(a["tags"]) == size}
             changed += len(answers) - len(fitting)
             used += len(answers)
             if not fitting:
@@ -82,7 +106,7 @@ class Human(Vote):
                 types.append([self.kind(tag, place, into) for tag in tags])
             into.add(n, together(types, [[str(t).startswith("B-") for t in tags] for tags in fitting]))
         into.write()
-        voted = Voted(whole=True, strange=into.strange)
+        voted = Voted(whole=True, strange=into.strange, facts={"people": agreement(said, "tags", voting.classes)})
         whole = int(ctx.one(f"SELECT count(*) FROM {source} WHERE {quote(given.tags)} IS NOT NULL")[0])
         if used < whole:
             voted.notes.append(f"{voting.name}: {whole - used:,} of {whole:,} answers are for items that are not among the rows")

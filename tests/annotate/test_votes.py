@@ -123,3 +123,36 @@ def test_marks_of_other_tokens_are_not_used(lab: Any) -> None:
     notes = " ".join(lab.run(TAGS)["entities"].built.notes)
     assert "1 answers have another number of tags" in notes
     assert "1 of 2 answers are for items that are not among the rows" in notes
+
+
+def told(lab: Any, capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    from recipec.cli import main
+
+    assert main(["labels", str(lab.folder / "test.recipe"), *words]) == 0
+    return capsys.readouterr().out
+
+
+def test_how_far_people_agree_is_told(lab: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    lab.write("test.recipe", TAGS)
+    lab.write("news.jsonl", NEWS)
+    line = '{{"item": {}, "worker": "{}", "spans": {}, "tokens": {}}}\n'
+    lab.write(
+        "labels/entities.jsonl",
+        line.format(1, "ann", '[[0, 2, "PER"], [3, 5, "LOC"]]', 5) + line.format(1, "王", '[[0, 2, "PER"], [3, 4, "LOC"]]', 5),
+    )
+    lab.run(TAGS)
+    out = told(lab, capsys, "entities")
+    assert "F1 of spans" in out
+    assert "ann, 王" in out
+    assert "0.50" in out
+    recipe = RECIPE.format(key="key: id")
+    lab.write("test.recipe", recipe)
+    lab.write("pool.csv", SOURCES["text"][0])
+    line = '{{"item": "{}", "worker": "{}", "answer": "{}"}}\n'
+    lab.write(
+        "labels/topic.jsonl",
+        "".join(line.format(i, w, a) for i, w, a in [("x", "ann", "a"), ("x", "bob", "a"), ("y", "ann", "b"), ("y", "bob", "b")]),
+    )
+    lab.run(recipe)
+    out = told(lab, capsys, "topic")
+    assert "people of crowd agree: Fleiss' kappa 1.00, Krippendorff's alpha 1.00" in out

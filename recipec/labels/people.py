@@ -11,11 +11,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
-from typing import Any
+from typing import Any, Protocol
 
-from recipec.readers._answers import Answer
 
-Said = Mapping[tuple[str, ...], Mapping[str, Answer | None]]
+class Answer(Protocol):
+    """What a person said of a row: classes (None where the person could not say), or marked tokens."""
+
+    @property
+    def answers(self) -> tuple[str, ...] | None: ...
+    @property
+    def answer(self) -> str | None: ...
+    @property
+    def spans(self) -> tuple[tuple[int, int, str], ...] | None: ...
+    def tags(self) -> list[str] | None: ...
+
+
+Said = Mapping[Any, Mapping[str, Answer | None]]
+"""By row and person; None where a person gave several different answers."""
 
 
 def agreement(said: Said, mode: str, classes: Sequence[str]) -> dict[str, Any]:
