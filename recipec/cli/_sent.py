@@ -20,9 +20,11 @@ def render(args: argparse.Namespace, recipe: str | None, wanted: str, out: Termi
     The step need not be built, only what it reads. Nothing is asked, and no model is loaded: where examples are found by a model's
     vectors, that is said instead.
     """
+    import duckdb
+
     from recipec.api import DataError
     from recipec.cli.plan import looked_at
-    from recipec.engines.estimate import NotKnown, asking_of, look_at, prompts
+    from recipec.engines.estimate import NotKnown, asking_of, first_line, look_at, prompts
     from recipec.plan.planner import make_plan
 
     args.recipe = recipe
@@ -54,6 +56,11 @@ def render(args: argparse.Namespace, recipe: str | None, wanted: str, out: Termi
             raise CannotRun(f"the prompts of `{step}` are {error}", f"recipec run {program.root.source.path} --only {step}") from None
         except DataError as error:
             raise CannotRun(error.message, error.help) from None
+        except duckdb.Error as error:
+            problem = look.problem if look is not None else None
+            raise CannotRun(
+                problem.message if problem is not None else first_line(error), problem.help if problem is not None else ""
+            ) from None
         finally:
             if look is not None:
                 look.close()

@@ -60,6 +60,12 @@ class Look:
             self.kernels.register()
             return self.con.execute(sql)
 
+    @property
+    def problem(self) -> DataError | None:
+        """What one of the project's functions said is wrong, where the database only says that it failed."""
+        found: DataError | None = self.kernels.problem if self.kernels is not None else None
+        return found
+
     def close(self) -> None:
         if self.kernels is not None:
             self.kernels.stop()
@@ -100,6 +106,8 @@ def estimates(plan: Plan, workspace: Workspace) -> dict[str, list[Estimate]]:
 
 def estimate(asking: Asking, plan: Plan, planned: Planned, workspace: Workspace) -> Estimate | None:
     """What one asking will cost; None for a model of this machine."""
+    import duckdb
+
     look = None
     quote = None
     try:
@@ -121,6 +129,10 @@ def estimate(asking: Asking, plan: Plan, planned: Planned, workspace: Workspace)
         return Estimate(asking.name, str(asking.model), unknown=str(error))
     except DataError as error:
         return Estimate(asking.name, str(asking.model), unknown=error.message)
+    except duckdb.Error as error:
+        # What a value does to an expression shows only when it is worked out: the run will say it in full.
+        problem = look.problem if look is not None else None
+        return Estimate(asking.name, str(asking.model), unknown=problem.message if problem is not None else first_line(error))
     finally:
         if look is not None:
             look.close()
@@ -183,6 +195,12 @@ def prompts(look: Look, asking: Asking, source: str) -> Iterator[list[tuple[str,
         yield made
 
 
+def first_line(error: Exception) -> str:
+    """What the database says is wrong, without the name of the error's class."""
+    head = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return head.partition("Error: ")[2] or head
+
+
 def decoded(column: Sequence[Any]) -> Sequence[Any]:
     """A column of JSON as Python's values."""
     made: list[Any] = json.loads(f"[{','.join('null' if v is None else v for v in column)}]")
@@ -212,4 +230,4 @@ def asking_of(plan: Plan, name: str, template: str) -> Asking | None:
     return None
 
 
-__all__ = ["Look", "NotKnown", "asking_of", "estimates", "look_at", "prompts", "totals"]
+__all__ = ["Look", "NotKnown", "asking_of", "estimates", "first_line", "look_at", "prompts", "totals"]

@@ -104,6 +104,18 @@ class OpenAI(Provider):
     that a server may know. Templates with roles go to ``/chat/completions``, and plain ones too, as one user message; with ``mode:
     completion`` a plain one goes to ``/completions``, to be continued. Scoring of given answers (``vote llm``) uses ``/completions`` with
     log-probabilities where the server has them, and says so where it has not.
+
+    **What it costs.** ``recipec plan`` makes every prompt, takes away those that the ledger has answers to, and shows the calls, tokens
+    and cost of the others, without asking anything. Tokens in are expected at 3 bytes a token, or at what the server counted for
+    earlier answers of the same step; tokens out at the mean of these, else at ``max_tokens``. The most that it can cost is known where
+    ``max_tokens`` is; a request whose answer was lost on the way is sent again, and may be charged again. Without ``price_in`` and
+    ``price_out`` the cost is unknown, and where a step's input is not built yet, so are its calls.
+    ``recipec run`` asks before it makes calls that are expected to cost more than ``--ask-above`` (``ask_above`` in ``[tool.recipec]``;
+    1.00) dollars in all; ``--yes`` does not ask. Afterwards the tables ``recipec.calls`` and ``recipec.votes`` in the workspace's database
+    say what was called, reused, failed and spent, by step and voter. ``recipec show STEP --render TEMPLATE`` prints the prompts as they are sent.
+
+    **What is secret.** ``env("NAME")`` is read when it is used. The key, the user, password and query of an address are sent to the server
+    and written nowhere: not into tables, the ledger, reports or messages.
     """
 
     Params = OpenAIParams
@@ -138,12 +150,14 @@ class OpenAI(Provider):
         }
 
     def quote(self, opening: Opening) -> Quote:
-        from recipec.models.ledger import Ledger
+        from recipec.models.ledger import Ledger, LedgerError
         from recipec.models.quoting import Served, quote
 
-        return quote(
-            Served(opening.name, self.params, address(opening.name, self.params.base_url)), Ledger(opening.ledger), opening.settings
-        )
+        served = Served(opening.name, self.params, address(opening.name, self.params.base_url))
+        try:
+            return quote(served, Ledger(opening.ledger), opening.settings)
+        except LedgerError as error:
+            raise DataError(str(error)) from None
 
     def open(self, opening: Opening) -> Model:
         from recipec.models.serving import ServedModel

@@ -41,9 +41,10 @@ class Model(Kind):
     folder into this process, ``embedding`` gives vectors. The result of a ``train`` step can stand wherever a model can.
 
     Every answer is written to the ledger in the workspace before anything uses it, under everything that decides it; what is there is
-    never asked, or paid, again. ``budget_usd`` and ``budget_tokens`` stop a run before it spends more. ``price_in`` and ``price_out``
-    are US dollars for a million tokens; without them the cost is "unknown". ``concurrency`` is the most requests at a time (found out
-    by itself where not given), ``timeout`` the seconds for one, ``retries`` how often one is tried again.
+    never asked, or paid, again, whatever killed the run; only answers that were on their way then are asked for anew.
+    ``budget_usd`` and ``budget_tokens`` stop a run before it spends more. ``price_in`` and ``price_out`` are US dollars for a million
+    tokens; without them the cost is "unknown", and nobody is asked before it is spent. ``concurrency`` is the most requests at a time
+    (found out by itself where not given), ``timeout`` the seconds for one, ``retries`` how often one is tried again.
 
     Settings change no answer and re-run nothing. The arguments of the provider do, except the key: it is read from the environment
     when it is used, and is written nowhere.

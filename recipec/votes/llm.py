@@ -69,6 +69,11 @@ class LLM(Vote):
     ``with: minilm`` by the vectors of a model. The columns are ``text`` and ``label`` unless named: ``nearest(t, text: body, label: topic)``. A
     row is never its own example.
 
+    Answers are kept, and how they are read is not part of what is asked: another ``words``, ``accept`` or ``combine`` asks for nothing again
+    where answers are read. Where classes are scored, ``words`` are what is scored, so other words are asked for. Ten rows more are ten
+    calls more, unless examples change for others too (``nearest(t)`` when ``t`` changes). ``recipec plan`` counts and prices the calls;
+    ``recipec show STEP --render ask`` prints the prompts with their examples.
+
     In a step of several classes the answer is a list of them, as JSON or parted by commas; it says no to those that it does not name, and an
     empty list, or ``none``, to all. In a step with ``tags`` it is a JSON list of ``{"text": "Ada Moor", "tag": "PER"}``: the text is looked for
     among the row's tokens, and one that does not stand there, or has a tag that is none of the step's, is counted and shown. A text named

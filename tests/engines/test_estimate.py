@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,11 +15,11 @@ import pytest
 from recipec.api import Estimate
 from recipec.engines import estimate as module
 from recipec.engines.estimate import estimates, totals
-from recipec.engines.runner import run
+from recipec.engines.runner import Silent, run
 from recipec.models.pace import Pace
 from recipec.models.quoting import dollars
 from recipec.plan.planner import make_plan
-from tests.conftest import Lab
+from tests.conftest import REPOSITORY, Lab
 from tests.models.server import Server, serving
 
 HEAD = """\
@@ -216,3 +220,53 @@ def test_the_folder_is_not_written_to(lab: Lab, server: Server) -> None:
     lab.run(recipe, only=["rows", "seeds"])
     expected(lab, recipe)
     assert not (Path(lab.workspace) / "ledger").exists()
+
+
+class Watch(Silent):
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def progress(self, share: float | None, text: str) -> None:
+        self.texts.append(text)
+
+
+@pytest.mark.parametrize("step", ["chat", "predict", "generate"])
+def test_a_running_step_says_what_it_spent_of_what(lab: Lab, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    with serving(classes=["good", "bad"], latency=0.03) as server:
+        monkeypatch.setenv("LLM_URL", server.url)
+        write(lab, 240, odd=False)
+        recipe = (HEAD % "").replace("price_in: 1000  price_out: 2000", "price_in: 1000  price_out: 2000  budget_usd: 50  concurrency: 8")
+        watch = Watch()
+        with lab.open() as workspace:
+            run(make_plan(lab.sound(recipe + STEPS[step].replace("%%", "%")), workspace), workspace, watch)
+    assert any(re.search(r"\$[0-9.]+ of \$50\.00  [0-9.]+ calls/s$", t) for t in watch.texts), watch.texts[-3:]
+
+
+def test_a_broken_ledger_is_told(lab: Lab, server: Server) -> None:
+    write(lab, 8)
+    recipe = HEAD % "" + STEPS["chat"]
+    lab.run(recipe, only=["rows", "seeds"])
+    lab.write(".recipec/ledger/answers-0001.jsonl", "something else\n")
+    (found,) = expected(lab, recipe)
+    assert "is no ledger" in found.unknown
+
+
+def test_a_value_that_does_not_convert_is_told(lab: Lab, server: Server) -> None:
+    write(lab, 8)
+    recipe = HEAD % "" + STEPS["scored"].replace("plain(text)", "plain(cast(cast(text as int) as text))")
+    lab.run(recipe, only=["rows", "seeds"])
+    (found,) = expected(lab, recipe)
+    assert "Could not convert" in found.unknown
+
+
+def test_a_plan_of_calls_loads_nothing_heavy(lab: Lab, server: Server) -> None:
+    write(lab, 8)
+    recipe = HEAD % "" + STEPS["chat"]
+    lab.run(recipe, only=["rows", "seeds"])
+    lab.write("test.recipe", recipe)
+    script = "import sys, recipec.cli\nrecipec.cli.main(['plan', 'test.recipe'])\nprint('LOADED', *sorted(sys.modules))"
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run([sys.executable, "-c", script], cwd=lab.folder, env=environment, capture_output=True, text=True, check=True)
+    assert "7 new of 7" in done.stdout
+    loaded = {m.split(".")[0] for m in done.stdout.rpartition("LOADED")[2].split()}
+    assert loaded & {"pyarrow", "torch", "transformers", "ray", "rich", "pandas"} == set()
