@@ -145,6 +145,7 @@ def failures(program: Program, result: RunResult, err: Terminal) -> None:
 
 def last_words(program: Program, result: RunResult, screen: Terminal) -> str:
     """How it went, and the command that is wanted next."""
+    from recipec.report.costs import spent_sum
     from recipec.report.runs import seconds
 
     counts = {status: sum(s.status == status for s in result.steps) for status in ("run", "reused", "skipped", "failed")}
@@ -159,4 +160,5 @@ def last_words(program: Program, result: RunResult, screen: Terminal) -> str:
         if tables
         else f"recipec plan {path or STDIN}"
     )
-    return f"{done} in {seconds(result.seconds)}: {listed}   " + screen.paint("dim", following)
+    spent = screen.draw(spent_sum(result.spent.values()))
+    return f"{done} in {seconds(result.seconds)}: {listed}   {spent}{'   ' * bool(spent)}" + screen.paint("dim", following)

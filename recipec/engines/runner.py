@@ -46,6 +46,8 @@ class StepResult:
 class RunResult:
     steps: list[StepResult] = field(default_factory=list)
     seconds: float = 0.0
+    spent: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What each model was used for in this run, by steps that failed too."""
 
     @property
     def failed(self) -> list[StepResult]:
@@ -338,7 +340,9 @@ class Runner:
 
     def finish(self, complete: bool) -> None:
         self.kernels.stop()
-        for model in self.shared.get("models", {}).values():
+        for (name, _), model in self.shared.get("models", {}).items():
+            if spent := dict(model.spent()):
+                self.result.spent[name] = spent
             model.close()
         if complete and len(self.plan.steps) == len(self.program.steps):
             self.workspace.forget(self.recipe, {s.name for s in self.program.steps})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -116,13 +116,19 @@ def spent_data(built: Built) -> list[dict[str, Any]]:
 
 
 def spent_words(built: Built) -> str:
-    """``1,204 calls · 8,676 reused · 3 failed · $0.31``"""
-    listed = [s for s in spent_data(built) if any(s[n] for n in ("calls", "reused", "failed"))]
+    """``1,204 calls · 8,676 reused · 3 failed · $0.31``, of one step."""
+    return spent_sum(spent_data(built))
+
+
+def spent_sum(given: Iterable[Mapping[str, Any]]) -> str:
+    """``1,204 calls · 8,676 reused · 3 failed · $0.31``; empty where nothing was asked."""
+    listed = [s for s in given if any(s.get(n) for n in ("calls", "reused", "failed"))]
     if not listed:
         return ""
-    sums = {n: sum(int(s[n] or 0) for s in listed) for n in ("calls", "reused", "failed")}
+    sums = {n: sum(int(s.get(n) or 0) for s in listed) for n in ("calls", "reused", "failed")}
     said = [plural(sums["calls"], "call"), *(f"{sums[n]:,} {n}" for n in ("reused", "failed") if sums[n])]
-    served = [s for s in listed if s["reused"] is not None]
+    # A model of this machine counts no answers of a ledger, and costs nothing.
+    served = [s for s in listed if s.get("reused") is not None]
     if served:
         unknown = any(s["usd"] is None and s["calls"] for s in served)
         said.append(f"cost {UNKNOWN}" if unknown else dollars(sum(float(s["usd"] or 0) for s in served)))

@@ -182,6 +182,7 @@ def run_data(program: Program, result: RunResult) -> dict[str, Any]:
         "recipe": program.recipe,
         "version": program.header.version,
         "seconds": round(result.seconds, 3),
+        **({"spent": result.spent} if result.spent else {}),
         "steps": [step_data(s) for s in result.steps],
     }
 

@@ -67,7 +67,7 @@ def test_a_plan_counts_and_prices_what_is_new(recipec: Run, server: Server) -> N
     assert 0 < step["usd"] < step["usd_at_most"]
     done = recipec("run", "--yes")
     assert done.status == 0, done.err
-    assert "20 calls · $0.22" in done.out
+    assert done.out.count("20 calls · $0.22") == 2, "the step's line and the last"
     assert server.number == 20
     # Five rows more: five calls, priced by what the server counted for the others.
     write(LABEL % (PRICED, ""), 25)
@@ -118,6 +118,9 @@ def test_a_budget_bounds_the_cost(recipec: Run, server: Server) -> None:
     assert "the budget of $0.1 is used up" in done.err
     assert "raise the budget" in done.err
     assert "model lm" in done.err, "it names the model's line"
+    spent = json.loads(recipec("run", "--yes", "--format", "json").out)["spent"]["lm"]
+    assert spent["reused"] == server.number, "what a failed step paid for is kept"
+    assert spent["usd"] == 0
 
 
 def test_a_run_asks_before_it_spends(recipec: Run, server: Server) -> None:
