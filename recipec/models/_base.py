@@ -119,6 +119,12 @@ class Model:
         """A tag for every token of every list of tokens."""
         raise self.cannot("tag tokens")
 
+    def tag_surely(
+        self, tokens: Sequence[Sequence[str]], progress: Callable[[int], None] = lambda done: None
+    ) -> tuple[list[list[str]], list[list[float]] | None]:
+        """Tags as :meth:`tag` gives them, and how probable each is; None where the model does not tell."""
+        return self.tag(tokens, progress), None
+
     def spent(self) -> Mapping[str, Json]:
         """What its answers cost in this run: calls, reused, failed, tokens_in, tokens_out, usd (None where no price is known)."""
         return {}

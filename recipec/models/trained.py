@@ -46,6 +46,12 @@ class TrainedModel(Model):
         made: list[list[str]] = self.predictor.tag(tokens, lambda done, _: progress(done))[0]
         return made
 
+    def tag_surely(
+        self, tokens: Sequence[Sequence[str]], progress: Callable[[int], None] = lambda done: None
+    ) -> tuple[list[list[str]], list[list[float]] | None]:
+        tags, sure = self.predictor.tag(tokens, lambda done, _: progress(done))
+        return tags, sure
+
     def embed(self, texts: Sequence[str], progress: Callable[[int], None] = lambda done: None) -> Matrix:
         made: Matrix = self.predictor.embed(texts, lambda done, _: progress(done))
         return made

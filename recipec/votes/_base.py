@@ -85,6 +85,8 @@ class Voted:
     failed: list[tuple[str, str, str]] = field(default_factory=list)
     strange: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    certainty: str = ""
+    """For votes on tokens, a table of ``n`` and ``p``: how probable the least sure tag of a row is, where the voter tells."""
     facts: dict[str, Json] = field(default_factory=dict)
     """More for ``recipec labels``: the workers of a crowd."""
 

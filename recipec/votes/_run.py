@@ -194,9 +194,11 @@ def write(plan: LabelPlan, ctx: RunContext, source: str, votes: str, labels: str
         join = ""
     listed = [f"s.{h}" for h in hidden] + [f"{made[c]} AS {quote(c)}" if c in made else f"s.{quote(c)}" for c in plan.schema.names]
     drop = plan.settings.unsure == "drop"
+    each = ", ".join(f"{literal(v.name + ' ')} || {names}[v.v{i} + 1]" for i, v in enumerate(plan.voters))
+    told = f"array_to_string(list_filter([{each}], lambda x: x IS NOT NULL), ', ')"
     because = (
-        f"CASE WHEN accepted THEN NULL WHEN NOT voted THEN 'no voter voted' WHEN l._label IS NULL THEN 'the votes are even' "
-        f"ELSE 'confidence ' || printf('%.2f', l._confidence) || ' for ' || {names}[l._label + 1] END"
+        f"CASE WHEN accepted THEN NULL WHEN NOT voted THEN 'no voter voted' WHEN l._label IS NULL THEN 'the votes are even: ' || {told} "
+        f"ELSE 'confidence ' || printf('%.2f', l._confidence) || ' for ' || {names}[l._label + 1] || ': ' || {told} END"
     )
     why = "CASE WHEN accepted THEN NULL WHEN NOT voted THEN 0 ELSE 1 END" if drop else "NULL"
     ctx.execute(

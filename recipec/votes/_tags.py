@@ -70,6 +70,9 @@ def label(plan: LabelPlan, ctx: RunContext) -> Outcome:
     fit, combined = combining(plan, found, classes)
     labels = back(ctx.con, found, combined, scratch=f"{ctx.scratch}l_", seed=plan.seed, salt=plan.salt)
     decode(ctx, names, labels, len(outs), tags, fixed=combined.fixed and gold)
+    if len(voted) == 1 and voted[0].certainty and plan.combiner is None:
+        # One voter that knows how sure it is: there is nothing to combine.
+        ctx.con.execute(f"UPDATE {names.result} AS d SET sure = c.p FROM {voted[0].certainty} AS c WHERE c.n = d.n")
     write(plan, ctx, source, names)
     counted(plan, ctx, outcome, names)
     tell_voters(plan, ctx, outcome, voted, [int(n) for n in found.tally.sum(axis=1)])

@@ -12,7 +12,7 @@ from recipec.syntax import tree
 from recipec.votes._ballot import Ballot
 from recipec.votes._base import Tagging, Vote, Voted, Voting
 from recipec.votes._rows import BLOCK, texts
-from recipec.votes._tally import Lists, Spans
+from recipec.votes._tally import Lists, Spans, Tally
 from recipec.votes._text import check_text
 
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ class Classifier(Vote):
     ``classes`` takes the model's. A class of the model that is none of the step's makes the vote abstain, and is counted.
 
     In a step of several classes it votes yes for those with a probability above one half and no for the others. In a step with ``tags`` the
-    model is a ``train`` step with the task ``tag``, and its tags are its vote on every token.
+    model is a ``train`` step with the task ``tag``, and its tags are its vote on every token; where it votes alone, the confidence is the
+    probability of the row's least sure tag.
     """
 
     Params = ClassifierParams
@@ -124,17 +125,25 @@ class Classifier(Vote):
 
     def tag(self, voting: Tagging) -> Voted:
         """The entities that a tagger finds. On those of another type than the step's it abstains."""
+        import pyarrow as pa
+
         from recipec.labels.spans import spans
 
         model = voting.ctx.model(self.params.model)
         made = Spans(voting)
+        least, certainty = Tally(), voting.temp("certainty")
         count = int(voting.ctx.one(f"SELECT count(*) FROM {voting.rows}")[0])
         for start in range(0, count, BLOCK):
             voting.progress(start, count)
             rows = voting.ctx.con.execute(
                 f"SELECT n, tokens FROM {voting.rows} WHERE n BETWEEN {start} AND {start + BLOCK - 1} ORDER BY n"
             ).fetchall()
-            for (n, _), tags in zip(rows, model.tag([t for _, t in rows]), strict=True):
+            said, sure = model.tag_surely([t for _, t in rows])
+            if sure is not None:
+                # Rounded: the last bits of a product of matrices depend on what else is in the batch.
+                columns = {"n": pa.array([n for n, _ in rows], pa.int64()), "p": pa.array([round(min(p), 6) for p in sure], pa.float64())}
+                least.put(voting.ctx.con, certainty, columns, "n, p")
+            for (n, _), tags in zip(rows, said, strict=True):
                 found = []
                 for a, b, kind in spans(tags):
                     code = voting.code(kind)
@@ -144,4 +153,4 @@ class Classifier(Vote):
                 made.add(n, found)
             made.flush()
         made.write()
-        return Voted(whole=True, strange=made.strange)
+        return Voted(soft=least.made, whole=True, strange=made.strange, certainty=certainty if least.made else "")

@@ -74,10 +74,14 @@ def test_a_tagger_trained_on_the_votes_of_rules_votes(lab: Any) -> None:
       }
       train ner from entities { task: tag(tokens => entities)  base: scratch(layers: 1, width: 32)  epochs: 12  learning_rate: 5e-3 }
       label again from news { tags: ["PER", "LOC"]  vote classifier(ner) as model  vote gazetteer(people.line, tag: "PER") as people }
+      label sure from news { tags: ["PER", "LOC"]  vote classifier(ner) as model  accept: confidence > 30% }
       label alone from news { tags: ["PER"]  vote classifier(ner) as model }
     """)
     assert ran.rows("select count(*) from again join entities using (_key) where again = entities")[0][0] >= 44
     assert ran.rows("select count(*) from again where len(again) <> len(tokens)") == [(0,)]
+    assert ran.rows("select min(sure_confidence) > 0.3, max(sure_confidence) < 1, count(*) between 1 and 48 from sure") == [
+        (True, True, True)
+    ]
     # A type that is none of the step's is nobody's vote.
     assert ran.rows("select count(*) from alone where list_contains(alone, 'B-LOC')") == [(0,)]
     assert any('"LOC"' in note for note in ran["alone"].built.notes)
