@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import fcntl
 import os
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from recipec.api import DataError
 from recipec.readers._answers import Answer, order, read_line
 
+Place: TypeAlias = tuple[tuple[str, ...], str]
+"""Of a line in the file: the item and who answered."""
 ATTRIBUTES = "# Every line stands for itself: git keeps those of both sides.\n*.jsonl merge=union\n"
 
 
@@ -26,10 +30,12 @@ class Answers:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.known: tuple[int, int, int] | None = None
-        self.lines: dict[tuple[tuple[str, ...], str], list[str]] = {}
+        self.lines: dict[Place, list[str]] = {}
         """The lines of an item and worker: one, or several where git merged two."""
         self.said: dict[tuple[str, ...], dict[str, Answer | None]] = {}
         """By item and worker; None where a worker gave several different answers."""
+        self.places: list[tuple[Any, Place]] = []
+        """The keys of ``lines`` in the order of the file, with what sorts them: an answer is put in its place without sorting all."""
         self.refresh()
 
     def refresh(self) -> None:
@@ -45,6 +51,7 @@ class Answers:
                 old.append(line)
             who = self.said.setdefault(answer.item, {})
             who[answer.worker] = answer if who.get(answer.worker, answer) == answer else None
+        self.places = sorted((order(*p), p) for p in self.lines)
         self.known = now
 
     def of(self, item: tuple[str, ...], worker: str) -> Answer | None:
@@ -57,7 +64,7 @@ class Answers:
         """Write an answer; returns the lines whose place it took."""
         return self.replace((answer.item, answer.worker), [answer.line()])
 
-    def replace(self, place: tuple[tuple[str, ...], str], lines: Sequence[str]) -> list[str]:
+    def replace(self, place: Place, lines: Sequence[str]) -> list[str]:
         """Let these be the lines of an item and worker; returns those before. The file is on disk when this returns."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with locked(self.path.parent):
@@ -65,10 +72,15 @@ class Answers:
             old = self.lines.get(place, [])
             if old == list(lines):
                 return old
-            every = {**self.lines, place: list(lines)}
-            text = "".join(f"{line}\n" for p in sorted(every, key=lambda p: order(*p)) for line in every[p])
-            replace_file(self.path, text)
-            self.lines = {p: ls for p, ls in every.items() if ls}
+            entry = (order(*place), place)
+            at = bisect_left(self.places, entry)
+            behind = at + (place in self.lines)
+            parts = [self.lines[p] for _, p in self.places[:at]], [list(lines)], [self.lines[p] for _, p in self.places[behind:]]
+            replace_file(self.path, "".join(f"{line}\n" for line in chain.from_iterable(chain.from_iterable(parts))))
+            self.places[at:behind] = [entry] if lines else []
+            self.lines.pop(place, None)
+            if lines:
+                self.lines[place] = list(lines)
             who = self.said.setdefault(place[0], {})
             who.pop(place[1], None)
             found = {a for a in map(read_line, lines) if isinstance(a, Answer)}

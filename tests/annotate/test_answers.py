@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,26 @@ def test_an_answer_touches_one_line(tmp_path: Path) -> None:
     answers.replace((("5",), "ann"), [])
     assert len(path.read_text().splitlines()) == 2
     assert [p.name for p in path.parent.iterdir() if p.name != ".gitattributes"] == ["t.jsonl"]
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["1", "2", "10", "a", "文"]), st.sampled_from(["ann", "bob"]), st.sampled_from(["x", "y", None])),
+        max_size=30,
+    )
+)
+def test_any_order_of_answers_gives_the_same_file(steps: list[tuple[str, str, str | None]]) -> None:
+    """What the file holds is the last that was said, in the order of keys: None takes an answer back."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "t.jsonl"
+        answers = Answers(path)
+        last: dict[tuple[str, str], str | None] = {}
+        for item, worker, said in steps:
+            answers.replace(((item,), worker), [Answer((item,), worker, (said,)).line()] if said else [])
+            last[item, worker] = said
+        wanted = [Answer((i,), w, (a,)).line() for (i, w), a in sorted(last.items(), key=lambda e: order((e[0][0],), e[0][1])) if a]
+        assert (path.read_text(encoding="utf-8") if path.exists() else "").splitlines() == wanted
+        assert Answers(path).lines == answers.lines
 
 
 def test_two_processes_lose_nothing(tmp_path: Path) -> None:
