@@ -93,19 +93,22 @@ def asks(planned: Planned) -> bool:
 
 
 def estimates(plan: Plan, workspace: Workspace) -> dict[str, list[Estimate]]:
-    """For every step to run that asks a served model, its estimates: one for each voter, or one for the step itself."""
+    """For every step to run that asks a served model, its estimates: one for each voter, or one for the step itself. What two of them
+    ask alike is counted for the first."""
     out: dict[str, list[Estimate]] = {}
+    seen: dict[str, set[bytes]] = {}
     for planned in plan.steps:
         if not asks(planned):
             continue
-        made = [e for a in planned.step.kind.askings(planned.step.bound.plan) if (e := estimate(a, plan, planned, workspace)) is not None]
+        askings = planned.step.kind.askings(planned.step.bound.plan)
+        made = [e for a in askings if (e := estimate(a, plan, planned, workspace, seen.setdefault(a.model.step, set()))) is not None]
         if made:
             out[planned.name] = made
     return out
 
 
-def estimate(asking: Asking, plan: Plan, planned: Planned, workspace: Workspace) -> Estimate | None:
-    """What one asking will cost; None for a model of this machine."""
+def estimate(asking: Asking, plan: Plan, planned: Planned, workspace: Workspace, seen: set[bytes]) -> Estimate | None:
+    """What one asking will cost; None for a model of this machine. ``seen`` are the keys of the model's new requests so far."""
     import duckdb
 
     look = None
@@ -114,6 +117,7 @@ def estimate(asking: Asking, plan: Plan, planned: Planned, workspace: Workspace)
         quote = quote_of(asking.model, plan, workspace.folder)
         if quote is None:
             return None
+        quote.earlier = seen
         look = look_at(plan, planned.step, workspace)
         source = look.relation(planned.step.inputs[0])
         sampled = whole = None
@@ -123,6 +127,7 @@ def estimate(asking: Asking, plan: Plan, planned: Planned, workspace: Workspace)
                 source, sampled = f"(SELECT * FROM {source} ORDER BY _key LIMIT {SAMPLE})", SAMPLE
         for part in prompts(look, asking, source):
             asking.count(quote, part)
+        seen |= quote.new
         made: Estimate = quote.estimate(asking.name, rows=sampled, of=whole if sampled else None)
         return made
     except NotKnown as error:

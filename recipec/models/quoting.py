@@ -65,10 +65,15 @@ class Count:
         self.open = False
         """Whether some answers have no bound."""
         self.new: set[bytes] = set()
+        self.earlier: frozenset[bytes] | set[bytes] = frozenset()
+        """Keys that steps before this one will ask for: their answers are in the ledger by then."""
         # Of answers in the ledger: how many were read, their tokens, and the bounds of their requests.
         self.known = self.known_in = self.known_out = self.known_worst = 0
 
     def add_new(self, key: bytes, worst_in: int, worst_out: int | None) -> None:
+        if key in self.earlier:
+            self.in_ledger += 1
+            return
         if key in self.new:
             return
         if len(self.new) < SEEN:

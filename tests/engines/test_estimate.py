@@ -116,6 +116,17 @@ def test_nothing_to_ask_costs_nothing(lab: Lab, server: Server) -> None:
     assert found.in_ledger == 7
 
 
+def test_what_two_steps_ask_alike_is_counted_once(lab: Lab, server: Server) -> None:
+    recipe = HEAD % "" + STEPS["chat"] + "\npredict y from rows { model: lm  prompt: chat(text, id) }"
+    write(lab, 8)
+    lab.run(recipe, only=["rows", "seeds"])
+    with lab.open() as workspace:
+        found = estimates(make_plan(lab.sound(recipe), workspace), workspace)
+    assert [(e.calls, e.in_ledger) for e in (*found["x"], *found["y"])] == [(7, 0), (0, 7)]
+    lab.run(recipe)
+    assert server.number == 7
+
+
 def test_a_local_model_costs_nothing_and_is_not_loaded(lab: Lab, server: Server) -> None:
     lab.write("tiny/config.json", '{"architectures": ["LlamaForCausalLM"], "model_type": "llama"}')
     write(lab, 8)
