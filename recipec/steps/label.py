@@ -122,9 +122,33 @@ class Label(Kind):
     votes are even or for which ``accept`` is not true under "unsure"; with ``unsure: keep`` they stay, with a null label.
     ``accept`` sees the columns, ``confidence`` and the label.
 
+    ``many: true`` gives a row every class that fits, as a list. Each class is then a question of yes and no: a rule, whose label may be a list
+    too, says yes and nothing more; a model or a person says no to the classes that it does not name. A row gets a class when yes is decided, or where
+    ``accept`` is true for it, with the probability of yes as ``confidence``; ``topic_confidence`` lists those of its classes. A row to which a model
+    or a person gives no class has an empty list.
+
+    ``tags: ["PER", "LOC"]`` tags tokens instead of rows:
+
+    ```recipe
+    label entities from news {
+      tags: ["PER", "LOC", "ORG"]
+      vote gazetteer(people.line, tag: "PER")                  as known_people
+      vote pattern(r/[A-Z]\\w+ (Inc|Corp|Ltd)\\b/, tag: "ORG")  as companies
+      combine: majority()
+      gold: tags
+    }
+    ```
+
+    The tokens are the column ``tokens``, a list of texts, or the one that the setting of this name says. Voters vote for the type of each token, and what
+    combines classes combines these; a token on which nobody votes, or on which votes are even, is outside (``O``). The result is one tag a
+    token in IOB2 (``B-PER``, ``I-PER``, ``O``), always well formed: an entity begins where the type changes, or where most voters for it
+    begin one. ``entities_confidence`` is that of the least sure token that got a vote, null where no token did; with ``accept`` such rows are dropped
+    under "no vote", else all their tokens are outside. ``recipec labels entities`` counts whole entities, by voter and type, right and wrong on gold.
+
     ``gold: column`` names known classes: they say how good each voter is (``recipec labels topic``), and are not used for the label unless
-    the combiner is told so. A row that a model's server did not answer for abstains; it is counted, shown by ``recipec bad``, and asked again
-    by the next run. More than ``max_failed`` of them fail the step; what was answered is kept, and not paid for again.
+    the combiner is told so. ``calibrate: temperature`` or ``isotonic`` sets the confidence right by them. A row that a model's server did not
+    answer for abstains; it is counted, shown by ``recipec bad``, and asked again by the next run. More than ``max_failed`` of them fail the
+    step; what was answered is kept, and not paid for again.
     """
 
     Settings = LabelSettings
@@ -148,7 +172,9 @@ class Label(Kind):
             made = (OUTSIDE, *made)
         combiner = self.combiner(bind, settings, voters, made, mode)
         tests = [bind_test(bind, e, schema) for e in bind.statements(tree.Expect)]
-        if settings is None or len(bind.findings.errors) > before or None in tests:
+        # A voter may be missing without an error of its own: its template is wrong, which was told there.
+        incomplete = len(voters) < len(self.votes_of(bind)) or None in tests
+        if settings is None or len(bind.findings.errors) > before or incomplete:
             return None
         traits = Traits(scope="row", changes_rows=settings.unsure == "drop" or accept is not None, changes_columns=True)
         for voter in voters:
@@ -277,7 +303,8 @@ class Label(Kind):
             return None
         several = mode == "many" and label.type == "VARCHAR[]"
         if not several and not accepts("VARCHAR", label.type) and not bind.schema.unknown:
-            bind.report(WrongType(span=node.label.span, message=f"a rule gives the name of a class; this is {shown(label.type)}"))
+            what = "the name of a class, or a list of names" if mode == "many" else "the name of a class"
+            bind.report(WrongType(span=node.label.span, message=f"a rule gives {what}; this is {shown(label.type)}"))
             return None
         made = f"({label.sql})" if several else f"[{label.sql}]" if mode == "many" else label.sql
         return Voter(name, "rule", [condition.meaning, label.meaning], condition.sql, made, constant)
@@ -353,19 +380,6 @@ class Label(Kind):
     ) -> Combiner | None:
         if settings is None:
             return None
-        chosen = settings.combine
-        if chosen is None:
-            if len(voters) < 2:
-                return None
-            cls = find("combiner", "majority")
-            assert cls is not None
-            return cls(cls.Params())  # type: ignore[no-any-return]
-        combiner: Combiner = chosen.cls(chosen.params)
-        node = next(s.value for s in bind.statements(tree.Setting) if s.key.id == "combine")
-        # Several classes are as many questions of yes and no.
-        asked = ("no", "yes") if mode == "many" else classes or ()
-        for message, help in combiner.check([v.name for v in voters], asked, gold=settings.gold is not None):
-            bind.report(BadValue(span=node.span, message=message, help=(help,) if help else ()))
         if settings.prior is not None and classes is not None:
             at = next(s.value for s in bind.statements(tree.Setting) if s.key.id == "prior")
             strangers = [c for c in settings.prior if c not in classes]
@@ -380,6 +394,19 @@ class Label(Kind):
             else:
                 for message, help in wrong_prior([settings.prior[c] for c in classes], classes):
                     bind.report(BadValue(span=at.span, message=message, help=(help,) if help else ()))
+        chosen = settings.combine
+        if chosen is None:
+            if len(voters) < 2:
+                return None
+            cls = find("combiner", "majority")
+            assert cls is not None
+            return cls(cls.Params())  # type: ignore[no-any-return]
+        combiner: Combiner = chosen.cls(chosen.params)
+        node = next(s.value for s in bind.statements(tree.Setting) if s.key.id == "combine")
+        # Several classes are as many questions of yes and no.
+        asked = ("no", "yes") if mode == "many" else classes or ()
+        for message, help in combiner.check([v.name for v in voters], asked, gold=settings.gold is not None):
+            bind.report(BadValue(span=node.span, message=message, help=(help,) if help else ()))
         return combiner
 
     def run(self, plan: LabelPlan, ctx: RunContext) -> Outcome:

@@ -31,7 +31,7 @@ def calibrate(ctx: RunContext, votes: str, method: Literal["temperature", "isoto
     vote, gold = np.zeros((rows, 1), np.int16), np.zeros(rows, np.int64)
     sure = blank((rows, classes), np.float64, ctx.temporary)
     for start in range(0, rows, BLOCK):
-        part: Any = ctx.con.execute(f"SELECT * FROM {order} WHERE n BETWEEN {start} AND {start + BLOCK - 1} ORDER BY n").to_arrow_table()
+        part: Any = ctx.con.sql(f"SELECT * FROM {order} WHERE n BETWEEN {start} AND {start + BLOCK - 1} ORDER BY n").to_arrow_table()
         stop = start + part.num_rows
         vote[start:stop, 0] = part.column("v0").to_numpy()
         gold[start:stop] = part.column("gold").to_numpy()

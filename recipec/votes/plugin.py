@@ -93,7 +93,7 @@ class Plugin(Vote):
             query = (
                 f"SELECT * EXCLUDE (__place) FROM {temp} WHERE __place BETWEEN {start} AND {start + self.params.batch - 1} ORDER BY __place"
             )
-            table: Any = ctx.con.execute(query).to_arrow_table()
+            table: Any = ctx.con.sql(query).to_arrow_table()
             table = table.combine_chunks()
             if not table.num_rows:
                 break
