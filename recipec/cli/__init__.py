@@ -16,7 +16,7 @@ VERBS: dict[str, tuple[str, ...]] = {
     "write": ("init", "check", "fmt", "graph", "compile", "lsp"),
     "run": ("plan", "run", "test", "lock"),
     "label by hand": ("annotate",),
-    "look at results": ("show", "profile", "labels", "explain", "diff", "bad", "gc"),
+    "look at results": ("show", "profile", "labels", "report", "explain", "diff", "bad", "gc"),
     "look up": ("docs", "completion"),
 }
 """Verbs under the headings of the help, in the order of a day's work."""
