@@ -70,10 +70,11 @@ def key_of(name: str, key: Secret | None) -> str | None:
 
 def host_of(url: str | Secret | None) -> str:
     """The server that an address names; empty where the recipe does not show the address."""
-    if not isinstance(url, str):
+    written = url.value if isinstance(url, Secret) else url
+    if written is None or getattr(url, "variable", None):
         return ""
     try:
-        return (urlsplit(url).hostname or "").lower()
+        return (urlsplit(written).hostname or "").lower()
     except ValueError:
         return ""
 
@@ -81,7 +82,7 @@ def host_of(url: str | Secret | None) -> str:
 _MOVING = re.compile(
     r"(?:gpt-(?:3\.5-turbo|4|4-turbo|4o|4o-mini|4\.1|4\.1-mini|4\.1-nano|5|5-mini|5-nano)|o1|o1-mini|o1-pro|o3|o3-mini|o3-pro|o4-mini)$"
 )
-"""Names of which OpenAI's list of models says which dated snapshot they point to at present."""
+"""Names without a date that the hosted server moves from one dated snapshot to the next."""
 
 
 def moving(model: str, host: str) -> bool:
