@@ -8,6 +8,7 @@ from recipec.api import TableRef, Use, lint
 from recipec.diagnostics import Label
 from recipec.lints._answers import said
 from recipec.lints._base import Lint
+from recipec.lints._facts import Fact
 from recipec.lints._tables import setting
 from recipec.lints._view import View
 from recipec.resolve.program import ResolvedStep
@@ -129,7 +130,6 @@ def declared(view: View, value: int) -> tuple[str, ...]:
     return origin[1].classes or () if origin is not None else ()
 
 
-def may(fact: object, name: str) -> bool:
+def may(fact: Fact, name: str) -> bool:
     """Whether a text can still be ``name``."""
-    only, never = getattr(fact, "only", None), getattr(fact, "never", frozenset())
-    return (only is None or name in only) and name not in never
+    return (fact.only is None or name in fact.only) and name not in fact.never

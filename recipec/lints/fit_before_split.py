@@ -31,6 +31,8 @@ class FitBeforeSplit(Lint):
     others what was learned there. Found are operators with the trait ``fits_on_data``, and in queries statistics over the
     whole table: ``avg(x) over ()``, ``(select median(x) from rows)``, ``percent_rank() over (order by x)``.
 
+    A label step that weighs voters by their votes alone learns no answer, and is no finding; one that learns from ``gold`` is.
+
     Hastie, Tibshirani and Friedman (The Elements of Statistical Learning, 2nd edition, 2009, section 7.10.2) show on data without
     any signal how choosing features on all rows gives an error of 3 % where the true one is 50 %.
 

@@ -8,13 +8,14 @@ from recipec.api import lint
 from recipec.diagnostics import Label
 from recipec.lints._base import Lint
 from recipec.lints._facts import TRUE
+from recipec.lints._tables import Judged
 from recipec.lints._view import View
 from recipec.syntax import tree
 
 
 @lint("rule-never-fires")
 class RuleNeverFires(Lint):
-    """A filter that can drop no row, or that must drop every row, whatever the data.
+    """A filter that can drop no row, or that must drop every row, whatever the data; a labelling rule that can never vote.
 
     What earlier filters, tests and constants say of the rows decides it: ``drop where n < 5`` after ``keep where n >= 10``,
     the same condition twice, ``length(text) < 0``. The facts are followed through steps, ``def``, ``param`` and ``rename``. Such a
@@ -46,7 +47,13 @@ class RuleNeverFires(Lint):
         told: set[tuple[object, ...]] = set()
         for judged in view.tables.judged:
             node = judged.statement
-            if not isinstance(node, tree.Filter) or node.span.order in told:
+            if isinstance(node, tree.Expect) or node.span.order in told:
+                continue
+            if isinstance(node, tree.When):
+                # One that always votes is a class for the rest.
+                if not judged.mask & TRUE:
+                    told.add(node.span.order)
+                    yield cls.of(judged, "no row that comes here can meet this condition: the rule never votes")
                 continue
             keep = node.action == "keep"
             if keep and not judged.mask & TRUE:
@@ -60,11 +67,16 @@ class RuleNeverFires(Lint):
             else:
                 continue
             told.add(node.span.order)
-            grounds = [g for g in judged.grounds if g != node.span][:3]
-            yield cls(
-                span=node.condition.span,
-                message=message,
-                label="always so" if judged.mask == TRUE else "never so",
-                also=tuple(Label(g, "after this") for g in grounds),
-                help=("remove it, or mend its condition",),
-            )
+            yield cls.of(judged, message)
+
+    @classmethod
+    def of(cls, judged: Judged, message: str) -> RuleNeverFires:
+        node = judged.statement
+        grounds = [g for g in judged.grounds if g != node.span][:3]
+        return cls(
+            span=node.condition.span,
+            message=message,
+            label="always so" if judged.mask == TRUE else "never so",
+            also=tuple(Label(g, "after this") for g in grounds),
+            help=("remove it, or mend its condition",),
+        )
