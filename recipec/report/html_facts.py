@@ -33,8 +33,10 @@ if TYPE_CHECKING:
 
 MOST_COLUMNS = 12
 """Columns of a table that are measured and shown; wider tables say how many more they have."""
-MOST_TEXT = 600
-"""Characters of a value that a sample keeps."""
+MOST_TEXT = 1200
+"""Characters of a text that an error keeps,"""
+MOST_CELL = 240
+"""and a value of a row in a sample."""
 TRAINING = (
     "metrics",
     "history",
@@ -228,7 +230,7 @@ class Reader:
         result = self.con.execute(sql)
         names = [d[0] for d in result.description]
         keep = [i for i, n in enumerate(names) if n not in HIDDEN]
-        return {"names": [names[i] for i in keep], "rows": [[cut(plain(row[i])) for i in keep] for row in result.fetchall()]}
+        return {"names": [names[i] for i in keep], "rows": [[cut(plain(row[i]), MOST_CELL) for i in keep] for row in result.fetchall()]}
 
     def sample(self, step: Built) -> dict[str, Any] | None:
         """Some rows, the same ones every time: those of the smallest hash of their keys."""
@@ -263,14 +265,14 @@ class Reader:
         return [plain(s) for s in (rows[0][0] or [])] if rows else []
 
 
-def cut(value: Any) -> Any:
+def cut(value: Any, most: int = MOST_TEXT) -> Any:
     """A value with its texts cut to what a report has room for."""
     match value:
         case str():
-            return value if len(value) <= MOST_TEXT else value[:MOST_TEXT] + f"… ({len(value):,} characters)"
+            return value if len(value) <= most else value[:most] + f"… ({len(value):,} characters)"
         case list():
-            return [cut(v) for v in value[:60]] + ([f"… {len(value):,} in all"] if len(value) > 60 else [])
+            return [cut(v, most) for v in value[:60]] + ([f"… {len(value):,} in all"] if len(value) > 60 else [])
         case dict():
-            return {k: cut(v) for k, v in list(value.items())[:60]}
+            return {k: cut(v, most) for k, v in list(value.items())[:60]}
         case _:
             return value

@@ -26,7 +26,7 @@ table { border-collapse: collapse; font-size: .88rem; min-width: min(100%, 20rem
 th, td { text-align: left; vertical-align: top; padding: .3rem .7rem .3rem 0; border-bottom: 1px solid var(--line); }
 th { color: var(--soft); font-weight: 600; white-space: nowrap; } td { overflow-wrap: break-word; }
 th.n, td.n { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
-td.t { min-width: 9rem; max-width: 34rem; white-space: pre-wrap; } tr.sum td { font-weight: 600; }
+td.t { min-width: 13rem; max-width: 34rem; white-space: pre-wrap; } tr.sum td { font-weight: 600; }
 .funnel { margin: .7rem 0; } .funnel > p { margin: 0; display: flex; justify-content: space-between; gap: 1rem; }
 .stack { display: flex; height: .85rem; border-radius: 3px; overflow: hidden; background: var(--card); border: 1px solid var(--line); }
 .stack i { display: block; min-width: 1px; } .stack .kept { background: var(--bar); } .stack .gone { background: var(--bad); opacity: .75; }
