@@ -46,9 +46,7 @@ USUAL = {
     "numbers": ("mae", "r2"),
 }
 """What is measured where the recipe does not say."""
-SLICES = (
-    "STRUCT(slice VARCHAR, value VARCHAR, rows BIGINT, metric VARCHAR, score DOUBLE, low DOUBLE, high DOUBLE, rest DOUBLE, small BOOLEAN)[]"
-)
+SLICES = 'STRUCT(slice VARCHAR, "value" VARCHAR, "rows" BIGINT, metric VARCHAR, score DOUBLE, low DOUBLE, high DOUBLE, rest DOUBLE, small BOOLEAN)[]'
 
 
 class EvaluateSettings(Settings):
