@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from ipaddress import ip_address
 
 from recipec.api import lint
 from recipec.lints._answers import place
@@ -21,8 +20,8 @@ _CHINESE = (
     "姓名|手机|手机号|手机号码|电话|电话号码|联系电话|联系方式|邮箱|电子邮箱|电子邮件|邮箱地址|身份证|身份证号|身份证号码|护照号|护照号码|银行卡|银行卡号|"
     "住址|家庭住址|家庭地址|收货地址|联系地址|出生日期|生日|微信号|车牌号"
 )
-_PERSONAL = re.compile(rf"(?:.*_)?(?:{_ENGLISH})|.*(?:{_CHINESE})", re.S)
-_NEAR = re.compile(r"localhost|[^.]+|.*\.(?:localhost|local|internal|intranet|lan|home|corp|home\.arpa|test)")
+_PERSONAL = rf"(?s:(?:.*_)?(?:{_ENGLISH})|.*(?:{_CHINESE}))"
+_NEAR = r"localhost|[^.]+|.*\.(?:localhost|local|internal|intranet|lan|home|corp|home\.arpa|test)"
 """Names that no public server has: a single word is a machine of the same network."""
 
 
@@ -73,7 +72,7 @@ class PersonalDataToExternalModel(Lint):
             span = place(use, step)
             for value in values.within(view.tables.used(use, step)):
                 name = called(values.shape[value])
-                if name and values.type(value) != "BOOLEAN" and _PERSONAL.fullmatch(snake(name)):
+                if name and values.type(value) != "BOOLEAN" and re.fullmatch(_PERSONAL, snake(name)):
                     message = f"`{name}` goes to {use.model.facts.host} as it is"
                     help = "leave it out, or redact it before: redact(...)"
                 elif value in redacted:
@@ -102,8 +101,10 @@ def outside(host: str) -> bool:
     """Whether a host, as the recipe writes it, is a public one."""
     if not host:
         return False
+    from ipaddress import ip_address
+
     try:
         address = ip_address(host)
     except ValueError:
-        return _NEAR.fullmatch(host) is None
+        return re.fullmatch(_NEAR, host) is None
     return address.is_global

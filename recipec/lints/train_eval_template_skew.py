@@ -13,6 +13,8 @@ from recipec.lints._view import View
 from recipec.resolve.program import ResolvedStep
 from recipec.source import Span
 
+OTHER = "of other columns"
+
 
 @lint("train-eval-template-skew")
 class TrainEvalTemplateSkew(Lint):
@@ -51,9 +53,10 @@ class TrainEvalTemplateSkew(Lint):
                 if use.role != "reads" or use.model is None or use.model.step not in taught:
                     continue
                 given = view.tables.used(use, step)
-                whys = [differs(view.tables.values, value, given) for value, _ in taught[use.model.step]]
+                # Nothing, where one of them is the same or may be; what has nothing to do with it does not count.
+                whys = [why for value, _ in taught[use.model.step] if (why := differs(view.tables.values, value, given)) != OTHER]
                 span = place(use, step)
-                if span.order in told or not all(whys):
+                if span.order in told or not whys or not all(whys):
                     continue
                 told.add(span.order)
                 yield cls(
@@ -66,21 +69,23 @@ class TrainEvalTemplateSkew(Lint):
 
 
 def lessons(view: View, step: ResolvedStep) -> list[tuple[int, Span]]:
-    """What a training reads first of each of its tables."""
-    first = {str(u.table): u for u in reversed(step.bound.uses) if u.role == "reads"}
-    return [(view.tables.used(u, step), place(u, step)) for u in first.values()]
+    """What a training reads of its tables."""
+    return [(view.tables.used(u, step), place(u, step)) for u in step.bound.uses if u.role == "reads"]
 
 
 def differs(values: Values, taught: int, given: int) -> str:
-    """How two texts were prepared differently; empty where they were not, or where it is not certain."""
+    """How two texts were prepared differently; empty where they were not, or where it is not certain; ``OTHER`` where they come from
+    other columns."""
     a, b = values.shape[taught], values.shape[given]
     if taught == given:
         return ""
     if a[0] == b[0] == "prompt" and a[1] != b[1]:
         return f"by the template `{values.templates[a[1]]}`, not by `{values.templates[b[1]]}`"
     known = [all(values.shape[v][0] != "fresh" for v in values.below(x)) for x in (taught, given)]
-    if not all(known) or not values.roots[taught] or values.roots[taught] != values.roots[given]:
+    if not all(known):
         return ""
+    if not values.roots[taught] or values.roots[taught] != values.roots[given]:
+        return OTHER
     names = [calls(values, x) for x in (taught, given)]
     for here, there, said in ((names[0], names[1], "only then"), (names[1], names[0], "only here")):
         more = [n for n in here if n not in there]

@@ -200,8 +200,8 @@ class Train(Kind):
         found: list[Use] = []
         for table, bound in tables:
             for number, (name, e) in enumerate(table.roles.items()):
-                if number and e.columns <= bound.label:
-                    found += [Use("answers", table.ref, e)] if taught and name not in ("confidence", "probabilities") else []
+                if taught and number and e.columns <= bound.label:
+                    found += [Use("answers", table.ref, e)] if name not in ("confidence", "probabilities") else []
                 elif e.type.startswith(("VARCHAR", "STRUCT")):
                     found.append(Use("reads", table.ref, e, limit=limit))
         if settings.stop is not None and settings.validation is not None:
