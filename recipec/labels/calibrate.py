@@ -92,12 +92,14 @@ def isotonic(score: Floats, right: Floats, rows: Floats, classes: int) -> tuple[
     The rows added to the gold are spread like the gold; of each ``classes`` of them one is right.
     """
     extra = rows / rows.sum()
-    order = np.argsort(score, kind="stable")
+    # Rows of one score are one point, right and wrong together.
+    values, place = np.unique(np.round(score, 12), return_inverse=True)
+    right, rows, extra = (np.bincount(place.reshape(-1), weights=w, minlength=len(values)).astype(np.float64) for w in (right, rows, extra))
     at: list[float] = []
     good: list[float] = []
     whole: list[float] = []
-    for i in order:
-        at.append(float(score[i] * rows[i]))
+    for i in range(len(values)):
+        at.append(float(values[i] * rows[i]))
         good.append(float(right[i] + extra[i]))
         whole.append(float(rows[i] + extra[i] * classes))
         while len(good) > 1 and good[-2] * whole[-1] >= good[-1] * whole[-2]:
