@@ -80,7 +80,7 @@ def make(folder: Path, seed: int) -> None:
 def everything(ran: Any) -> dict[str, list[tuple[Any, ...]]]:
     """Every table built, and the books of dropped rows and parents, in the order of keys."""
     names = ran.rows("select schema_name, view_name from recipec.names where view_name not in ('dropped', 'lineage') order by all")
-    tables = {f"{s}.{n}": ran.rows(f'select * from "{s}"."{n}" order by _key') for s, n in names}
+    tables = {f"{s}.{n}": ran.rows(f'select * from "{s}"."{n}" order by all') for s, n in names}
     tables["dropped"] = ran.rows("select * from recipec.dropped order by all")
     tables["lineage"] = ran.rows("select * from recipec.lineage order by all")
     return tables
