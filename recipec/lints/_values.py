@@ -41,7 +41,12 @@ WHOLE = PLAIN | {
     "array_to_string", "list_value", "to_json",
 }  # fmt: skip
 """Functions whose result holds their texts whole, or as good as whole."""
-JOINED, HOLDERS = frozenset({"||", "+"}), frozenset({"prompt", "list", "struct", "field"})
+JOINED, HOLDERS = frozenset({"||", "+"}), frozenset({"prompt", "list", "struct"})
+PICKS = frozenset(
+    {"list_extract", "array_extract", "element_at", "struct_extract", "map_extract", "json_extract", "json_extract_string", "regexp_extract",
+     "split_part", "list_filter", "list_slice", "array_slice", "first", "last"}
+)  # fmt: skip
+"""Functions that give a piece of what they are given."""
 
 
 class Scope(NamedTuple):
@@ -147,9 +152,21 @@ class Values:
         """Whether ``value`` is computed from ``other``, which may have been trimmed or put in one case."""
         while self.shape[other][0] == "cast" or (self.shape[other][0] == "call" and self.shape[other][1] in PLAIN):
             other = self.parts[other][0]
-        if self.shape[other][0] == "column" and self.roots[other] <= self.roots[value]:
-            return True
-        return any(v == other for v in self.below(value))
+        column = self.shape[other][0] == "column"
+        stack, seen = [value], {value}
+        while stack:
+            top = stack.pop()
+            shape = self.shape[top]
+            if top == other or (column and shape[0] == "fresh" and self.roots[other] <= self.roots[top]):
+                return True
+            # What is picked out of a value need not be what was put into it.
+            if shape[0] in ("field", "index") or (shape[0] == "call" and shape[1] in PICKS):
+                continue
+            for part in self.parts[top]:
+                if part not in seen:
+                    seen.add(part)
+                    stack.append(part)
+        return False
 
     def template(self, prompt: Prompt, given: Mapping[str, int]) -> int:
         """What a template renders from the values of its parameters; some may be left to who renders it."""
@@ -280,6 +297,10 @@ class Values:
             inner = scope.names.imports[base.id]
             return self.constant(inner.params[name.id]) if name.id in inner.params else self.fresh()
         a = self.number(base, scope)
+        shape = self.shape[a]
+        if shape[0] == "struct" and name.id in shape[1]:
+            part: int = shape[2 + shape[1].index(name.id)]
+            return part
         return self.compute(("field", a, name.id), a)
 
     def call(self, node: tree.Call, scope: Scope) -> int:
