@@ -184,18 +184,22 @@ def file_of(program: Program, step: ResolvedStep) -> Path:
             paths += list(reader.paths())  # type: ignore[union-attr]
     usual = folder / "labels" / f"{step.name.replace('@', '_')}.jsonl"
     if not paths:
-        return usual
+        return guarded(usual, folder)
     if len(paths) == 1 and not any(c in paths[0] for c in "*?["):
-        path: Path = folder / paths[0]
-        if not inside(path, folder):
-            raise CannotRun(f"`{paths[0]}` lies outside the recipe's folder", f"if it is meant, say so: --to {path}")
-        return path
+        return guarded(folder / paths[0], folder)
     from fnmatch import fnmatch
 
     relative = usual.relative_to(folder).as_posix()
     if any(fnmatch(relative, p) for p in paths):
-        return usual
+        return guarded(usual, folder)
     raise CannotRun(f"`{step.name}` reads answers from {', '.join(paths)}", "say which file to write: --to labels/ann.jsonl")
+
+
+def guarded(path: Path, folder: Path) -> Path:
+    """A path that the recipe chose: a link in its folder must not have answers written elsewhere."""
+    if not inside(path, folder):
+        raise CannotRun(f"{path} lies outside the recipe's folder", f"if it is meant, say so: --to {path}")
+    return path
 
 
 def ancestors(program: Program, step: ResolvedStep, seen: dict[str, None]) -> dict[str, None]:

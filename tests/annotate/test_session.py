@@ -211,3 +211,12 @@ def test_a_recipe_cannot_have_files_made_outside_its_folder(lab: Any, begin: Any
     path.write_text(outside.replace("../out", "link/out"), encoding="utf-8")
     assert annotate.prepared(parse("annotate", annotate, [str(path), "topic"]), stderr()) is None
     assert not (inner.parent / "out").exists()
+
+
+def test_a_link_does_not_lead_answers_elsewhere(lab: Any, begin: Any, mail: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (lab.folder / "labels").symlink_to(elsewhere)
+    with pytest.raises(CannotRun, match="lies outside the recipe's folder"):
+        begin(mail, "topic")
+    assert list(elsewhere.iterdir()) == []
+    assert begin(mail, "topic", "--to", str(elsewhere / "t.jsonl"), run=False).answers.path == elsewhere / "t.jsonl"
