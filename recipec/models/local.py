@@ -31,7 +31,7 @@ def loading(what: str) -> Iterator[None]:
     except ImportError as error:
         raise DataError(f"{what} needs transformers and torch: {error.name} is not installed", EXTRA) from None
     transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
+    transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call,unused-ignore]
     try:
         yield
     except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:

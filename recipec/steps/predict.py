@@ -204,11 +204,11 @@ class Predict(Kind):
         given, count = self.gather(plan, ctx, source)
         expected = ctx.quote(model) if plan.does in ("complete", "embed") else None
         if expected is not None:
-            for block in self.blocks(ctx, given, count):
+            for block in self.pieces(ctx, given, count):
                 ask(expected, block)
             ctx.agree(expected.estimate(""))
         done = 0
-        for block in self.blocks(ctx, given, count):
+        for block in self.pieces(ctx, given, count):
             ctx.progress(done / count, model.telling())
             self.answer(plan, ctx, model, block, answers, failed, partial(told, ctx, model, done, count))
             done += len(block)
@@ -246,7 +246,7 @@ class Predict(Kind):
         return table, int(ctx.one(f"SELECT count(*) FROM {table}")[0])
 
     @staticmethod
-    def blocks(ctx: RunContext, table: str, count: int) -> Iterator[list[tuple[str, Any]]]:
+    def pieces(ctx: RunContext, table: str, count: int) -> Iterator[list[tuple[str, Any]]]:
         """(key, what the model is given), block by block."""
         for start in range(0, count, BLOCK):
             yield ctx.con.execute(f"SELECT k, x FROM {table} WHERE n BETWEEN {start} AND {start + BLOCK - 1} ORDER BY n").fetchall()
