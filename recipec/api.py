@@ -409,6 +409,8 @@ class Kind(ABC):
     version: ClassVar[int] = 1
     Settings: ClassVar[type[Settings]]
     takes: ClassVar[frozenset[str]] = frozenset()
+    blocks: ClassVar[frozenset[str]] = frozenset()
+    """Names of blocks of settings (``search { ... }``) that the kind reads itself."""
     """Statement forms beside settings: ``assign filter when expect op vote``; ``shares`` lets unknown settings through."""
     inputs: ClassVar[tuple[int, int | None]] = (1, 1)
     """Least and greatest number of inputs (None: any)."""

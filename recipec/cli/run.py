@@ -108,8 +108,9 @@ def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
         try:
             with watcher:
                 result = Supervised(lambda: run_plan(plan, workspace, watcher, agreed), stop).result()
-        except KeyboardInterrupt:
-            screen.line(f"interrupted: every finished step is kept; to go on: recipec run {program.root.source.path}")
+        except KeyboardInterrupt as stopped:
+            more = f", and {stopped}" if str(stopped) else ""
+            screen.line(f"interrupted: every finished step is kept{more}; to go on: recipec run {program.root.source.path}")
             return 130
     if args.format == "json":
         out.line(json.dumps(run_data(program, result), ensure_ascii=not out.unicode, indent=2))

@@ -188,7 +188,8 @@ class Runner:
                 self.rollback()
                 self.workspace.built.pop(key, None)
                 if interrupted(error):
-                    raise KeyboardInterrupt from None
+                    # What a stopped training says of where it stands goes along.
+                    raise KeyboardInterrupt(*(error.args if isinstance(error, KeyboardInterrupt) else ())) from None
                 raise
             finally:
                 self.drop_temporary(context.scratch)

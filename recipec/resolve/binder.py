@@ -47,6 +47,11 @@ FORMS: dict[type, tuple[str, str]] = {
 }
 
 
+def block_name(op: tree.Op) -> str:
+    """The name of what stands before a block: ``search`` in ``search { ... }``."""
+    return op.call.func.id if isinstance(op.call.func, tree.Name) and op.body is not None else ""
+
+
 PLURALS = {"text": "texts", "number": "numbers", "bool": "true or false", "time": "dates or times"}
 
 
@@ -279,6 +284,8 @@ class StepBinder:
             form, words = FORMS[type(statement)]
             if isinstance(statement, tree.Op) and statement.vote:
                 form, words = "vote", "votes"
+            if isinstance(statement, tree.Op) and not statement.vote and block_name(statement) in kind.blocks:
+                continue
             if form not in kind.takes:
                 wrong(statement.span, f"`{kind.name}` takes no {words}", f"recipec docs {kind.name}")
         least, most = kind.inputs

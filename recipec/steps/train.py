@@ -30,10 +30,11 @@ from recipec.api import (
 from recipec.resolve.arguments import Choices, Inner
 from recipec.resolve.binder import StepBinder
 from recipec.resolve.chain import meaning_of, one_line
-from recipec.resolve.problems import BadValue, MissingFile, WrongType
+from recipec.resolve.problems import BadValue, MissingFile, WrongArguments, WrongType
 from recipec.source import Span
 from recipec.syntax import tree
 from recipec.training._base import ADAPTERS, BASES, STOPS, Defaults, Folder, FullParams, Hub, Task, TaskBound, TrainSpec
+from recipec.training._search import Search, bind_search
 
 if TYPE_CHECKING:
     from recipec.engines.context import RunContext
@@ -79,6 +80,8 @@ class TrainSettings(Settings):
     evaluate_every: int | None = Field(None, ge=1)
     checkpoint_every: int | None = Field(None, ge=1)
     packing: bool = False
+    group_by_length: bool = True
+    ensemble: int = Field(1, ge=1, le=100)
     seed: int | None = None
     track: Literal["none", "tensorboard", "wandb", "mlflow"] = "none"
     description: str = ""
@@ -89,6 +92,8 @@ PLAIN = tuple(
     if f.name in TrainSettings.model_fields and f.name not in ("task", "base", "adapter", "classes", "stop", "seed", "class_weights")
 )  # fmt: skip
 """Settings that the training takes as they are."""
+ENSEMBLES = ("classify", "tag", "regress")
+"""Tasks whose models can be asked together, the mean of their answers being the answer."""
 SILENT = ("track", "checkpoint_every", "description")
 """Settings that change no weight."""
 
@@ -110,6 +115,9 @@ class TrainPlan:
     """The step that the training goes on from, where the base is one."""
     column: str | None
     """The column of the model's input, where the recipe names it."""
+    search: Search | None = None
+    members: int = 1
+    """How many trainings the model is an ensemble of."""
 
 
 @step("train")
@@ -137,6 +145,20 @@ class Train(Kind):
     Rows that cannot be trained on, or are cut to ``max_length`` tokens, are counted by reason. What would make a training worthless stops it
     before the first step: a class that no row has, an answer without trained tokens, a base without a chat template.
 
+    ``search`` tries every combination of the values that it lists, or ``trials`` of them, drawn by the seed. The one with the best ``on``
+    (``f1`` where the task has it, else the loss) on the validation rows is the model; the others are shown with their scores, and are known to
+    the next search on the same rows. ``ensemble: 3`` trains with three seeds, and answers with the mean of their probabilities.
+
+    ```recipe
+    train clf from final.train {
+      task: classify(description => topic)
+      base: "models/minilm"
+      validation: final.validation
+      search { learning_rate: [1e-4, 4e-4]  batch_size: [16, 64]  trials: 3 }
+      ensemble: 3
+    }
+    ```
+
     Ctrl-C writes a checkpoint, and the next run goes on from it to the same weights. The same rows, settings, versions and number
     of threads give the same weights; a training whose inputs and settings are unchanged is not run again. Needs
     ``pip install 'recipec[train]'``.
@@ -148,6 +170,7 @@ class Train(Kind):
     table = False
     model = True
     takes = frozenset()
+    blocks = frozenset({"search"})
 
     def bind(self, bind: StepBinder) -> Bound | None:
         settings: TrainSettings | None = bind.settings()
@@ -163,9 +186,12 @@ class Train(Kind):
         base, files = self.base(bind, settings)
         if len(bind.findings.errors) > before or len(tables) < len(bind.inputs) or base is None:
             return None
-        self.check(bind, settings)
+        self.check(bind, settings, task)
         spec = self.spec(bind, settings, tables[0][1], base)
         meaning = self.meaning(settings, tables, validation, spec)
+        search = self.search(bind, settings, task, spec.seed)
+        if search is not None:
+            meaning["search"] = search[1]
         if len(bind.findings.errors) > before:
             return None
         given = next(iter(tables[0][0].roles.values()), None)
@@ -181,19 +207,23 @@ class Train(Kind):
         return bind.bound(
             outputs={},
             meaning=meaning,
-            shown={f"settings.{s.key.id}": one_line(s.value.span) for s in bind.statements(tree.Setting)},
+            shown={f"settings.{s.key.id}": one_line(s.value.span) for s in bind.statements(tree.Setting)}
+            | ({"search": one_line(bind.statements(tree.Op)[0].span)} if search is not None else {}),
             plan=TrainPlan(
                 spec, tuple(t for t, _ in tables), validation[0] if validation is not None else None,
-                settings.base if isinstance(settings.base, ModelRef) else None, column,
+                settings.base if isinstance(settings.base, ModelRef) else None, column, search[0] if search is not None else None,
+                settings.ensemble,
             ),
             files=files,
             traits=Traits(scope="global", fits_on_data=True, reads_label=True, trains=True),
             model=facts,
-            uses=self.uses(settings, tables, task.defaults(spec), spec),
+            uses=self.uses(settings, tables, task.defaults(spec), spec, chooses=settings.stop is not None or search is not None),
         )  # fmt: skip
 
     @staticmethod
-    def uses(settings: TrainSettings, tables: Sequence[tuple[Table, TaskBound]], usual: Defaults, spec: TrainSpec) -> tuple[Use, ...]:
+    def uses(
+        settings: TrainSettings, tables: Sequence[tuple[Table, TaskBound]], usual: Defaults, spec: TrainSpec, *, chooses: bool
+    ) -> tuple[Use, ...]:
         """What is read, and the answers that are taught; where two texts are made alike, neither is the other's answer."""
         limit = (spec.max_length or usual.max_length) if (spec.long or usual.long) == "truncate" else None
         taught = "embed" not in DOES.get(spec.task, ())
@@ -204,7 +234,7 @@ class Train(Kind):
                     found += [Use("answers", table.ref, e)] if name not in ("confidence", "probabilities") else []
                 elif e.type.startswith(("VARCHAR", "STRUCT")):
                     found.append(Use("reads", table.ref, e, limit=limit))
-        if settings.stop is not None and settings.validation is not None:
+        if chooses and settings.validation is not None:
             found.append(Use("chooses", settings.validation))
         return tuple(found)
 
@@ -251,7 +281,26 @@ class Train(Kind):
         )  # fmt: skip
         return None, ()
 
-    def check(self, bind: StepBinder, settings: TrainSettings) -> None:
+    def search(self, bind: StepBinder, settings: TrainSettings, task: Task, seed: int) -> tuple[Search, Json] | None:
+        """The trials of the ``search`` block; None where there is none, or after reporting."""
+        blocks: list[tree.Op] = bind.statements(tree.Op)
+        if not blocks:
+            return None
+        for block in blocks[1:]:
+            bind.report(WrongArguments(span=block.span, message="a training has one `search`", help=("put the settings into one block",)))
+        if settings.validation is None:
+            help = ("validation: final.validation, rows that are neither trained nor tested on",)
+            bind.report(BadValue(span=blocks[0].call.span, message="`search` chooses on validation rows, and there are none", help=help))
+        stop = settings.stop.params.on if settings.stop is not None else None
+        return bind_search(bind, blocks[0], task, TrainSettings, stop, seed)
+
+    def check(self, bind: StepBinder, settings: TrainSettings, task: Task) -> None:
+        if settings.stop is not None and settings.stop.params.on not in task.metrics:
+            message = f"`{task.name}` is not measured by `{settings.stop.params.on}`"
+            bind.report(BadValue(span=self.written(bind, "stop").span, message=message, help=(f"it has {', '.join(task.metrics)}",)))
+        if settings.ensemble > 1 and settings.task.name not in ENSEMBLES:
+            message = f"`{settings.task.name}` models have no mean: an ensemble is of {', '.join(ENSEMBLES)}"
+            bind.report(BadValue(span=self.written(bind, "ensemble").span, message=message))
         if settings.stop is not None and settings.validation is None:
             help = ("validation: final.validation",)
             bind.report(BadValue(span=self.written(bind, "stop").span, message="early stopping needs `validation`", help=help))
@@ -303,21 +352,25 @@ class Train(Kind):
     # At run
 
     def run(self, plan: TrainPlan, ctx: RunContext) -> Outcome:
-        from recipec.training._fit import fit
+        from recipec.training._trials import Place, train
 
         spec = plan.spec
         if plan.base is not None:
             spec = replace(spec, base=Folder(str(ctx.artifact_of(plan.base.step))))
-        result = fit(
-            spec,
-            rows_of(ctx, plan.tables),
-            ctx.artifact,
-            validation=rows_of(ctx, [plan.validation]) if plan.validation is not None else None,
-            cache=ctx.store / "tokens",
-            work=ctx.checkpoints,
-            progress=lambda m: ctx.progress(m.done / m.total if m.total else None, told(m)),
-            lineage=ctx.run_key,
-        )
+        try:
+            several = train(
+                spec,
+                rows_of(ctx, plan.tables),
+                rows_of(ctx, [plan.validation]) if plan.validation is not None else None,
+                Place(ctx.artifact, ctx.checkpoints, ctx.store / "tokens", ctx.store / "trials"),
+                lambda n, count, what, m: ctx.progress(*progress(n, count, what, m)),
+                search=plan.search,
+                members=plan.members,
+                lineage=ctx.run_key,
+            )
+        except KeyboardInterrupt as interruption:
+            raise KeyboardInterrupt(*(f"`{ctx.step.name}` has {text}" for text in interruption.args)) from None
+        result = several.result
         ledger = result.ledger
         outcome = Outcome(rows_in=ledger.rows, rows_out=ledger.kept, dropped=dict(ledger.dropped))
         share = result.trained_parameters / max(1, result.total_parameters)
@@ -331,6 +384,11 @@ class Train(Kind):
         outcome.notes.append(f"{result.steps:,} steps{stopped}" + (f"; validation: {scores}" if scores else ""))
         if ledger.truncated:
             outcome.notes.append(f"{ledger.truncated:,} rows are longer than {result.spec.max_length or 'the model'} tokens, and were cut")
+        outcome.notes.extend(several.notes)
+        if several.members:
+            name = next((n for n in ("f1", "accuracy") if n in several.members[0]), "loss")
+            each = ", ".join(f"{m[name]:.4g}" for m in several.members) if several.members[0] else ""
+            outcome.notes.append(f"an ensemble of {plan.members}" + (f", {name} of each: {each}" if each else ""))
         outcome.notes.extend(result.notes)
         outcome.extra = {
             "identity": result.hash, "metrics": result.metrics, "history": result.history, "classes": result.classes,
@@ -338,6 +396,10 @@ class Train(Kind):
             "steps_per_second": round(result.steps_per_second, 3), "truncated": ledger.truncated, "versions": result.versions,
             "validation": result.validation_ledger.json() if result.validation_ledger is not None else None, "task": spec.task,
         }  # fmt: skip
+        if several.trials:
+            outcome.extra |= {"trials": several.trials, "on": plan.search.on if plan.search is not None else None}
+        if several.members:
+            outcome.extra["members"] = several.members
         return outcome
 
     def open(self, plan: TrainPlan, ctx: Any, name: str) -> Any:
@@ -374,6 +436,14 @@ def rows_of(ctx: RunContext, tables: Sequence[Table | None]) -> Any:
         identity.update(ctx.identity(table.ref).encode())
         identity.update(repr(sorted((role, e.meaning) for role, e in table.roles.items())).encode())
     return Rows(read, sum(counts), identity.hexdigest())
+
+
+def progress(n: int, count: int, what: str, moment: Any) -> tuple[float | None, str]:
+    """(share of all, words) of a moment in the nth of several trainings."""
+    share = moment.done / moment.total if moment.total else None
+    if count == 1:
+        return share, told(moment)
+    return (n + (share if share is not None and moment.doing == "train" else 0)) / count, f"{what} {n + 1}/{count} · {told(moment)}"
 
 
 def told(moment: Any) -> str:

@@ -321,6 +321,8 @@ class Task(ABC):
     Params: ClassVar[type[Settings]]
     name: ClassVar[str]
     version: ClassVar[int] = 1
+    metrics: ClassVar[tuple[str, ...]] = ("loss", "accuracy")
+    """Scores on validation, of those that stopping and searching can go by."""
     main: ClassVar[str] = "input_ids"
     """The ragged column whose length counts in batches."""
 

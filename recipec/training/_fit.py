@@ -294,7 +294,7 @@ def _train(
     loop.add_callback(watcher_class(watch))
     loop.train(resume_from_checkpoint=str(checkpoint) if checkpoint is not None else None)
     if watch.stopped == "interrupted" and loop.state.global_step < total:
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt(f"its checkpoint of step {loop.state.global_step:,} of {total:,}")
     best = watch.best(loop.state)
     if best is not None and best[0] != loop.state.global_step:
         load_trained(loop.model, watch.best_folder(best[0]))

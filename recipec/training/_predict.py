@@ -54,6 +54,10 @@ class Predictor:
         known = _bases.facts(folder)
         if known is None:
             raise DataError(f"`{folder}` is not the result of a `train` step", "it has no recipec.json")
+        members = [folder / name for name in known.get("members", ())]
+        self.others = [Predictor(m, threads=threads, batch_size=batch_size, precision=precision) for m in members[1:]]
+        """The further members of an ensemble; what is below is the first's."""
+        folder = members[0] if members else folder
         self.folder, self.known, self.batch_size = folder, known, batch_size
         self.threads, self.precision = threads, precise(precision)
         self.task_name: str = known["task"]
@@ -109,7 +113,7 @@ class Predictor:
         for places, outputs in self._run(ids, tell):
             logits = outputs.logits.float()
             out[places] = (torch.sigmoid(logits) if self.form == "multi" else torch.softmax(logits, dim=-1)).cpu().numpy()
-        return out
+        return self._mean(out, [other.classify(texts) for other in self.others])
 
     def regress(self, texts: Sequence[str], tell: Tell | None = None) -> np.ndarray[Any, Any]:
         """A number for every text, float32, on the scale of the training rows."""
@@ -120,7 +124,16 @@ class Predictor:
         out = np.zeros(len(ids), dtype=np.float32)
         for places, outputs in self._run(ids, tell):
             out[places] = outputs.logits[:, 0].float().cpu().numpy() * self.env.facts["deviation"] + self.env.facts["mean"]
-        return out
+        return self._mean(out, [other.regress(texts) for other in self.others])
+
+    @staticmethod
+    def _mean(own: np.ndarray[Any, Any], others: Sequence[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
+        """The mean of what the members of an ensemble say."""
+        for other in others:
+            own += other
+        if others:
+            own /= len(others) + 1
+        return own
 
     def embed(self, texts: Sequence[str], tell: Tell | None = None) -> np.ndarray[Any, Any]:
         """Vectors of length 1 [rows, width], float32."""
@@ -139,8 +152,6 @@ class Predictor:
 
     def tag(self, sentences: Sequence[Sequence[str]], tell: Tell | None = None) -> tuple[list[list[str]], list[list[float]]]:
         """A tag for every word, and how probable it is. A sentence longer than the model takes is tagged in parts."""
-        import torch
-
         self.need("tag")
         words = [[w or "" for w in s] for s in sentences]
         parts = [(n, part) for n, s in enumerate(words) for part in self._windows(s)]
@@ -148,9 +159,12 @@ class Predictor:
         encodings = encoder.encode_batch([words[n][a:b] for n, (a, b) in parts], is_pretokenized=True)
         tags = [["O" if "O" in self.classes else self.classes[0]] * len(s) for s in words]
         sure = [[0.0] * len(s) for s in words]
-        for places, outputs in self._run([e.ids for e in encodings], tell):
+        ids = [e.ids for e in encodings]
+        # The members of an ensemble cut their batches alike.
+        for (places, outputs), *more in zip(self._run(ids, tell), *(other._run(ids, None) for other in self.others), strict=True):
             width = max(len(encodings[p].ids) for p in places)
-            best = torch.softmax(outputs.logits[:, -width:].float(), dim=-1).max(-1)
+            said = [o.logits[:, -width:].float().softmax(-1) for o in (outputs, *(o for _, o in more))]
+            best = (sum(said[1:], said[0]) / len(said)).max(-1)
             for place, values, indices in zip(places, best.values.tolist(), best.indices.tolist(), strict=True):
                 n, (a, _) = parts[place]
                 for t, word in enumerate(firsts(encodings[place].word_ids)):

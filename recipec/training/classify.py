@@ -60,6 +60,7 @@ class Classify(Task):
     """
 
     Params = ClassifyParams
+    metrics = ("loss", "accuracy", "f1")
 
     def bind(self, bind: StepBinder, params: ClassifyParams, schema: Schema, span: Span) -> TaskBound | None:
         pair = sides(bind, params.pairs, schema, span, "classify(text => label)")

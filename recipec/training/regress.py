@@ -52,6 +52,7 @@ class Regress(Task):
     """
 
     Params = RegressParams
+    metrics = ("loss",)
 
     def bind(self, bind: StepBinder, params: RegressParams, schema: Schema, span: Span) -> TaskBound | None:
         pair = sides(bind, params.pairs, schema, span, "regress(text => rating)")

@@ -56,6 +56,7 @@ class Tag(Task):
     """
 
     Params = TagParams
+    metrics = ("loss", "accuracy", "f1")
 
     def bind(self, bind: StepBinder, params: TagParams, schema: Schema, span: Span) -> TaskBound | None:
         pair = sides(bind, params.pairs, schema, span, "tag(tokens => tags)")
