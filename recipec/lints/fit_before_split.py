@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from recipec.api import lint
+from recipec.api import Use, lint
 from recipec.diagnostics import Label
+from recipec.lints._answers import place, same_rows
 from recipec.lints._base import Lint
 from recipec.lints._view import View
 from recipec.resolve.program import ResolvedStep
@@ -31,7 +32,8 @@ class FitBeforeSplit(Lint):
     others what was learned there. Found are operators with the trait ``fits_on_data``, and in queries statistics over the
     whole table: ``avg(x) over ()``, ``(select median(x) from rows)``, ``percent_rank() over (order by x)``.
 
-    A label step that weighs voters by their votes alone learns no answer, and is no finding; one that learns from ``gold`` is.
+    A label step that weighs voters by their votes alone learns no answer, and is no finding; one that learns from ``gold`` is, and
+    so are the answers of a model that was trained on the rows before they are divided.
 
     Hastie, Tibshirani and Friedman (The Elements of Statistical Learning, 2nd edition, 2009, section 7.10.2) show on data without
     any signal how choosing features on all rows gives an error of 3 % where the true one is 50 %.
@@ -70,6 +72,30 @@ class FitBeforeSplit(Lint):
                         also=(Label(view.head(split), "divided only here"),),
                         help=("divide first, and learn from the training part",),
                     )
+                for use, trained in taught(view, step, split):
+                    span = place(use, step)
+                    if span.order in told:
+                        continue
+                    told.add(span.order)
+                    name = trained.entry.node.name.id
+                    yield cls(
+                        span=span,
+                        message=f"`{name}` answers here, and learned from rows that `{split.entry.node.name.id}` tests on",
+                        label="its answers are divided later",
+                        also=(Label(trained.entry.node.head, "trained before the split"), Label(view.head(split), "divided only here")),
+                        help=("divide first, and train on the training part",),
+                    )
+
+
+def taught(view: View, step: ResolvedStep, split: ResolvedStep) -> Iterator[tuple[Use, ResolvedStep]]:
+    """The models that answer in a step and were trained on rows that are divided later."""
+    divided = Use("reads", split.inputs[0])
+    for use in step.bound.uses:
+        trained = view.by_name.get(use.model.step) if use.role == "reads" and use.model is not None else None
+        if trained is None or not trained.bound.traits.trains:
+            continue
+        if any(same_rows(view, Use("reads", ref), divided) for ref in trained.inputs):
+            yield use, trained
 
 
 def fits(step: ResolvedStep) -> Iterator[Span]:

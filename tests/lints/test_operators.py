@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import NoReturn
 
 import pytest
 
 from recipec import registry
-from recipec.api import ColumnName, Operator, Rewrite, Schema, Settings, Traits, operator
+from recipec.api import ColumnName, ModelFacts, ModelRef, Operator, Rewrite, Schema, Settings, Traits, operator, provider, vote
 from recipec.lints._run import lint
+from recipec.models._base import ModelSettings, Provider
 from recipec.resolve.binder import StepBinder
 from recipec.resolve.loading import load
 from recipec.source import Source
 from recipec.syntax import tree
+from recipec.votes._base import Vote
 
 SOURCE = 'recipe "r" { seed: 1 }\nsource rows = csv("r.csv") { key: id  columns: { id: text, text: text, n: int } }\n'
 
@@ -72,3 +75,65 @@ def test_one_that_removes_duplicates(new: None) -> None:
 def test_one_that_may_change_what_it_names_leaves_no_facts_of_it(new: None) -> None:
     assert found("clean tidy from rows { keep where n > 5  novel(n)  drop where n < 3 }\n") == []
     assert found("clean tidy from rows { keep where n > 5  novel(text)  drop where n < 3 }\n") == [(3, "rule-never-fires")]
+
+
+class ProviderParams(Settings):
+    model: str
+
+
+class VoteParams(Settings):
+    text: ColumnName
+    model: ModelRef
+
+
+@pytest.fixture
+def strange() -> Iterator[None]:
+    """A provider ``oracle`` on a server outside, and a vote ``likes`` for "a" alone, whose authors never heard of lints."""
+
+    class Oracle(Provider):
+        Params = ProviderParams
+
+        def facts(self, settings: ModelSettings) -> ModelFacts:
+            return ModelFacts("oracle", self.params.model, frozenset({"complete"}), True, pinned=False, host="oracle.example.org")
+
+        def meaning(self) -> dict[str, str]:
+            return {"model": self.params.model}
+
+        def open(self, opening: object) -> NoReturn:
+            raise NotImplementedError
+
+    class Likes(Vote):
+        Params = VoteParams
+
+        def polarity(self, classes: Sequence[str]) -> Sequence[str]:
+            return ["a"]
+
+        def run(self, voting: object) -> NoReturn:
+            raise NotImplementedError
+
+    provider("oracle")(Oracle)
+    vote("likes")(Likes)
+    yield
+    registry._found.pop(("provider", "oracle"))
+    registry._found.pop(("vote", "likes"))
+
+
+def test_new_models_and_votes(strange: None) -> None:
+    recipe = (
+        'source people = csv("p.csv") { key: id  columns: { id: text, email: text, truth: text } }\n'
+        'model m = oracle("anything")\n'
+        'label topic from people { classes: ["a", "b"]  gold: truth\n'
+        "  vote likes(email, m)\n"
+        "}\n"
+        'label other from people { classes: ["a", "b"]  gold: truth\n'
+        "  vote likes(truth, m)\n"
+        "}\n"
+    )
+    missing = "unreachable-class"
+    assert sorted(found(recipe)) == [
+        (4, "unpinned-model"),
+        (5, missing),
+        (6, "personal-data-to-external-model"),
+        (8, missing),
+        (9, "label-in-features"),
+    ]
