@@ -91,7 +91,7 @@ class Selector(ABC):
     """What people call the score; empty for the selector's name."""
     decides: ClassVar[bool] = False
     """Whether it says itself which rows are worth having, so that ``take`` may be left out."""
-    refusal: ClassVar[str] = "not selected"
+    refusal: str = "not selected"
     """The reason of rows that it would not take however many are wanted."""
     columns: ClassVar[Mapping[str, str]] = {}
     """Further columns of ``out`` that the chosen rows get: what follows the step's name, and the type."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from recipec.api import ColumnName, Expression, Json, ModelRef, Schema, Settings, named, quote
 from recipec.resolve.binder import StepBinder
 from recipec.resolve.problems import MissingSetting, WrongArguments, WrongType
-from recipec.resolve.types import shown
+from recipec.resolve.types import is_number, shown
 from recipec.selectors._base import Selecting, Selector, need, rounded, text_of
 from recipec.syntax import tree
 
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     import numpy as np
 
     Matrix = np.ndarray[Any, Any]
-
-MAP = "MAP(VARCHAR, DOUBLE)"
 
 
 class UncertainParams(Settings):
@@ -61,6 +59,11 @@ class Uncertain(Selector):
         return []
 
 
+def is_probabilities(type: str) -> bool:
+    """Whether a column's type is a map from text to number."""
+    return type.startswith("MAP(VARCHAR, ") and is_number(type[len("MAP(VARCHAR, ") : -1])
+
+
 def source(bind: StepBinder, schema: Schema, call: tree.Expr, model: ModelRef | None, column: ColumnName | None, name: str) -> None:
     """Report a selector that has neither a model nor a column of probabilities, or both."""
     if model is None and column is None:
@@ -68,7 +71,7 @@ def source(bind: StepBinder, schema: Schema, call: tree.Expr, model: ModelRef | 
         bind.report(MissingSetting(span=call.span, message=f"`{name}` needs a model", help=help))
     elif model is not None and column is not None:
         bind.report(WrongArguments(span=column.span, message="a model, or probabilities that are there already, not both"))
-    elif column is not None and column.type != MAP and not schema.unknown:
+    elif column is not None and not is_probabilities(column.type) and not schema.unknown:
         message = f"probabilities are a map from class to number; `{column.name}` is {shown(column.type)}"
         bind.report(WrongType(span=column.span, message=message, help=("the column NAME_probabilities of a `predict` step",)))
 
@@ -96,7 +99,7 @@ def probabilities(given: Selecting, model: ModelRef | None, text: Expression | N
         made = np.zeros((len(places), len(classes)))
         for row, entry in enumerate(maps):
             for c, p in entry.items():
-                made[row, code[c]] = p or 0.0
+                made[row, code[c]] = float(p or 0.0)
         yield places, classes, rounded(made)
 
 
