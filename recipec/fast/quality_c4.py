@@ -15,15 +15,16 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from recipec.fast.quality_c4_long import long_c4
 from recipec.fast.quality_letters import END, PUNCT, SPACE, Block, blocks
 from recipec.fast.quality_repeat import Spans, row_sum, split_at
-from recipec.fast.quality_rules import lines_of
+from recipec.fast.quality_rules import lines_of, long_rows
 from recipec.fast.quality_words import Words, words_of
-from recipec.fast.text_arrow import Column, Flags, Places, bytes_of, flat
+from recipec.fast.text_arrow import Column, Flags, Places, bytes_of
 
 POLICY: Final = ("terms of use", "privacy policy", "cookie policy", "uses cookies", "use of cookies", "use cookies")
-_CITATION: Final = re.compile(r"\[\d*\]|\[edit\]|\[citation needed\]")
-_TERMINAL: Final = (".", "?", "!", '"', "'")
+CITATION: Final = re.compile(r"\[\d*\]|\[edit\]|\[citation needed\]")
+TERMINAL: Final = (".", "?", "!", '"', "'")
 _KELVIN: Final = 0x212A
 """The one character beside ASCII's letters whose small form is ASCII."""
 
@@ -32,12 +33,12 @@ C4: Final = ("sentences", "lorem_ipsum", "curly_bracket", "lines_removed")
 
 def c4(text: Column, tokens: Column | None, options: Mapping[str, Any]) -> dict[str, Any]:
     """The measures and, as ``text``, what is left of each text; null where nothing changed."""
-    source = pc.fill_null(flat(text), "")
+    source, long = long_rows(text, None)
     made: dict[str, Any] = {name: np.zeros(len(source)) for name in C4}
     order: list[Places] = []
     parts: list[pa.Array] = []
     for numbers, block in blocks(bytes_of(source)):
-        left = _Left(block, options)
+        left = Left(block, options)
         made["lorem_ipsum"][numbers] = left.lorem
         made["curly_bracket"][numbers] = left.curly
         made["lines_removed"][numbers] = left.removed
@@ -51,14 +52,22 @@ def c4(text: Column, tokens: Column | None, options: Mapping[str, Any]) -> dict[
         kept = pa.array([], pa.large_string())
     made["sentences"][:] = sentences(kept)
     made["text"] = pc.if_else(pc.equal(kept, source.cast(pa.large_string())), pa.scalar(None, pa.large_string()), kept)
+    for row, values in long:
+        found = long_c4(values, options)
+        for name in C4:
+            made[name][row] = found[name]
+        if found["text"] is not None:
+            here = np.arange(len(source)) == row
+            made["text"] = pc.replace_with_mask(made["text"], pa.array(here), pa.array([found["text"]], pa.large_string()))
     return made
 
 
-class _Left:
+class Left:
     """What C4's rules leave of a block's rows."""
 
-    def __init__(self, block: Block, options: Mapping[str, Any]) -> None:
-        self.block, self.options = block, options
+    def __init__(self, block: Block, options: Mapping[str, Any], *, whole: bool = True) -> None:
+        """``whole``: rows are whole texts, not some lines of one."""
+        self.block, self.options, self.whole = block, options, whole
         self.lorem, self.curly = np.zeros(block.rows, np.bool_), np.zeros(block.rows, np.bool_)
         self.lines = lines_of(block)
         heads, tails = block.pieces
@@ -83,7 +92,7 @@ class _Left:
             values = self.block.values
             last = np.maximum(self.end - 1, 0)
             sign = values[last] if len(values) else np.zeros(len(last), np.uint8)
-            ends = np.isin(sign, [ord(c) for c in _TERMINAL]) & (self.end > self.begin)
+            ends = np.isin(sign, [ord(c) for c in TERMINAL]) & (self.end > self.begin)
             dots = ends & (self.end - self.begin >= 3) & (sign == ord("."))
             dots[dots] = (values[last[dots] - 1] == ord(".")) & (values[last[dots] - 2] == ord("."))
             keep &= ends & ~dots
@@ -125,8 +134,8 @@ class _Left:
                 removed += 1
                 continue
             if options["citations"] and "[" in line:
-                line = _CITATION.sub("", line)
-            if options["terminal_punctuation"] and (not line.endswith(_TERMINAL) or line.endswith("...")):
+                line = CITATION.sub("", line)
+            if options["terminal_punctuation"] and (not line.endswith(TERMINAL) or line.endswith("...")):
                 removed += 1
                 continue
             if options["min_line_words"] is not None and len(words) < options["min_line_words"]:
@@ -135,19 +144,22 @@ class _Left:
             small = line.lower()
             if options["lorem_ipsum"] and "lorem ipsum" in small:
                 self.lorem[row] = True
+                self.removed[row] = removed
                 return text
             if options["javascript"] and "javascript" in small:
                 removed += 1
                 continue
             if options["curly_bracket"] and "{" in line:
                 self.curly[row] = True
+                self.removed[row] = removed
                 return text
             if options["policy"] and any(phrase in small for phrase in POLICY):
                 removed += 1
                 continue
             kept.append(line)
         self.removed[row] = removed
-        return "\n".join(kept).strip()
+        left = "\n".join(kept)
+        return left.strip() if self.whole else left
 
     def texts(self) -> pa.Array:
         """What is left of every row."""
@@ -207,11 +219,12 @@ def sentences(text: Column) -> npt.NDArray[np.int64]:
     """Sentences of each text, line by line: a line has one more for every word, not punctuation, that follows an end mark."""
     made = np.zeros(len(text), np.int64)
     for numbers, block in blocks(bytes_of(text)):
-        made[numbers] = _sentences(block, words_of(block))
+        made[numbers] = sentences_in(block, words_of(block))
     return made
 
 
-def _sentences(block: Block, words: Words) -> npt.NDArray[np.int64]:
+def sentences_in(block: Block, words: Words) -> npt.NDArray[np.int64]:
+    """Sentences of each row of a block."""
     lines = split_at(block, 1, runs=False)
     first = np.searchsorted(words.starts, lines.starts)
     filled = np.searchsorted(words.starts, lines.ends) > first

@@ -8,11 +8,9 @@ theirs; only the others are looked up.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -20,8 +18,10 @@ import pyarrow.parquet as pq
 from recipec.api import literal, quote
 from recipec.fast.keyed import batches, lent
 from recipec.fast.quality_batches import FACTOR, LONG, ROWS, groups, in_order
-from recipec.fast.quality_letters import ALONE_LETTER, ALPHA, DIGIT, ICON, MONEY, PUNCT, SOLID, Block, blocks, scatter
-from recipec.fast.text_arrow import Places, bytes_of, flat
+from recipec.fast.quality_letters import blocks
+from recipec.fast.quality_rules import long_rows
+from recipec.fast.quality_shared import Hashes, LongWords, runs_of
+from recipec.fast.text_arrow import Bytes, Places, bytes_of, flat
 
 if TYPE_CHECKING:
     from recipec.api import RunTools
@@ -29,9 +29,8 @@ if TYPE_CHECKING:
 SHARE: Final = 256 << 20
 """Bytes of reference text whose n-grams are held at a time."""
 
-Hashes = npt.NDArray[np.uint64]
-_NEXT: Final = np.uint64(0xFF51AFD7ED558CCD)
-_STEP: Final = np.uint64(0x9E3779B97F4A7C15)
+SHOWN: Final = 1000
+"""Characters of shared words that are told."""
 
 
 def normalised(text: Any) -> Any:
@@ -43,61 +42,6 @@ def normalised(text: Any) -> Any:
     return pc.utf8_lower(source)
 
 
-@dataclass(frozen=True)
-class Runs:
-    """The n-grams of a block's rows, and for rows of fewer words the hash of all their words."""
-
-    block: Block
-    starts: Places
-    ends: Places
-    """Of every word."""
-    first: Places
-    """The word that each n-gram begins with."""
-    rows: Places
-    """Its row in the block."""
-    hashes: Hashes
-    short: Places
-    """Rows of fewer words than n, but of some."""
-    whole: Hashes
-
-
-def runs_of(block: Block, n: int) -> Runs:
-    classes = block.classes
-    # Letters, digits and the marks that belong to letters; emoji and signs are no words.
-    mask = (classes & (ALPHA | DIGIT)).astype(np.bool_)
-    mask |= (classes & (SOLID | PUNCT | ICON | MONEY)) == SOLID
-    opens, closes = mask.copy(), mask.copy()
-    if mask.size:
-        opens[1:] &= ~mask[:-1]
-        closes[:-1] &= ~mask[1:]
-        bounds = block.starts[(block.starts > 0) & (block.starts < mask.size)]
-        opens[bounds] = mask[bounds]
-        closes[bounds - 1] = mask[bounds - 1]
-        if block.values.dtype != np.uint8:
-            alone = (classes & ALONE_LETTER).astype(np.bool_)
-            opens |= alone
-            closes |= alone
-            opens[1:] |= mask[1:] & alone[:-1]
-            closes[:-1] |= mask[:-1] & alone[1:]
-    starts, ends = np.flatnonzero(opens), np.flatnonzero(closes) + 1
-    offsets = np.searchsorted(starts, block.starts)
-    counts = np.diff(offsets)
-    words = scatter(block.hashes(starts, ends))
-    number = np.arange(len(words))
-    row = np.repeat(np.arange(block.rows), counts)
-    first = number[number + n <= np.repeat(offsets[1:], counts)]
-    rolled = np.zeros(max(len(words) - n + 1, 0), np.uint64)
-    for step in range(n):
-        rolled *= _NEXT
-        rolled += words[step : step + len(rolled)]
-    short = np.flatnonzero((counts > 0) & (counts < n))
-    place = (number - np.repeat(offsets[:-1], counts)).astype(np.uint64)
-    sums = np.zeros(len(words) + 1, np.uint64)
-    np.cumsum(scatter(words + place * _STEP), out=sums[1:])
-    whole = scatter(sums[offsets[1:][short]] - sums[offsets[:-1][short]] + counts[short].astype(np.uint64))
-    return Runs(block, starts, ends, first, row[first], scatter(rolled[first]), short, whole)
-
-
 class Reference:
     """Hashes of the reference's n-grams, and of its short texts, with the number of the first text that has each."""
 
@@ -105,10 +49,17 @@ class Reference:
         grams: list[tuple[Hashes, Places]] = []
         whole: list[tuple[Hashes, Places]] = []
         for ids, texts in batches:
-            for numbers, block in blocks(bytes_of(normalised(texts))):
+            rest, long = long_rows(normalised(texts), None)
+            for numbers, block in blocks(bytes_of(rest)):
                 runs = runs_of(block, n)
                 grams.append((runs.hashes, ids[numbers][runs.rows]))
                 whole.append((runs.whole, ids[numbers][runs.short]))
+            for row, values in long:
+                words = LongWords(values)
+                for _, hashes in words.grams(n):
+                    grams.append((hashes, np.full(len(hashes), ids[row])))
+                few = words.all(n)
+                whole.append((few, np.full(len(few), ids[row])))
         self.n = n
         self.grams, self.owners = self._first(grams)
         self.whole, self.whole_owners = self._first(whole)
@@ -130,18 +81,18 @@ class Reference:
     def find(self, keys: Any, texts: Any) -> Any:
         """The texts that share something: key, the place of the first shared n-gram (-1: all of it), whose it is, how it reads."""
         found: dict[str, list[Any]] = {"_key": [], "place": [], "owner": [], "words": []}
-        for numbers, block in blocks(bytes_of(normalised(texts))):
+        rest, long = long_rows(normalised(texts), None)
+        for row, values in long:
+            self._find_long(found, keys, row, values)
+        for numbers, block in blocks(bytes_of(rest)):
             runs = runs_of(block, self.n)
-            hits = np.flatnonzero(self.maybe[(runs.hashes >> np.uint64(64 - int(self.bits))).astype(np.int64)])
-            at = np.searchsorted(self.grams, runs.hashes[hits])
-            same = at < len(self.grams)
-            same[same] = self.grams[at[same]] == runs.hashes[hits[same]]
-            hits, at = hits[same], at[same]
+            hits, at = self._known(runs.hashes)
             rows, begin = np.unique(runs.rows[hits], return_index=True)
             for row, hit, owner in zip(rows.tolist(), hits[begin].tolist(), self.owners[at[begin]].tolist(), strict=True):
                 word = int(runs.first[hit])
                 text = block.text(int(runs.starts[word]), int(runs.ends[word + self.n - 1]))
-                self._add(found, keys, int(numbers[row]), word, owner, text)
+                place = word - int(np.searchsorted(runs.starts, block.starts[row]))
+                self._add(found, keys, int(numbers[row]), place, owner, text)
             if len(self.whole):
                 at = np.minimum(np.searchsorted(self.whole, runs.whole), len(self.whole) - 1)
                 for hit in np.flatnonzero(self.whole[at] == runs.whole).tolist():
@@ -149,6 +100,27 @@ class Reference:
                     text = block.text(int(block.starts[row]), int(block.starts[row + 1]))
                     self._add(found, keys, int(numbers[row]), -1, int(self.whole_owners[at[hit]]), text)
         return pa.record_batch(found, schema=_FOUND)
+
+    def _known(self, hashes: Hashes) -> tuple[Places, Places]:
+        """Which of the hashes are of the reference's n-grams, and of which."""
+        hits = np.flatnonzero(self.maybe[(hashes >> np.uint64(64 - int(self.bits))).astype(np.int64)])
+        at = np.searchsorted(self.grams, hashes[hits])
+        same = at < len(self.grams)
+        same[same] = self.grams[at[same]] == hashes[hits[same]]
+        return hits[same], at[same]
+
+    def _find_long(self, found: dict[str, list[Any]], keys: Any, row: int, values: Bytes) -> None:
+        words = LongWords(values)
+        for number, (begin, hashes) in enumerate(words.grams(self.n)):
+            hits, at = self._known(hashes)
+            if len(hits):
+                text = words.reads(number, int(hashes[hits[0]]), self.n)
+                self._add(found, keys, row, begin + int(hits[0]), int(self.owners[at[0]]), text)
+                return
+        few = words.all(self.n) if len(self.whole) else self.whole
+        at = np.flatnonzero(np.isin(self.whole, few))
+        if at.size:
+            self._add(found, keys, row, -1, int(self.whole_owners[at[0]]), "")
 
     def in_batch(self, batch: Any) -> Any:
         """:meth:`find` for a batch of keys and texts."""
@@ -159,7 +131,8 @@ class Reference:
         found["_key"].append(keys[row].as_py())
         found["place"].append(place)
         found["owner"].append(owner)
-        found["words"].append(" ".join(words.split()))
+        told = " ".join(words.split())
+        found["words"].append(told if len(told) <= SHOWN else told[:SHOWN] + "…")
 
 
 _FOUND: Final = pa.schema([("_key", pa.string()), ("place", pa.int64()), ("owner", pa.int64()), ("words", pa.string())])

@@ -7,13 +7,15 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from recipec.fast.quality_letters import SOLID, Block, scatter, word_hash
+from recipec.fast.quality_long import long_juicer, long_shares
 from recipec.fast.quality_repeat import Hashes, over, repeated, row_sum, split_at
-from recipec.fast.quality_rules import with_words
+from recipec.fast.quality_rules import long_rows, with_words
 from recipec.fast.quality_words import Words
-from recipec.fast.text_arrow import Column, Places, flat, row_counts
+from recipec.fast.text_arrow import Bytes, Column, Places, bytes_of, flat, row_counts
 from recipec.fast.text_measure import alnum_ratio, digit_ratio, special_ratio
 from recipec.fast.text_stopwords import STOPWORDS
 
@@ -30,6 +32,7 @@ _NEXT: Final = np.uint64(0xFF51AFD7ED558CCD)
 def juicer(text: Column, tokens: Column | None, options: Mapping[str, Any]) -> dict[str, Any]:
     source = pc.fill_null(flat(text), "")
     made = {name: np.zeros(len(source)) for name in JUICER}
+    source, long = long_rows(source, tokens)
     for name, share in (("alnum_ratio", alnum_ratio), ("special_ratio", special_ratio), ("digit_ratio", digit_ratio)):
         made[name][:] = share(source).to_numpy(zero_copy_only=False)
     stopwords = _hashes(STOPWORDS[options["lang"]])
@@ -40,7 +43,18 @@ def juicer(text: Column, tokens: Column | None, options: Mapping[str, Any]) -> d
             made[name][numbers] = values
     # Small letters may be more characters than the capitals they come from.
     made["length"][:] = pc.utf8_length(source).to_numpy(zero_copy_only=False)
+    for row, values in long:
+        small = bytes_of(pc.utf8_lower(_one(values))).values
+        measures = long_juicer(small, stopwords, flagged, options["char_ngram"], options["word_ngram"])
+        for name, value in (measures | long_shares(values)).items():
+            made[name][row] = value
     return made
+
+
+def _one(values: Bytes) -> pa.Array:
+    """A text's bytes as a column."""
+    ends = pa.py_buffer(np.array([0, len(values)], np.int64))
+    return pa.Array.from_buffers(pa.large_string(), 1, [None, ends, pa.py_buffer(values)])
 
 
 def _hashes(words: Any) -> Hashes:
@@ -60,12 +74,13 @@ def _measures(block: Block, words: Words, stopwords: Hashes, flagged: Hashes, ch
         "max_line_length": longest,
         "char_repetition": _characters(block, chars),
         "word_repetition": _runs(scatter(hashes), offsets, run),
-        "stopword_ratio": over(row_sum(_in(hashes, stopwords), offsets), count),
-        "flagged_ratio": over(row_sum(_in(hashes, flagged), offsets), count),
+        "stopword_ratio": over(row_sum(among(hashes, stopwords), offsets), count),
+        "flagged_ratio": over(row_sum(among(hashes, flagged), offsets), count),
     }
 
 
-def _in(hashes: Hashes, wanted: Hashes) -> npt.NDArray[np.bool_]:
+def among(hashes: Hashes, wanted: Hashes) -> npt.NDArray[np.bool_]:
+    """Which hashes are among the wanted, sorted ones."""
     if not len(wanted):
         return np.zeros(len(hashes), np.bool_)
     found: npt.NDArray[np.bool_] = wanted[np.minimum(np.searchsorted(wanted, hashes), len(wanted) - 1)] == hashes
@@ -144,4 +159,4 @@ def _runs(hashes: Hashes, offsets: Places, n: int) -> npt.NDArray[np.float64]:
     return share
 
 
-__all__ = ["JUICER", "juicer"]
+__all__ = ["JUICER", "among", "juicer"]

@@ -142,7 +142,8 @@ def _ascii() -> Classes:
     return _table().of(np.arange(256, dtype=np.uint32))
 
 
-_B: Final = 0x9E3779B97F4A7C15 | 1
+BASE: Final = 0x9E3779B97F4A7C15 | 1
+"""Of the polynomial that a span's hash is: that of two spans end to end is the first's plus the second's times a power of it."""
 _SPAN: Final = 1 << 17
 
 
@@ -158,7 +159,7 @@ def _power(base: int, count: int) -> npt.NDArray[np.uint64]:
 @cache
 def _powers() -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
     """Powers of the base and of its inverse, to :data:`_SPAN`."""
-    return _fast_power(_B), _fast_power(pow(_B, -1, 1 << 64))
+    return _fast_power(BASE), _fast_power(pow(BASE, -1, 1 << 64))
 
 
 def _fast_power(base: int) -> npt.NDArray[np.uint64]:
@@ -180,7 +181,7 @@ def scatter(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
 
 @cache
 def _ascii_values() -> npt.NDArray[np.uint64]:
-    return scatter(np.arange(1, 257, dtype=np.uint64) * np.uint64(_B))
+    return scatter(np.arange(1, 257, dtype=np.uint64) * np.uint64(BASE))
 
 
 @dataclass
@@ -283,11 +284,11 @@ class Block:
         for low in range(0, size, _SPAN):
             part = self.values[low : low + _SPAN]
             terms = (
-                _ascii_values().take(part) if part.dtype == np.uint8 else scatter((part.astype(np.uint64) + np.uint64(1)) * np.uint64(_B))
+                _ascii_values().take(part) if part.dtype == np.uint8 else scatter((part.astype(np.uint64) + np.uint64(1)) * np.uint64(BASE))
             )
             terms *= powers[: len(part)]
             if low:
-                terms *= np.uint64(pow(_B, low, 1 << 64))
+                terms *= np.uint64(pow(BASE, low, 1 << 64))
             np.cumsum(terms, out=sums[low + 1 : low + 1 + len(part)])
             if low:
                 sums[low + 1 : low + 1 + len(part)] += sums[low]
@@ -301,7 +302,7 @@ class Block:
             found *= inverse.take(np.minimum(starts, _SPAN - 1))
         else:
             found *= inverse.take(starts & (_SPAN - 1))
-            blocks = _power(pow(_B, -_SPAN, 1 << 64), len(self.values) // _SPAN + 1)
+            blocks = _power(pow(BASE, -_SPAN, 1 << 64), len(self.values) // _SPAN + 1)
             found *= blocks.take(starts >> _SPAN.bit_length() - 1)
         return found
 
@@ -315,7 +316,7 @@ class Block:
             part = found[begin - first : end - first]
             part *= inverse[begin - low : end - low]
             if low:
-                part *= np.uint64(pow(_B, -low, 1 << 64))
+                part *= np.uint64(pow(BASE, -low, 1 << 64))
         return found
 
 

@@ -11,14 +11,32 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recipec.fast.quality_letters import ALPHA, BREAK, END, SOLID, Block, blocks, word_hash
+from recipec.fast.quality_long import long_fineweb, long_quality, long_repetition
+from recipec.fast.quality_parts import LONG_TEXT
 from recipec.fast.quality_repeat import Spans, again, ngrams, over, row_sum, split_at
 from recipec.fast.quality_words import Words, words_of
-from recipec.fast.text_arrow import Column, Flags, Places, Rows, bytes_of, code_points, flat, row_counts
+from recipec.fast.text_arrow import Bytes, Column, Flags, Places, Rows, bytes_of, code_points, flat, row_counts
 
 Numbers = npt.NDArray[Any]
 Measures = dict[str, Numbers]
 _ELLIPSIS: Final = 0x2026
 _BULLET: Final = 0x2022
+
+
+def long_rows(text: Column, tokens: Column | None) -> tuple[Column, list[tuple[int, Bytes]]]:
+    """The texts without the very long ones, and these with their rows; given words, all of them."""
+    source = pc.fill_null(flat(text), "")
+    if tokens is not None:
+        return source, []
+    rows = bytes_of(source)
+    which = np.flatnonzero(rows.lengths >= LONG_TEXT)
+    if not which.size:
+        return source, []
+    mask = np.zeros(len(rows), np.bool_)
+    mask[which] = True
+    # The mask first: a null row is empty.
+    left = pc.if_else(pa.array(mask), pa.scalar("", source.type), source) if len(which) < len(rows) else pa.array([""] * len(rows))
+    return left, [(row, rows.values[rows.starts[row] : rows.starts[row + 1]]) for row in which.tolist()]
 
 
 def with_words(text: Column, tokens: Column | None) -> Iterator[tuple[Places, Block, Words]]:
@@ -45,12 +63,22 @@ def _given(lists: Any) -> Words:
     return Words(block, rows.starts[:-1][filled], rows.starts[1:][filled], np.searchsorted(filled, bounds))
 
 
-def measured(text: Column, tokens: Column | None, names: tuple[str, ...], measure: Callable[[Block, Words], Measures]) -> Measures:
-    """``measure`` of every text's block, put together."""
+def measured(
+    text: Column,
+    tokens: Column | None,
+    names: tuple[str, ...],
+    measure: Callable[[Block, Words], Measures],
+    of_long: Callable[[Bytes], Mapping[str, float]],
+) -> Measures:
+    """``measure`` of every text's block, put together; of very long ones ``of_long``."""
     made = {name: np.full(len(text), np.nan) for name in names}
-    for numbers, block, words in with_words(text, tokens):
+    rest, long = long_rows(text, tokens)
+    for numbers, block, words in with_words(rest, tokens):
         for name, values in measure(block, words).items():
             made[name][numbers] = values
+    for row, values in long:
+        for name, value in of_long(values).items():
+            made[name][row] = value
     return made
 
 
@@ -64,7 +92,9 @@ QUALITY: Final = (
 def quality(text: Column, tokens: Column | None, options: Mapping[str, Any]) -> Measures:
     wanted = np.array(sorted({word_hash(word) for word in options["stopwords"]}), np.uint64)
     longest = max(map(len, options["stopwords"]), default=0)
-    return measured(text, tokens, QUALITY, lambda block, words: _quality(block, words, wanted, longest))
+    return measured(
+        text, tokens, QUALITY, lambda block, words: _quality(block, words, wanted, longest), lambda values: long_quality(values, options)
+    )
 
 
 def _quality(block: Block, words: Words, stopwords: npt.NDArray[np.uint64], longest: int) -> Measures:
@@ -72,21 +102,29 @@ def _quality(block: Block, words: Words, stopwords: npt.NDArray[np.uint64], long
     kinds = np.bitwise_or.reduceat(words.block.classes, words.starts) if len(lengths) else np.zeros(0, np.uint16)
     solid = (kinds & SOLID).astype(np.bool_)
     count, total = row_sum(solid, words.offsets), words.counts
-    dots, starts, ends = _dots(block)
-    ellipses = np.bincount(block.row_of(starts), (ends - starts) // 3, minlength=block.rows)
-    if block.values.dtype != np.uint8:
-        ellipses = ellipses + row_counts(np.flatnonzero(block.values == _ELLIPSIS), block.starts)
-    bulleted, trailing, lines = _line_marks(block, dots)
+    hashes, ellipses, dots = sign_counts(block)
+    lines = lines_of(block)
+    _, bullet, dotted = line_marks(block, lines, dots)
+    line_count = np.diff(lines.offsets)
     return {
         "words": count,
         "mean_word_length": over(row_sum(np.where(solid, lengths, 0), words.offsets), count),
-        "hash_ratio": over(row_counts(block.signs("#"), block.starts), total),
+        "hash_ratio": over(hashes, total),
         "ellipsis_ratio": over(ellipses, total),
-        "bullet_lines": over(bulleted, lines),
-        "ellipsis_lines": over(trailing, lines),
+        "bullet_lines": over(row_sum(bullet, lines.offsets), line_count),
+        "ellipsis_lines": over(row_sum(dotted, lines.offsets), line_count),
         "alpha_words": over(row_sum((kinds & ALPHA).astype(np.bool_), words.offsets), total),
         "stopwords": _distinct(words, stopwords, longest),
     }
+
+
+def sign_counts(block: Block) -> tuple[Numbers, Numbers, Flags]:
+    """Per row: hash signs, ellipses; and where the third dot in a row stands."""
+    third, starts, ends = _dots(block)
+    ellipses = np.bincount(block.row_of(starts), (ends - starts) // 3, minlength=block.rows)
+    if block.values.dtype != np.uint8:
+        ellipses = ellipses + row_counts(np.flatnonzero(block.values == _ELLIPSIS), block.starts)
+    return row_counts(block.signs("#"), block.starts), ellipses, third
 
 
 def _distinct(words: Words, wanted: npt.NDArray[np.uint64], longest: int) -> Numbers:
@@ -143,17 +181,17 @@ def lines_of(block: Block) -> Spans:
     return Spans(starts, ends, offsets)
 
 
-def _line_marks(block: Block, third: Flags) -> tuple[Numbers, Numbers, Numbers]:
-    """Per row: lines that begin with a bullet, lines that end in an ellipsis, lines."""
-    lines = lines_of(block)
+def line_marks(block: Block, lines: Spans, third: Flags) -> tuple[Flags, Flags, Flags]:
+    """Which lines are not blank, begin with a bullet, end in an ellipsis; ``third`` is where the third dot in a row stands."""
     heads, tails = block.pieces
     low, high = np.searchsorted(heads, lines.starts), np.searchsorted(heads, lines.ends)
-    filled = np.flatnonzero(high > low)
+    has = high > low
+    filled = np.flatnonzero(has)
     begin, end = heads[low[filled]], tails[high[filled] - 1] - 1
     bullet, dots = np.zeros(len(low), np.bool_), np.zeros(len(low), np.bool_)
     bullet[filled] = (block.values[begin] == ord("-")) | (block.values[begin] == _BULLET)
     dots[filled] = (third[end] & (end - 2 >= lines.starts[filled])) | (block.values[end] == _ELLIPSIS)
-    return row_sum(bullet, lines.offsets), row_sum(dots, lines.offsets), np.diff(lines.offsets)
+    return has, bullet, dots
 
 
 # Gopher repetition ----------------------------------------------------------------------------------------------------
@@ -168,7 +206,7 @@ REPETITION: Final = (
 
 
 def repetition(text: Column, tokens: Column | None, options: Mapping[str, Any]) -> Measures:
-    return measured(text, tokens, REPETITION, _repetition)
+    return measured(text, tokens, REPETITION, _repetition, long_repetition)
 
 
 def _repetition(block: Block, words: Words) -> Measures:
@@ -195,7 +233,7 @@ FINEWEB: Final = ("lines", "ended_lines", "short_lines", "duplicate_line_chars",
 
 def fineweb(text: Column, tokens: Column | None, options: Mapping[str, Any]) -> Measures:
     short = int(options["short_line"])
-    return measured(text, tokens, FINEWEB, lambda block, words: _fineweb(block, words, short))
+    return measured(text, tokens, FINEWEB, lambda block, words: _fineweb(block, words, short), lambda values: long_fineweb(values, short))
 
 
 def _fineweb(block: Block, words: Words, short: int) -> Measures:
