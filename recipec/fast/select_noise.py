@@ -10,7 +10,7 @@ labelled i whose probability of j exceeds that of i most ("prune by noise rate")
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -34,8 +34,12 @@ class Noise:
     thresholds: Floats
 
 
-def find_noise(labels: Labels, p: Any) -> Noise:
-    """Suspect labels of rows with ``labels`` [n] in 0..K-1 and probabilities ``p`` [n, K]."""
+def find_noise(labels: Labels, p: Any, ties: Literal["stable", "quicksort"] = "stable") -> Noise:
+    """Suspect labels of rows with ``labels`` [n] in 0..K-1 and probabilities ``p`` [n, K].
+
+    Where the confident joint is rounded to whole numbers, cells with equal remainders are many. ``stable`` settles it the same on every
+    machine; ``quicksort`` as numpy's sort happens to, which is what cleanlab does: with it the suspects are cleanlab's to the row.
+    """
     count, classes = p.shape
     own = p[np.arange(count), labels].astype(np.float64)
     sizes = np.bincount(labels, minlength=classes)
@@ -54,7 +58,7 @@ def find_noise(labels: Labels, p: Any) -> Noise:
         np.add.at(counted, (given[confident], at[confident]), 1)
         part[rows, given] = -1.0
         other[low : low + len(part)] = part.max(axis=1)
-    joint = _calibrated(counted, sizes)
+    joint = _calibrated(counted, sizes, ties)
     suspect = np.zeros(count, np.bool_)
     order = np.argsort(labels, kind="stable")
     begins = np.concatenate([[0], np.cumsum(sizes)])
@@ -72,13 +76,20 @@ def find_noise(labels: Labels, p: Any) -> Noise:
     return Noise(suspect, other - own, best, joint, thresholds)
 
 
-def _calibrated(counted: npt.NDArray[np.int64], sizes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def _calibrated(
+    counted: npt.NDArray[np.int64], sizes: npt.NDArray[np.int64], ties: Literal["stable", "quicksort"]
+) -> npt.NDArray[np.int64]:
     """The counts scaled so that each row sums to how many rows carry its label, in whole numbers (largest remainders)."""
     made = counted.astype(np.float64)
     np.fill_diagonal(made, np.maximum(made.diagonal(), 1))
-    made *= (sizes / made.sum(axis=1))[:, None]
-    whole = np.floor(made + 1e-9)
+    made = made / made.sum(axis=1)[:, None] * sizes[:, None]
+    whole = made.round()
     for i, lacking in enumerate((sizes - whole.sum(axis=1)).round().astype(np.int64).tolist()):
+        # Of equal remainders the later class gives or takes: any order would do, but it must be one.
+        order = np.argsort(made[i] - whole[i], kind=ties)
         if lacking > 0:
-            whole[i, np.argsort(-(made[i] - whole[i]), kind="stable")[:lacking]] += 1
-    return whole.astype(np.int64)
+            whole[i, order[::-1][:lacking]] += 1
+        elif lacking < 0:
+            whole[i, order[:-lacking]] -= 1
+    found: npt.NDArray[np.int64] = whole.astype(np.int64)
+    return found
