@@ -103,7 +103,7 @@ def fits(step: ResolvedStep) -> Iterator[Span]:
     text = step.entry.node.text
     traits = step.bound.traits
     # What votes add up to is learned from the votes: no answer is in it, unless rows of known class teach it.
-    votes_alone = step.bound.made is not None and not traits.reads_label
+    votes_alone = any(m.role == "label" for m in step.bound.made or ()) and not traits.reads_label
     if traits.fits_on_data and not found and not votes_alone:
         found.append(step.entry.node.head)
     if text is not None:

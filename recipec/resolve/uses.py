@@ -11,11 +11,16 @@ from recipec.source import Span
 
 def asked(table: TableRef, params: Any, column: str = "", span: Span | None = None) -> Iterator[Use]:
     """The models among the parameters of a call, and what each gets: the templates, or else the columns, among them, or ``column``."""
-    values = [getattr(params, name) for name in type(params).model_fields]
+    values: list[Any] = []
+    for name in type(params).model_fields:
+        value = getattr(params, name)
+        values += value if isinstance(value, list) else [value]
     models = [v for v in values if isinstance(v, ModelRef)]
     if not models:
         return
-    given: list[Any] = [v for v in values if isinstance(v, PromptCall)] or [v for v in values if isinstance(v, ColumnName)]
+    given: list[Any] = [v for v in values if isinstance(v, PromptCall)] or [
+        v for v in values if isinstance(v, ColumnName | Expression) and v.type == "VARCHAR"
+    ]
     if not given and column and span is not None:
         given = [named(table, column, span)]
     for model in models:

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from recipec.api import Asking, Bound, Column, Expression, Json, Kind, Outcome, Schema, Settings, Traits, Word, step
+from recipec.api import Asking, Bound, Column, Expression, Json, Kind, Made, Outcome, Schema, Settings, Traits, Word, step
 from recipec.resolve.arguments import Choices, Inner
 from recipec.resolve.binder import StepBinder
 from recipec.resolve.chain import Test, bind_test, meaning_of, one_line
 from recipec.resolve.columns import name_problem
 from recipec.resolve.problems import BadValue, DuplicateName, MissingSetting, PercentSum, WrongArguments, WrongType
 from recipec.resolve.types import is_number, shown
+from recipec.resolve.uses import asked
 from recipec.steps.predict import ask
 from recipec.syntax import tree
 
@@ -126,6 +127,8 @@ class Select(Kind):
             traits=Traits(scope="global", changes_rows=True, random=made.traits.random, fits_on_data=made.traits.fits_on_data,
                           reads_label=made.traits.reads_label, external=external),
             tests=plan.tests,
+            uses=tuple(asked(bind.inputs[0], settings.by.params)),
+            made=tuple(Made(c, "confidence") for c in (column, *plan.made) if c is not None and c in schema.types),
         )  # fmt: skip
 
     @staticmethod
