@@ -286,6 +286,8 @@ class RunTools:
     lasting: Callable[[str], str] = field(default=lambda key: quote(f"m_{key}"))
     """The SQL name of a table that outlives the step, for what depends on values alone and is slow to find (measures of texts). The key
     must stand for all that decides its rows. The table may be there already; it goes when no result that asked for it is left."""
+    identity: Callable[[ModelRef], str] = field(default=lambda ref: str(ref))
+    """A text that is the same for two runs when a model is: what of a model belongs into the key of a lasting table."""
 
 
 class Operator(ABC):

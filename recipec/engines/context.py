@@ -106,8 +106,9 @@ class RunContext:
         """What an operator's ``prepare`` may use, under its own prefix for temporary tables."""
         relations = {str(r): n for r, n in self.relations.items()}
         return RunTools(
-            self.con, scratch, lambda share: self.progress(share, ""), self.threads, self.temporary, relations, self.model, self.keep
-        )
+            self.con, scratch, lambda share: self.progress(share, ""), self.threads, self.temporary, relations, self.model, self.keep,
+            lambda ref: self.identity(TableRef(ref.step)),
+        )  # fmt: skip
 
     def keep(self, key: str) -> str:
         self.lasting.add(f"m_{key}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from recipec.api import ColumnName, DataError, ModelRef, Rewrite, RunTools, Schema, quote
@@ -48,8 +49,9 @@ def by_meaning(p: DedupeParams, model: ModelRef) -> Find:
     def find(tools: RunTools, rows: str, out: str) -> None:
         from recipec.fast.semantic import semantic_duplicates
 
-        vectors = quote(tools.scratch + "vectors")
-        embed_texts(tools, rows, vectors, tools.model(model), lambda share: tools.progress(share / 2))
+        # Vectors depend on the text and the model alone: a threshold is moved without embedding anything again.
+        vectors = tools.lasting(blake2b(f"vectors {tools.identity(model)}".encode(), digest_size=12).hexdigest())
+        embed_texts(tools, rows, vectors, lambda: tools.model(model), lambda share: tools.progress(share / 2))
         joined = (
             f"SELECT r._key, r._own, r._preferred, v.vector FROM ({rows}) AS r LEFT JOIN {vectors} AS v ON md5_number(r._text) = v._text"
         )
@@ -57,7 +59,6 @@ def by_meaning(p: DedupeParams, model: ModelRef) -> Find:
             tools.con, joined, threshold=p.meaning or 1.0, order=ORDER, out=out, scratch=tools.folder,
             progress=lambda share: tools.progress(0.5 + share / 2),
         )  # fmt: skip
-        tools.con.execute(f"DROP TABLE {vectors}")
 
     return find
 
@@ -67,8 +68,9 @@ def bits_apart(near: float) -> int:
     return int((1.0 - near) * 64 + 1e-9)
 
 
-def embed_texts(tools: RunTools, rows: str, out: str, model: Any, progress: Callable[[float], None]) -> None:
-    """Make the temporary table ``out``: the vector of every different text of ``rows`` that is not blank, by the text's digest.
+def embed_texts(tools: RunTools, rows: str, out: str, opened: Callable[[], Any], progress: Callable[[float], None]) -> None:
+    """Add to the table ``out``, which may be there already, the vector of every different text of ``rows`` that is not blank and not in
+    it yet, by the text's digest. The model is ``opened`` only where there is one.
 
     Texts go to the model in one order, whatever the threads, so that its batches are the same in every run.
     """
@@ -77,10 +79,15 @@ def embed_texts(tools: RunTools, rows: str, out: str, model: Any, progress: Call
 
     con = tools.con
     wanted = quote(tools.scratch + "texts")
-    con.execute(f"CREATE TEMP TABLE {out} (_text UHUGEINT, vector FLOAT[])")
+    con.execute(f"CREATE TABLE IF NOT EXISTS {out} (_text UHUGEINT, vector FLOAT[])")
     different = f"SELECT md5_number(_text) AS _text, any_value(_text) AS text FROM ({rows}) WHERE trim(_text) <> '' GROUP BY 1"
-    con.execute(f"CREATE TEMP TABLE {wanted} AS SELECT row_number() OVER (ORDER BY _text) AS n, * FROM ({different})")
+    unknown = f"SELECT * FROM ({different}) AS d WHERE NOT EXISTS (SELECT 1 FROM {out} AS o WHERE o._text = d._text)"
+    con.execute(f"CREATE TEMP TABLE {wanted} AS SELECT row_number() OVER (ORDER BY _text) AS n, * FROM ({unknown})")
     ((count,),) = con.execute(f"SELECT count(*) FROM {wanted}").fetchall()
+    if not count:
+        con.execute(f"DROP TABLE {wanted}")
+        return
+    model = opened()
     for low in range(0, count, EMBEDDED):
         part = f"FROM {wanted} WHERE n > {low} AND n <= {low + EMBEDDED}"
         texts = [text for (text,) in con.execute(f"SELECT text {part} ORDER BY n").fetchall()]

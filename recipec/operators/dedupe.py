@@ -108,7 +108,8 @@ class Dedupe(Operator):
 
     ``meaning: 95%, with: m`` drops rows that say the same in other words: the model ``m`` (a ``model`` step that embeds) makes
     a vector of every text, and texts with a cosine of at least 95 % are alike. All pairs are compared, exactly, in blocks, so the
-    cost is quadratic: a minute for 100,000 rows on two cores beside the embedding. Blank texts are alike to none.
+    cost is quadratic: a minute for 100,000 rows on two cores beside the embedding. Blank texts are alike to none. Vectors are kept by text and
+    model: to move the threshold embeds nothing again.
 
     ``unit: line`` takes lines out of the texts that another text, or the same one, has before them: of equal lines the first
     stays, of the row that ``keep`` prefers. ``unit: paragraph`` does so with paragraphs, which lie between blank lines. White space at

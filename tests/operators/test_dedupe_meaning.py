@@ -67,3 +67,28 @@ def test_a_model_that_cannot(lab: Any) -> None:
       clean l from t { dedupe(s, with: lm) }
     ''')
     assert len(found) == 2
+
+
+def test_moving_the_threshold_embeds_nothing_again(lab: Any, folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from recipec.models import local
+
+    asked: list[int] = []
+    real = local.LocalEmbedding.embed
+
+    def counting(self: Any, texts: Any, *args: Any, **options: Any) -> Any:
+        asked.append(len(texts))
+        return real(self, texts, *args, **options)
+
+    monkeypatch.setattr(local.LocalEmbedding, "embed", counting)
+    lab.run(recipe(folder, "clean k from t { dedupe(s, meaning: 90%, with: minilm) }"))
+    assert asked == [5]
+    moved = lab.run(recipe(folder, "clean k from t { dedupe(s, meaning: 99.9%, with: minilm) }"))
+    assert asked == [5]
+    assert moved.dropped("k") == {"same meaning": 1}
+    more = recipe(
+        folder,
+        "clean k from u { dedupe(s, meaning: 90%, with: minilm) }",
+        "sql u from t \"select * replace (s || case id when 1 then '!' else '' end as s) from t\" { key: id }",
+    )
+    lab.run(more)
+    assert asked == [5, 1]
