@@ -159,6 +159,10 @@ class Train(Kind):
     }
     ```
 
+    ``track`` sends losses and scores to ``tensorboard`` (files in the workspace's folder ``logs``), ``wandb`` or ``mlflow``, whose packages must be
+    installed and whose own environment variables say where. ``group_by_length: false`` puts rows into
+    batches whatever their length.
+
     Ctrl-C writes a checkpoint, and the next run goes on from it to the same weights. The same rows, settings, versions and number
     of threads give the same weights; a training whose inputs and settings are unchanged is not run again. Needs
     ``pip install 'recipec[train]'``.
@@ -357,12 +361,13 @@ class Train(Kind):
         spec = plan.spec
         if plan.base is not None:
             spec = replace(spec, base=Folder(str(ctx.artifact_of(plan.base.step))))
+        logs = ctx.store / "logs" / f"{ctx.step.name}-{ctx.run_key[:8]}"
         try:
             several = train(
                 spec,
                 rows_of(ctx, plan.tables),
                 rows_of(ctx, [plan.validation]) if plan.validation is not None else None,
-                Place(ctx.artifact, ctx.checkpoints, ctx.store / "tokens", ctx.store / "trials"),
+                Place(ctx.artifact, ctx.checkpoints, ctx.store / "tokens", ctx.store / "trials", logs),
                 lambda n, count, what, m: ctx.progress(*progress(n, count, what, m)),
                 search=plan.search,
                 members=plan.members,
@@ -384,6 +389,8 @@ class Train(Kind):
         outcome.notes.append(f"{result.steps:,} steps{stopped}" + (f"; validation: {scores}" if scores else ""))
         if ledger.truncated:
             outcome.notes.append(f"{ledger.truncated:,} rows are longer than {result.spec.max_length or 'the model'} tokens, and were cut")
+        if spec.track == "tensorboard":
+            outcome.notes.append(f"tensorboard --logdir {os.path.relpath(logs.parent)}")
         outcome.notes.extend(several.notes)
         if several.members:
             name = next((n for n in ("f1", "accuracy") if n in several.members[0]), "loss")

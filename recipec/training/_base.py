@@ -313,6 +313,8 @@ class Defaults:
     long: Literal["truncate", "drop"]
     head: bool = True
     """Whether the model has a head that ``frozen`` leaves to be trained."""
+    wide_rate: float | None = None
+    """The learning rate where all weights of a base with layers wider than 512 are trained; None for the same as elsewhere."""
 
 
 class Task(ABC):

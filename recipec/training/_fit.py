@@ -80,6 +80,7 @@ def fit(
     progress: Progress | None = None,
     interrupted: Callable[[], bool] | None = None,
     lineage: str | None = None,
+    track: Path | str | None = None,
 ) -> TrainResult:
     """Train and write the model to ``folder``.
 
@@ -87,7 +88,8 @@ def fit(
     is removed at the end. With ``resume``, a checkpoint found in ``work`` is gone on from, and one that was made of anything
     else (rows, settings, base, versions, threads) is refused with the field named; without, it is thrown away.
     ``interrupted`` is asked after every step; where it says yes, or ``progress`` raises KeyboardInterrupt, or Ctrl-C is pressed in
-    the main thread, a checkpoint is written and KeyboardInterrupt raised. ``lineage`` is put into ``recipec.json``.
+    the main thread, a checkpoint is written and KeyboardInterrupt raised. ``lineage`` is put into ``recipec.json``. ``track`` is the
+    folder for what is tracked in files (TensorBoard); default: beside ``folder``.
 
     Raises DataError for everything that makes a training impossible or worthless.
     """
@@ -97,13 +99,14 @@ def fit(
     tell: Progress = progress if progress is not None else lambda _: None
     notes: list[str] = []
     require()
+    tracker(spec.track)
     if not resume:
         shutil.rmtree(at, ignore_errors=True)
     at.mkdir(parents=True, exist_ok=True)
     with quiet(notes), settled(spec), heard(interrupted) as asked:
         env, train, valid = prepare(spec, rows, validation, at, stores, tell)
         env.notes = notes
-        result = _train(env, train, valid, folder, at, tell, asked, lineage)
+        result = _train(env, train, valid, folder, at, tell, asked, lineage, Path(track).absolute() if track is not None else None)
     shutil.rmtree(at, ignore_errors=True)
     return result
 
@@ -153,11 +156,15 @@ def environment(spec: TrainSpec, task: Task, rows: Rows, content: str, at: Path,
     else:
         tokenizer = _bases.tokenizer_of(base, spec)
         config = _bases.config_of(base)
+    if defaults.wide_rate is not None and base is not None and (getattr(config, "hidden_size", None) or 0) > NARROW:
+        defaults = replace(defaults, learning_rate=defaults.wide_rate)
     spec = filled(spec, defaults, _bases.positions(config, tokenizer))
     return Env(spec, task, tokenizer, config, base, at)
 
 
 DECODERS = ("generate", "prefer")
+NARROW = 512
+"""The width of layers up to which a base counts as small (MiniLM has 384). Small ones learn at higher rates."""
 
 
 def scratch(p: ScratchParams, task: Task, spec: TrainSpec, rows: Rows, content: str, stores: Path, decoder: bool) -> Any:
@@ -247,7 +254,8 @@ def fingerprint(env: Env) -> str:
 
 
 def _train(
-    env: Env, train: Store, valid: Store | None, folder: Path, at: Path, tell: Progress, asked: Callable[[], bool], lineage: str | None
+    env: Env, train: Store, valid: Store | None, folder: Path, at: Path, tell: Progress, asked: Callable[[], bool], lineage: str | None,
+    track: Path | None,
 ) -> TrainResult:
     import torch
     import transformers
@@ -285,13 +293,15 @@ def _train(
         learning_rate=spec.learning_rate, lr_scheduler_type=spec.schedule if spec.schedule != "constant" or not spec.warmup else "constant_with_warmup",
         warmup_steps=spec.warmup, weight_decay=spec.weight_decay, max_grad_norm=spec.max_norm, seed=spec.seed, data_seed=spec.seed,
         logging_steps=max(1, total // 100), logging_first_step=True, logging_nan_inf_filter=False, save_strategy="no", save_total_limit=2,
-        eval_strategy="no", report_to=[] if spec.track == "none" else [spec.track], disable_tqdm=True, remove_unused_columns=False,
+        eval_strategy="no", report_to=[], disable_tqdm=True, remove_unused_columns=False,
         use_cpu=not torch.cuda.is_available(), bf16=spec.precision == "bf16", fp16=spec.precision == "fp16", label_names=["labels"],
         dataloader_pin_memory=torch.cuda.is_available(),
     )  # fmt: skip
     loop = loop_class(env, watch, dataset, batches, valid, model=model, args=arguments, processing_class=None)
     loop.remove_callback(PrinterCallback)
     loop.add_callback(watcher_class(watch))
+    if spec.track != "none":
+        loop.add_callback(tracking(spec.track, track if track is not None else folder.with_name(f"{folder.name}.logs")))
     loop.train(resume_from_checkpoint=str(checkpoint) if checkpoint is not None else None)
     if watch.stopped == "interrupted" and loop.state.global_step < total:
         raise KeyboardInterrupt(f"its checkpoint of step {loop.state.global_step:,} of {total:,}")
@@ -314,6 +324,30 @@ def _train(
         watch.seconds, loop.state.global_step, done / max(watch.seconds, 1e-9), "early" if watch.stopped == "early" else "",
         best[0] if best else None, env.classes, spec, versions(), key, env.notes,
     )  # fmt: skip
+
+
+TRACKERS = {"tensorboard": "tensorboard", "wandb": "wandb", "mlflow": "mlflow"}
+
+
+def tracker(name: str) -> None:
+    """Raise DataError where the package of a tracker is missing: before anything is read, not after an hour."""
+    from importlib.util import find_spec
+
+    if name != "none" and find_spec(TRACKERS[name]) is None:
+        raise DataError(f"track: {name} needs the package `{TRACKERS[name]}`", f"pip install {TRACKERS[name]}, or leave `track` out")
+
+
+def tracking(name: str, folder: Path) -> Any:
+    """The callback that writes the losses and scores where the tracker wants them: TensorBoard's files to ``folder``, the others where
+    their own environment variables say."""
+    import transformers.integrations as known
+
+    makers: Any = known
+    if name == "tensorboard":
+        from torch.utils.tensorboard import SummaryWriter
+
+        return makers.TensorBoardCallback(SummaryWriter(log_dir=str(folder)))
+    return makers.WandbCallback() if name == "wandb" else makers.MLflowCallback()
 
 
 def plain_spec(spec: TrainSpec) -> Json:

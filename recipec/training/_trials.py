@@ -42,12 +42,13 @@ class Several:
 
 @dataclass(frozen=True)
 class Place:
-    """Where several trainings lie: the result, the checkpoints, rows as numbers, scores of trials."""
+    """Where several trainings lie: the result, the checkpoints, rows as numbers, scores of trials, and what is tracked in files."""
 
     folder: Path
     work: Path
     cache: Path
     known: Path
+    logs: Path | None = None
 
 
 def train(
@@ -57,7 +58,9 @@ def train(
 
     def run(n: int, count: int, what: str, wanted: TrainSpec, folder: Path, work: Path) -> TrainResult:
         told: Callable[[Moment], None] = lambda moment: tell(n, count, what, moment)  # noqa: E731
-        return fit(wanted, rows, folder, validation=validation, cache=place.cache, work=work, progress=told, lineage=lineage)
+        # Every trial is a run of its own for those who watch.
+        logs = None if place.logs is None else place.logs / f"{what}-{n + 1}" if what else place.logs
+        return fit(wanted, rows, folder, validation=validation, cache=place.cache, work=work, progress=told, lineage=lineage, track=logs)
 
     if search is None and members == 1:
         return Several(run(0, 1, "", spec, place.folder, place.work))

@@ -84,3 +84,55 @@ def test_after_an_earlier_training_with_an_adapter(place: Path) -> None:
     assert fit(spec, pairs(), place / "n", validation=pairs(1)).hash == first.hash
     again = fit(replace(SPEC, base=Folder(str(place / "m")), epochs=1), pairs(1), place / "o")
     assert again.ledger.kept == 4
+
+
+def test_the_loss_is_that_of_trl(place: Path) -> None:
+    """The same model, reference, and batch (padding and all) give TRL's loss and margin to rounding."""
+    pytest.importorskip("trl", reason="TRL is not installed")
+    import copy
+
+    import torch
+    from datasets import Dataset
+    from trl import DPOConfig, DPOTrainer
+
+    fit(replace(SPEC, epochs=2), pairs(), place / "m")
+    spec = replace(SPEC, base=Folder(str(place / "m")), beta=0.3, precision="fp32")
+    prompts, good, bad = [*PROMPTS, "one two three"], [*GOOD, "a longer answer than the others"], [*BAD, "no"]
+    env, store, _ = prepare(spec, Rows.of({"prompt": prompts, "chosen": good, "rejected": bad}), None, place, place / "c", lambda _: None)
+    model = env.task.model(env)
+    env.task.begin(env, model, [store])
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if name.endswith("q_proj.weight"):
+                weight.mul_(1.7)
+    model.eval()
+
+    # TRL takes the very same tokens: its own rendering is not what is compared.
+    def ids(row: Any, name: str) -> tuple[list[int], list[int]]:
+        learned = row[f"{name}_labels"] != -100
+        return row[name][~learned].tolist(), row[name][learned].tolist()
+
+    rows = [store[n] for n in range(len(store))]
+    batch = env.task.collate(env, rows)
+    with torch.no_grad():
+        ours, margin = env.task.loss(env, model, batch, None)
+    reference = env.task.model(env).eval()
+    arguments = DPOConfig(
+        output_dir=str(place / "trl"), beta=0.3, report_to=[], use_cpu=True, bf16=False, per_device_train_batch_size=5, gradient_checkpointing=False,
+        max_length=None,
+    )  # fmt: skip
+    table = Dataset.from_dict({"prompt": prompts, "chosen": good, "rejected": bad})
+    theirs = DPOTrainer(
+        model=copy.deepcopy(model), ref_model=reference, args=arguments, train_dataset=table, processing_class=env.tokenizer
+    )
+    made = theirs.data_collator(
+        [
+            {"prompt_ids": ids(r, "chosen")[0], "chosen_ids": ids(r, "chosen")[1], "rejected_ids": ids(r, "rejected")[1]}
+            for r in rows
+        ]
+    )
+    theirs.model.eval()
+    with torch.no_grad():
+        loss = theirs.compute_loss(theirs.model, made)
+    assert float(ours) == pytest.approx(float(loss), rel=1e-5)
+    assert float(margin.abs().max()) > 1e-3
