@@ -44,6 +44,8 @@ def lines(event: Event, life: Life, terminal: Terminal, room: int) -> Iterator[s
             yield terminal.paint("bad", line)
         return
     words = [f"in part {part}" for part in event.parts] + [change_words(c) for c in event.changes]
+    if event.kind == "select" and event.because:
+        words.insert(0, clean(f"chosen: {event.because}"))
     yield from wrap(made + ("; ".join(words) or "kept as it was"), room)
 
 
