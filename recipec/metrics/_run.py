@@ -15,6 +15,7 @@ from recipec.metrics._data import (
     MultiLabelData,
     TagData,
     class_data,
+    loss_data,
     multilabel_data,
     number_data,
     tag_data,
@@ -46,7 +47,8 @@ def evaluate(plan: EvaluatePlan, ctx: RunContext) -> Outcome:
         outcome.notes.append(f"{count:,} rows are left out: {reason}")
     outcome.notes.extend(data.notes)
     if data.rows == 0:
-        raise DataError("no row can be measured: every gold value is null", f"`gold` is {plan.gold}")
+        why = "; ".join(f"{reason} in {count:,}" for reason, count in data.left_out.items() if count)
+        raise DataError(f"no row can be measured: {why}", f"`gold` is {plan.gold}")
     kept = data.kept.tolist() if data.kept is not None else list(range(len(gold)))
     groups = [found[i][-1] for i in kept] if plan.group else None
     other = collected(plan, ctx, source, plan.against, gold) if plan.against is not None else None
@@ -68,6 +70,10 @@ def evaluate(plan: EvaluatePlan, ctx: RunContext) -> Outcome:
             said = compared.sentence(plan.answering.name, plan.against.name)
             facts["metrics"][name] |= {"against": known(compared.second), "p": known(compared.p_value), "said": said}
             outcome.notes.append(f"{name}: {said}")
+    # What is true of the data is said once, not by every metric.
+    outcome.notes = [
+        n for n in dict.fromkeys(outcome.notes) if not any(n == f"{name}: {o}" for name, _ in plan.metrics for o in data.notes)
+    ]
     outcome.notes.insert(0, " · ".join(shown))
     if isinstance(data, ClassData):
         common = max(range(len(data.classes)), key=lambda c: (int((data.gold == c).sum()), -c))
@@ -106,6 +112,8 @@ def collected(plan: EvaluatePlan, ctx: RunContext, source: str, answering: Answe
     predicted: Sequence[Any]
     probabilities: Any = None
     classes: list[str] | None = None
+    if answering.does == "score":
+        return loss_data(*losses(ctx, source, answering, gold))
     if answering.model is not None:
         predicted, probabilities, classes = asked(ctx, source, answering)
     else:
@@ -120,7 +128,7 @@ def collected(plan: EvaluatePlan, ctx: RunContext, source: str, answering: Answe
         case "classes":
             return classes_data(gold, predicted, probabilities, classes)
         case "multilabel":
-            return multilabel_data(gold, predicted, classes, probabilities)
+            return sets_data(gold, predicted, classes, probabilities)
         case "tags":
             return tag_data(gold, predicted)
         case "texts":
@@ -129,6 +137,39 @@ def collected(plan: EvaluatePlan, ctx: RunContext, source: str, answering: Answe
             import numpy as np
 
             return number_data(np.array(gold, dtype=np.float64), np.array(predicted, dtype=np.float64))
+
+
+def losses(ctx: RunContext, source: str, answering: Answering, gold: Sequence[Any]) -> tuple[list[float], list[float]]:
+    """How probable a language model holds the gold texts: summed log-probabilities and token counts, NaN where it cannot say."""
+    from recipec.steps.predict import requests
+
+    assert answering.model is not None
+    model = ctx.model(answering.model)
+    rows = ctx.con.execute(f"SELECT _key::VARCHAR, ({answering.given}) FROM {source} ORDER BY _key").fetchall()
+    places = [i for i, g in enumerate(gold) if g is not None]
+    asked = [next(iter(requests([rows[i]]))) if rows[i][1] is not None else None for i in places]
+    found = model.losses(
+        asked, [gold[i] for i in places], lambda done: ctx.progress(done / len(places) if places else None, answering.name)
+    )
+    sums, tokens = [math.nan] * len(rows), [math.nan] * len(rows)
+    for place, one in zip(places, found, strict=True):
+        if one is not None:
+            sums[place], tokens[place] = float(one[0]), float(one[1])
+    return sums, tokens
+
+
+def sets_data(gold: Sequence[Any], predicted: Sequence[Any], classes: list[str] | None, probabilities: Any) -> MultiLabelData:
+    """Sets of classes as texts. A gold class that the model does not know is there all the same, with no probability: rows of it are wrong."""
+    import numpy as np
+
+    truth = [None if g is None else [text(c) for c in g if c is not None] for g in gold]
+    guess = [None if p is None else [text(c) for c in (p if isinstance(p, (list, tuple)) else [p]) if c is not None] for p in predicted]
+    if classes is not None:
+        strangers = sorted({c for g in truth if g is not None for c in g} - set(classes))
+        if strangers:
+            probabilities = np.hstack([np.asarray(probabilities, dtype=np.float64), np.zeros((len(truth), len(strangers)))])
+            classes = [*classes, *strangers]
+    return multilabel_data(truth, guess, classes, probabilities)
 
 
 def classes_data(gold: Sequence[Any], predicted: Sequence[Any], probabilities: Any, classes: list[str] | None) -> ClassData:
@@ -164,11 +205,17 @@ def asked(ctx: RunContext, source: str, answering: Answering) -> tuple[list[Any]
     def progress(done: int) -> None:
         ctx.progress(done / len(given) if given else None, answering.name)
 
-    if answering.does == "classify":
+    if answering.does in ("classify", "several"):
+        from recipec.steps.predict import above_half
+
         names, found = model.classify(given, progress)
         found = np.asarray(found, dtype=np.float64).round(6)
         whole = np.full((len(rows), len(names)), np.nan)
         whole[places] = found
+        if answering.does == "several":
+            for place, made_set in zip(places, above_half(names, found), strict=True):
+                out[place] = made_set
+            return out, whole, [str(n) for n in names]
         for place, row in zip(places, found, strict=True):
             out[place] = names[int(row.argmax())]
         return out, whole, [str(n) for n in names]
@@ -188,7 +235,7 @@ def asked(ctx: RunContext, source: str, answering: Answering) -> tuple[list[Any]
 
 def tables(data: Data, keys: Sequence[str]) -> dict[str, Json]:
     """The tables, curves and errors that the report shows."""
-    from recipec.metrics.tables import class_table, confusion_matrix, entity_table, label_table
+    from recipec.metrics.tables import class_table, confusion_matrix, entity_table, label_table, token_table
 
     out: dict[str, Json] = {}
     if isinstance(data, ClassData):
@@ -204,6 +251,7 @@ def tables(data: Data, keys: Sequence[str]) -> dict[str, Json]:
             out["curves"] = curves(data)
     elif isinstance(data, TagData):
         out["table"] = asdict(entity_table(data))
+        out["tokens"] = asdict(token_table(data, outside=False))
     elif isinstance(data, MultiLabelData):
         out["table"] = asdict(label_table(data))
     return out

@@ -225,6 +225,31 @@ class LocalModel(Model):
         for i, request in enumerate(asked):
             yield request.id, failed.get(i, out[i])
 
+    def losses(
+        self, prompts: Sequence[Request | None], answers: Sequence[Any], progress: Callable[[int], None] = lambda done: None
+    ) -> list[tuple[float, int] | None]:
+        """For every answer, after its prompt where it has one, its log-probability in nats and how many tokens it is of; of an answer alone
+        the first token is not counted where nothing stands before it. None where it is too long, or has no token."""
+        out: list[tuple[float, int] | None] = [None] * len(answers)
+        rows: list[tuple[int, int, list[int], int]] = []
+        for i, (request, answer) in enumerate(zip(prompts, answers, strict=True)):
+            if not isinstance(answer, str):
+                raise DataError(f"`{self.name}` scores texts, and the gold column holds lists", "name a column of texts: gold: answer")
+            asked = request or Request(str(i), prompt="")
+            prompt = self.ids(asked)
+            whole, begin = self.joined(asked, prompt, answer)
+            if begin < len(whole) <= self.longest:
+                rows.append((i, 0, whole, begin))
+        done = 0
+        for part in batches([len(r[2]) for r in rows], self.params.batch_tokens):
+            for place, value in zip(part, self.logprobs([rows[p] for p in part]), strict=True):
+                i, _, whole, begin = rows[place]
+                out[i] = value, len(whole) - begin
+            done += len(part)
+            progress(done)
+        self.calls += len(answers)
+        return out
+
     def joined(self, request: Request, prompt: list[int], choice: str) -> tuple[list[int], int]:
         """The tokens of prompt and choice together, and where the choice's begin: the first token that differs from the prompt's own,
         since a tokenizer may join the two where they meet."""

@@ -94,6 +94,30 @@ class TrainedModel(Model):
             else:
                 yield request.id, [float(p[0]) for p in part]
 
+    def losses(
+        self, prompts: Sequence[Request | None], answers: Sequence[Any], progress: Callable[[int], None] = lambda done: None
+    ) -> list[tuple[float, int] | None]:
+        """For every answer (a text, or messages), after its prompt where it has one, its log-probability and how many tokens it is of: those
+        that the model was trained to give. None where it is too long, or has none. DataError where the model was trained on another form."""
+        roles = tuple(self.predictor.known["spec"]["roles"])
+        rows: dict[str, list[Any]] = {role: [] for role in roles}
+        for request, answer in zip(prompts, answers, strict=True):
+            prompt = prompt_of(request) if request is not None else None
+            if "messages" in roles:
+                if isinstance(answer, str):
+                    turns = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt or []
+                    answer = [*turns, {"role": "assistant", "content": answer}]
+                rows["messages"].append(answer)
+                continue
+            if not isinstance(answer, str) or not (prompt is None or isinstance(prompt, str)):
+                raise DataError(
+                    f"`{self.name}` was trained on texts, not on messages", "use a template without roles, and a gold column of texts"
+                )
+            for role in roles:
+                rows[role].append((prompt or "") if role == "prompt" else answer if role == "answer" else None)
+        made: list[tuple[float, int] | None] = self.predictor.logprobs(rows, lambda done, _: progress(done))
+        return made
+
 
 def prompt_of(request: Request) -> str | list[dict[str, str]]:
     """A request's prompt as the predictor takes it: a text, or messages."""

@@ -136,6 +136,9 @@ class Converter:
         if ModelRef in kinds and isinstance(node, (tree.Name, tree.Field, tree.Round)):
             if str in kinds and isinstance(given := self.parameter(node), str):
                 return given
+            # Where either may stand, a column of the table at hand comes first.
+            if ColumnName in kinds and isinstance(node, tree.Name) and self.schema is not None and node.id in self.schema.types:
+                return self.column(node)
             return self.bind.model(node) or self._fail()
         if TableRef in kinds and isinstance(node, (tree.Name, tree.Field, tree.Round)):
             return self.bind.table(node) or self._fail()

@@ -29,7 +29,7 @@ from recipec.registry import find
 from recipec.resolve.arguments import Choices, Inner
 from recipec.resolve.binder import StepBinder
 from recipec.resolve.chain import Test, bind_test, meaning_of, one_line
-from recipec.resolve.problems import BadValue, MissingSetting, WrongArguments
+from recipec.resolve.problems import BadValue, MissingSetting, WrongArguments, WrongType
 from recipec.resolve.types import is_number, shown
 from recipec.resolve.uses import given
 from recipec.syntax import tree
@@ -44,6 +44,7 @@ USUAL = {
     "tags": ("precision", "recall", "f1"),
     "texts": ("exact_match", "rouge_l"),
     "numbers": ("mae", "r2"),
+    "losses": ("perplexity",),
 }
 """What is measured where the recipe does not say."""
 SLICES = 'STRUCT(slice VARCHAR, "value" VARCHAR, "rows" BIGINT, metric VARCHAR, score DOUBLE, low DOUBLE, high DOUBLE, rest DOUBLE, small BOOLEAN)[]'
@@ -114,6 +115,9 @@ class Evaluate(Kind):
     each value of an expression too, and says how far apart they lie. ``against: other`` measures another model, or column, on the same
     rows and says whether the difference is more than chance. ``expect`` tests the scores: a failed one fails the run.
 
+    ``perplexity`` is of the texts themselves: a language model is asked how probable it holds ``gold``, after ``prompt`` where there is one.
+    It stands in an ``evaluate`` of its own.
+
     The report keeps the table by class, the confusion matrix, the curves and the surest errors.
     """
 
@@ -130,6 +134,7 @@ class Evaluate(Kind):
         if gold is None:
             return None
         kind = self.kind(bind, settings, gold)
+        self.fitting(bind, settings, gold, kind)
         answering = self.answering(bind, settings, kind)
         against = self.other(bind, settings, kind)
         metrics = self.metrics(bind, settings, kind)
@@ -217,6 +222,8 @@ class Evaluate(Kind):
     def kind(self, bind: StepBinder, settings: EvaluateSettings, gold: ColumnName) -> str:
         """What is measured: the first kind that the types allow and that all metrics can measure."""
         facts = settings.model.facts if settings.model is not None else None
+        if settings.metrics and all(m.cls.kinds == frozenset({"losses"}) for m in settings.metrics):
+            return "losses"
         if gold.type.endswith("[]"):
             tags = facts is not None and "tag" in facts.does
             possible = (
@@ -230,6 +237,29 @@ class Evaluate(Kind):
             possible = ["classes", "texts"]
         named = [m.cls.kinds for m in settings.metrics]
         return next((k for k in possible if all(k in kinds for kinds in named)), possible[0])
+
+    def fitting(self, bind: StepBinder, settings: EvaluateSettings, gold: ColumnName, kind: str) -> None:
+        """Report what cannot be held against each other: a set of classes and one class, a list and a text, a number and words."""
+        from recipec.steps.predict import several
+
+        lists = gold.type.endswith("[]")
+        where = self.node(bind, "gold").span if settings.gold is not None else bind.node.head
+        if settings.model is not None and kind == "classes" and several(bind, settings.model):
+            message = f"`{settings.model}` gives a set of classes, and `{gold.name}` is one class"
+            bind.report(WrongType(span=where, message=message, help=(f"measure sets: a column with the list [{gold.name}]",)))
+        if bind.schema.unknown or kind == "losses":
+            return
+        columns = [(n, c) for n, c in (("predicted", settings.predicted), ("against", settings.against)) if isinstance(c, ColumnName)]
+        for name, column in columns:
+            wrong = {
+                "tags": not column.type.endswith("[]"),
+                "multilabel": not column.type.endswith("[]"),
+                "numbers": not is_number(column.type),
+                "texts": column.type.endswith("[]"),
+            }.get(kind, column.type.endswith("[]") != lists)
+            if wrong and column.type != '"NULL"':
+                message = f"`{column.name}` is {shown(column.type)}, and the answers in `{gold.name}` are {shown(gold.type)}"
+                bind.report(WrongType(span=self.node(bind, name).span, message=message))
 
     def metrics(self, bind: StepBinder, settings: EvaluateSettings, kind: str) -> list[tuple[str, Metric]]:
         chosen: list[tuple[str, Metric]] = []
@@ -265,8 +295,12 @@ class Evaluate(Kind):
 
     def answering(self, bind: StepBinder, settings: EvaluateSettings, kind: str) -> Answering | None:
         if settings.model is not None:
-            return self.by_model(bind, settings, settings.model, "model")
+            return self.by_model(bind, settings, settings.model, "model", kind)
         assert settings.predicted is not None
+        if kind == "losses":
+            message = "perplexity is of a model's probabilities: a column of answers has none"
+            bind.report(BadValue(span=self.node(bind, "predicted").span, message=message, help=("model: lm",)))
+            return None
         probabilities = settings.probabilities
         if probabilities is not None and not probabilities.type.startswith("MAP(VARCHAR,") and not bind.schema.unknown:
             message = f"`probabilities` is a map from class to probability; `{probabilities.name}` is {shown(probabilities.type)}"
@@ -280,15 +314,28 @@ class Evaluate(Kind):
         if given is None:
             return None
         if isinstance(given, ModelRef):
-            return self.by_model(bind, settings, given, "against")
+            return self.by_model(bind, settings, given, "against", kind)
         return Answering(given.name, column=quote(given.name))
 
-    def by_model(self, bind: StepBinder, settings: EvaluateSettings, model: ModelRef, setting: str) -> Answering | None:
+    def by_model(self, bind: StepBinder, settings: EvaluateSettings, model: ModelRef, setting: str, kind: str) -> Answering | None:
         """A model as `predict` would ask it."""
-        from recipec.steps.predict import Predict, PredictSettings
+        from recipec.steps.predict import Predict, PredictSettings, form_of
 
         asked = PredictSettings(model=model, text=settings.text, prompt=settings.prompt, max_failed=0.01)
         node = self.node(bind, setting)
+        if kind == "losses":
+            if not model.can("score"):
+                message = f"`{model}` does not say how probable a given text is"
+                bind.report(BadValue(span=node.span, message=message, help=("a `train` step with the task `generate`, or transformers(...)",)))
+                return None
+            if settings.prompt is None and form_of(bind, model) == "pair":
+                message, help = f"`{model}` was trained on prompts and their answers", ("prompt: ask(question), with a template",)
+                bind.report(MissingSetting(span=bind.node.head, message=message, help=help))
+                return None
+            if settings.prompt is None:
+                return Answering(str(model), model, "score", "NULL")
+            found = Predict.given(bind, asked, "complete", node)
+            return None if found is None else Answering(str(model), model, "score", found[0])
         does = Predict.does(bind, asked, node)
         given = Predict.given(bind, asked, does, node)
         return None if given is None else Answering(str(model), model, does, given[0])

@@ -43,12 +43,14 @@ if TYPE_CHECKING:
 BLOCK = 10_000
 RESULTS = {
     "classify": {"": "VARCHAR", "_confidence": "DOUBLE", "_probabilities": "MAP(VARCHAR, DOUBLE)"},
+    "several": {"": "VARCHAR[]", "_probabilities": "MAP(VARCHAR, DOUBLE)"},
     "tag": {"": "VARCHAR[]"},
     "complete": {"": "VARCHAR"},
     "embed": {"": "FLOAT[]"},
     "regress": {"": "DOUBLE"},
 }
-"""The columns that a prediction adds, by what the model does: what follows the name, and the type."""
+"""The columns that a prediction adds, by what the model does: what follows the name, and the type. ``several`` is a classifier that gives a set of
+classes: it was trained on lists of them."""
 
 
 class PredictSettings(Settings):
@@ -83,7 +85,8 @@ class Predict(Kind):
     ```
 
     The model is a ``train`` step or a ``model`` step. A classifier gives the columns ``guess`` (the most probable class),
-    ``guess_confidence`` and ``guess_probabilities`` (from class to probability); a tagger a list of tags, one a token; an embedding a
+    ``guess_confidence`` and ``guess_probabilities`` (from class to probability); one that was trained on lists of classes
+    gives the list of those above one half; a tagger a list of tags, one a token; an embedding a
     list of numbers; a regression a number; a language model, with ``prompt``, the text it answers. ``into`` names the column.
 
     ``text`` is what the model reads; it can be left out where the rows have the column that it was trained on. A row whose text is null
@@ -157,7 +160,7 @@ class Predict(Kind):
                 return "complete"
             bind.report(BadValue(span=node.span, message=f"`{settings.model}` can do nothing that `predict` has a use for"))
             return "classify"
-        return found[0]
+        return "several" if found[0] == "classify" and several(bind, settings.model) else found[0]
 
     @staticmethod
     def given(bind: StepBinder, settings: PredictSettings, does: str, node: tree.Expr) -> tuple[str, Json] | None:
@@ -278,6 +281,14 @@ class Predict(Kind):
             }
             columns["names"] = pa.array([[str(n) for n in names]] * len(keys), pa.list_(pa.string()))
             extra = "v, c, map(names, p)"
+        elif plan.does == "several":
+            names, found = model.classify(given)
+            columns = {
+                "v": pa.array(above_half(names, found), pa.list_(pa.string())),
+                "p": pa.array([[float(x) for x in row] for row in found.round(6)], pa.list_(pa.float64())),
+                "names": pa.array([[str(n) for n in names]] * len(keys), pa.list_(pa.string())),
+            }
+            extra = "v, map(names, p)"
         elif plan.does == "tag":
             columns, extra = {"v": pa.array(model.tag(given), pa.list_(pa.string()))}, "v"
         elif plan.does == "embed":
@@ -311,6 +322,23 @@ class Predict(Kind):
     def stale(cls, plan: Any, extra: Mapping[str, Json]) -> str | None:
         failed = int(extra.get("failed", 0))
         return f"{failed:,} row{'s' * (failed != 1)} got no answer" if failed else None
+
+
+def form_of(bind: StepBinder, model: ModelRef) -> str:
+    """The form of rows that a ``train`` step's model learned from (:class:`recipec.training._base.TaskBound`); empty for other models."""
+    resolved = bind.program.resolved.get(model.step)
+    spec = getattr(resolved.bound.plan, "spec", None) if resolved is not None else None
+    return str(getattr(spec, "form", ""))
+
+
+def several(bind: StepBinder, model: ModelRef) -> bool:
+    """Whether a classifier gives a set of classes a row: it learned from lists of them."""
+    return form_of(bind, model) == "multi"
+
+
+def above_half(names: Sequence[str], probabilities: Any) -> list[list[str]]:
+    """The classes whose probability is above one half, for every row. Rounded: the last bits depend on what else is in the batch."""
+    return [[str(n) for n, p in zip(names, row, strict=True) if p > 0.5] for row in probabilities.round(6).tolist()]
 
 
 def told(ctx: RunContext, model: Any, before: int, rows: int, done: int) -> None:
