@@ -101,7 +101,7 @@ class Label(Kind):
     ```recipe
     label topic from tidy {
       classes: ["games", "science", "sound", "web"]
-      when section == "games"                                      => "games" as by_section
+      when section in ["games", "science", "sound", "web"]         => section as by_section
       when description matches r/\\b(player|puzzle|arcade)\\b/i      => "games" as game_words
       when description matches r/\\b(audio|midi|synthesi[sz]er)\\b/i => "sound" as sound_words
       combine: dawid_skene()
