@@ -298,8 +298,8 @@ class Operator(ABC):
     version: ClassVar[int] = 1
     traits: ClassVar[Traits] = Traits()
     takes_body: ClassVar[bool] = False
-    rewrites: ClassVar[bool] = False
-    """Whether it gives the column that it names first other values, for ``explain``."""
+    rewrites: ClassVar[bool | str] = False
+    """Whether it gives the column that it names first other values, for ``explain``; or the argument with which it does."""
 
     def __init__(self, params: Any) -> None:
         self.params = params

@@ -132,6 +132,7 @@ class Dedupe(Operator):
     """
 
     Params = DedupeParams
+    rewrites = "unit"
     traits = Traits(scope="global", changes_rows=True, removes_duplicates=True)
 
     def rewrite(self, bind: StepBinder, schema: Schema, call: tree.Op) -> Rewrite:

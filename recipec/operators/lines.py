@@ -38,6 +38,7 @@ class Lines(Operator):
     Params = LinesParams
     traits = Traits(changes_rows=True)
     takes_body = True
+    rewrites = True
 
     def rewrite(self, bind: StepBinder, schema: Schema, call: tree.Op) -> Rewrite:
         column: ColumnName = self.params.text

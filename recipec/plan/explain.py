@@ -267,6 +267,7 @@ def functions_by_column(node: tree.Step) -> dict[str, tuple[str, ...]]:
         elif isinstance(statement, tree.Op) and statement.call.args and isinstance(statement.call.args[0].value, tree.Name):
             name = statement.call.func.span.text
             operator = find("operator", name)
-            if operator is not None and operator.rewrites:
+            given = {a.name.id for a in statement.call.args if a.name is not None}
+            if operator is not None and (operator.rewrites is True or operator.rewrites in given):
                 out.setdefault(statement.call.args[0].value.id, []).append(name)
     return {c: tuple(dict.fromkeys(f)) for c, f in out.items()}
