@@ -88,12 +88,11 @@ def test_after_an_earlier_training_with_an_adapter(place: Path) -> None:
 
 def test_the_loss_is_that_of_trl(place: Path) -> None:
     """The same model, reference, and batch (padding and all) give TRL's loss and margin to rounding."""
-    pytest.importorskip("trl", reason="TRL is not installed")
+    trl: Any = pytest.importorskip("trl", reason="TRL is not installed")
     import copy
 
     import torch
     from datasets import Dataset
-    from trl import DPOConfig, DPOTrainer
 
     fit(replace(SPEC, epochs=2), pairs(), place / "m")
     spec = replace(SPEC, base=Folder(str(place / "m")), beta=0.3, precision="fp32")
@@ -117,22 +116,21 @@ def test_the_loss_is_that_of_trl(place: Path) -> None:
     with torch.no_grad():
         ours, margin = env.task.loss(env, model, batch, None)
     reference = env.task.model(env).eval()
-    arguments = DPOConfig(
+    arguments = trl.DPOConfig(
         output_dir=str(place / "trl"), beta=0.3, report_to=[], use_cpu=True, bf16=False, per_device_train_batch_size=5, gradient_checkpointing=False,
         max_length=None,
     )  # fmt: skip
     table = Dataset.from_dict({"prompt": prompts, "chosen": good, "rejected": bad})
-    theirs = DPOTrainer(
+    trainer: Any = trl.DPOTrainer(
         model=copy.deepcopy(model), ref_model=reference, args=arguments, train_dataset=table, processing_class=env.tokenizer
     )
-    made = theirs.data_collator(
+    made = trainer.data_collator(
         [
             {"prompt_ids": ids(r, "chosen")[0], "chosen_ids": ids(r, "chosen")[1], "rejected_ids": ids(r, "rejected")[1]}
             for r in rows
         ]
     )
-    theirs.model.eval()
     with torch.no_grad():
-        loss = theirs.compute_loss(theirs.model, made)
+        loss = trainer.compute_loss(trainer.model.eval(), made)
     assert float(ours) == pytest.approx(float(loss), rel=1e-5)
     assert float(margin.abs().max()) > 1e-3

@@ -1,0 +1,111 @@
+"""What makes a training worthless, as the user of a recipe sees it: before the first step, with what to do, and nothing lost."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from training_harness import spec_of, topic_rows, topics
+
+from recipec.training._fit import fit
+
+TABLE = "columns: { id: int, text: text, label: text, chat: [{ role: text, content: text }] }"
+BASE = "base: scratch(layers: 1, width: 32, heads: 2, vocab: 400, max_length: 64)  batch_size: 8"
+CLASSIFY = f"task: classify(text => label)  {BASE}"
+
+
+def write(lab: Any, name: str, rows: list[tuple[str, str | None]]) -> None:
+    chat = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+    lines = [json.dumps({"id": i, "text": t, "label": c, "chat": chat}) for i, (t, c) in enumerate(rows)]
+    lab.write(f"{name}.jsonl", "\n".join(lines))
+
+
+def refused(lab: Any, settings: str, rows: list[tuple[str, str | None]], validation: list[tuple[str, str | None]] | None = None) -> Any:
+    """The error of the step `clf`."""
+    write(lab, "rows", rows)
+    write(lab, "held", validation or [("", None)])
+    text = f'source rows = jsonl("rows.jsonl") {{ key: id  {TABLE} }}\nsource held = jsonl("held.jsonl") {{ key: id  {TABLE} }}\n'
+    text += 'clean none from held { keep where text == "nowhere" }\n'
+    ran = lab.run(f"{text}train clf from rows {{ {settings} }}", good=False)
+    assert ran.statuses["rows"] == "run"
+    error = ran["clf"].error
+    assert error is not None, ran["clf"].built.notes
+    return error
+
+
+def pairs(n: int = 40) -> list[tuple[str, str | None]]:
+    return [(t, c) for t, c in zip(*topics(n), strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("settings", "rows", "held", "message", "help"),
+    [
+        (
+            f"{CLASSIFY}  classes: [animal, money, war]", pairs(), None,
+            "no training row has the class `war`",
+            "a model cannot learn a class that it never sees: take it out of `classes`, or split with `stratify`",
+        ),
+        (
+            f"{CLASSIFY}  validation: held", pairs(), [*pairs(8), ("tanks roll", "war")],
+            "validation has the class `war`, which no training row has", "split with `stratify: label`, so that every part has every class",
+        ),
+        (
+            CLASSIFY, [(t, "money") for t, _ in pairs()], None,
+            "the training rows have only the class `money`: there is nothing to tell apart", "a classifier needs two classes",
+        ),
+        (CLASSIFY, [("", None)] * 3, None, "no row is left to train on", "all were dropped: no text 3"),
+        (f"{CLASSIFY}  validation: none", pairs(), None, "no row is left to validate on", "the table is empty"),
+        (f"{CLASSIFY}  validation: held", pairs(), None, "no row is left to validate on", "all were dropped: no text 1"),
+        (
+            f"{CLASSIFY}  max_length: 4  long: drop", pairs(), None, "no row is left to train on", "all were dropped: longer than 4 tokens 40",
+        ),
+        (
+            f"{CLASSIFY}  max_length: 100", pairs(), None, "max_length is 100, and the base takes 64 tokens", "max_length: 64, or another base",
+        ),
+        (
+            f"{CLASSIFY}  learning_rate: 1e30  max_norm: 1e30  warmup: 0", pairs(), None, "the loss is not a number at step ",
+            "lower learning_rate (it is 1e+30) or max_norm, or raise warmup",
+        ),
+        (
+            'task: generate(chat)  base: "plain"', pairs(), None, "the base has no chat template: it does not say how messages become text",
+            'take a base that was trained to chat, or give a template: `template: "plain"`',
+        ),
+    ],
+)  # fmt: skip
+def test_refused(lab: Any, settings: str, rows: Any, held: Any, message: str, help: str) -> None:
+    if '"plain"' in settings:
+        fit(spec_of("classify", "single", "text", "label", steps=1), topic_rows(20), lab.folder / "plain")
+    error = refused(lab, settings, rows, held)
+    assert error.message.startswith(message)
+    assert error.help == help
+    assert not list((lab.workspace / "artifacts").glob("*/config.json"))
+
+
+def test_rows_longer_than_the_model_are_counted_and_said(lab: Any) -> None:
+    write(lab, "rows", [(f"{t} {t} {t} {t}" if i < 5 else t, c) for i, (t, c) in enumerate(pairs())])
+    source = f'source rows = jsonl("rows.jsonl") {{ key: id  {TABLE} }}\n'
+    ran = lab.run(f"{source}train clf from rows {{ {CLASSIFY}  steps: 2  max_length: 24 }}")
+    assert any("rows are longer than 24 tokens, and were cut" in n for n in ran["clf"].built.notes), ran["clf"].built.notes
+    ran = lab.run(f"{source}train clf from rows {{ {CLASSIFY}  steps: 2  max_length: 24  long: drop }}")
+    assert ran.dropped("clf") == {"longer than 24 tokens": 5}
+
+
+def test_a_full_disk_is_said_and_the_next_run_goes_on(lab: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import errno
+
+    import transformers
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    settings = f"{CLASSIFY}  steps: 9  checkpoint_every: 4"
+    with monkeypatch.context() as patch:
+        patch.setattr(transformers.Trainer, "_save_optimizer_and_scheduler", full)
+        error = refused(lab, settings, pairs())
+    assert error.message.startswith("the disk is full: ")
+    assert error.help == "make room and run again: the training goes on from its last checkpoint"
+    write(lab, "rows", pairs())
+    ran = lab.run(f'source rows = jsonl("rows.jsonl") {{ key: id  {TABLE} }}\ntrain clf from rows {{ {settings} }}')
+    assert ran.statuses["clf"] == "run"
