@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from typing import Any
 
 MATTERS = re.compile(r"mismatch|overflow|\bnan\b|non-finite|corrupt|truncat", re.I)
+OTHER_SHAPE = re.compile(r"^(?!classifier\.|score\.)(\S+)\s*\|\s*MISMATCH", re.M)
+"""Weights other than a classifier's head, in the report that transformers makes of what it has loaded."""
 LOUD = ("transformers", "accelerate", "peft", "trl", "datasets", "huggingface_hub", "torch")
 
 
@@ -51,5 +53,8 @@ def quiet(notes: list[str]) -> Iterator[None]:
         if bars:
             hf.enable_progress_bar()
     for text in dict.fromkeys([*caught.said, *(str(w.message) for w in warned)]):
-        if MATTERS.search(text):
+        if "LOAD REPORT" in text:
+            # A head for other classes is made anew: that is what a base is for. Anything else of another shape is worth a word.
+            notes.extend(f"`{name}` of the base has another shape, and begins anew" for name in OTHER_SHAPE.findall(text))
+        elif MATTERS.search(text):
             notes.append(text.strip().splitlines()[0][:300])

@@ -36,8 +36,12 @@ source test  = jsonl("test.jsonl")  {{ key: id  columns: {{ id: text, text: text
 train clf from seeds {{ """
     + TRAIN
     + """  epochs: {first} }}
-evaluate seed_dev  from dev  {{ model: clf  metrics: [accuracy] }}
-evaluate seed_test from test {{ model: clf  metrics: [accuracy] }}
+# The same training under a name that the rounds do not take over: it is made once.
+train seeded from seeds {{ """
+    + TRAIN
+    + """  epochs: {first} }}
+evaluate seed_dev  from dev  {{ model: seeded  metrics: [accuracy] }}
+evaluate seed_test from test {{ model: seeded  metrics: [accuracy] }}
 
 clean whole from pool {{ label = gold  select(id, text, label) }}
 train oracle from seeds, whole {{ """
