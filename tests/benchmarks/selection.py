@@ -1,4 +1,4 @@
-"""How fast and how right selection is: ``python tests/benchmarks/select.py [dsir] [k_center] [noise]``.
+"""How fast and how right selection is: ``python tests/benchmarks/selection.py [dsir] [k_center] [noise]``.
 
 ``dsir``: 1,000,000 made-up texts of about 60 words, a whole recipe run, with the peak of memory; the reference package ``data-selection`` on
 ``REFERENCE`` of them. ``k_center``: 10,000 of 100,000 vectors of 384 numbers; ``small-text`` on the part it can do. ``noise``: banking77 with a
