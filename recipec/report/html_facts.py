@@ -60,7 +60,7 @@ def facts(workspace: Workspace, recipe: str, built: Mapping[str, Built], samples
     return {
         "recipe": recipe,
         "run": last_run(workspace, recipe),
-        "steps": [reader.step(built[name]) for name in order],
+        "steps": [reader.step(name, built[name]) for name in order],
         "rounds": list(loops(order, built)),
     }
 
@@ -93,7 +93,7 @@ def ordered(built: Mapping[str, Built]) -> list[str]:
     above = {name: {p for p, _ in parents(b, built)} for name, b in built.items()}
     out: list[str] = []
     placed: set[str] = set()
-    waiting = sorted(built, key=lambda n: (built[n].run, n))
+    waiting = sorted(built)
     while waiting:
         ready = [n for n in waiting if above[n] <= placed]
         # What reads the step placed last comes next: a chain stays together.
@@ -142,13 +142,14 @@ class Reader:
         self.workspace, self.con, self.built, self.samples = workspace, workspace.con, built, samples
         self.measured: dict[str, dict[str, dict[str, Any]]] = {}
 
-    def step(self, step: Built) -> dict[str, Any]:
+    def step(self, name: str, step: Built) -> dict[str, Any]:
+        """A step under its present name: one result can stand for two steps that mean the same, and keeps the first one's name."""
         kind = step.kind.partition("@")[0]
         above = parents(step, self.built)
         out: dict[str, Any] = {
-            "name": step.step,
+            "name": name,
             "kind": kind,
-            "inputs": [{"step": name, "part": part} for name, part in above],
+            "inputs": [{"step": parent, "part": part} for parent, part in above],
             "parts": [p for p in step.parts if p],
             "table": bool(step.parts),
             "rows_in": step.rows_in,
@@ -170,14 +171,14 @@ class Reader:
             out["training"] = {k: step.extra[k] for k in TRAINING if k in step.extra}
         if "scores" in step.extra:
             out["scores"] = {**step.extra["scores"], "slice_rows": self.slices(step), "worst": self.worst(step, above)}
-        for name, value in (
+        for what, value in (
             ("calls", spent_data(step)),
             ("tests", step.extra.get("tests")),
             ("files", step.extra.get("files")),
             ("to", step.extra.get("to")),
         ):
             if value:
-                out[name] = [{k: f[k] for k in ("path", "size", "digest")} for f in value] if name == "files" else value
+                out[what] = [{k: f[k] for k in ("path", "size", "digest")} for f in value] if what == "files" else value
         return out
 
     def count(self, view: str) -> int:
