@@ -80,7 +80,9 @@ def tiles(facts: Mapping[str, Any]) -> str:
     if read:
         out.append((f"{read:,}", "rows read"))
     out += [(f"{s['rows_out']:,}", f"rows in {s.get('to', s['name'])}") for s in steps if s["kind"] == "export"][:2]
-    for s in [s for s in steps if "scores" in s][-2:]:
+    # Of a loop the last round counts.
+    last = {s["name"].partition("@")[0]: s for s in sorted(steps, key=lambda s: (len(s["name"]), s["name"])) if "scores" in s}
+    for s in [s for s in steps if s in last.values()][-2:]:
         for name, m in list(s["scores"]["metrics"].items())[:2]:
             ends = f", {number(m['low'])} to {number(m['high'])}" if m["low"] is not None and m["high"] is not None else ""
             out.append((number(m["value"]) or "unknown", f"{name} of {s['name']}{ends}"))
