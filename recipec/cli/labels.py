@@ -41,7 +41,9 @@ def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
         name, step, _ = results.find(wanted)
         built = results.by_recipe[name][step]
         if not built.kind.startswith("label@"):
-            raise CannotRun(f"`{step}` is a {built.kind.partition('@')[0]}, not a label step", "recipec labels STEP")
+            others = [n for n, b in results.by_recipe[name].items() if b.kind.startswith("label@")]
+            hint = f"label steps: {', '.join(others)}" if others else f"no label step of {name} is built yet"
+            raise CannotRun(f"`{step}` is a {built.kind.partition('@')[0]}, not a label step", hint)
         facts: dict[str, Any] = {
             k: built.extra.get(k) for k in ("analysis", "voters", "classes", "balance", "tags", "many") if k in built.extra
         }
@@ -50,7 +52,7 @@ def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
     if args.format == "json":
         out.line(json.dumps({**facts, "fighting": rows}, ensure_ascii=not out.unicode, indent=2, default=str))
         return 0
-    tell(facts, rows, out, args.limit)
+    tell(facts, rows, out, args.limit, recipe)
     return 0
 
 

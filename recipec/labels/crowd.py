@@ -210,13 +210,13 @@ def remarks(found: Answers, answered: npt.NDArray[np.bool_]) -> list[str]:
     """What people should know of the answers."""
     notes: list[str] = []
     if found.empty:
-        notes.append(f"{found.empty:,} answers lack their worker, item or answer")
+        notes.append(f"{found.empty:,} {'answer lacks its' if found.empty == 1 else 'answers lack their'} worker, item or answer")
     if found.strange:
-        notes.append(f"{found.strange:,} answers are none of the classes")
+        notes.append(f"{found.strange:,} {'answer is' if found.strange == 1 else 'answers are'} none of the classes")
     if not len(found.label):
         return [*notes, "there are no answers: no item gets a label"]
     if len(found.workers) == 1:
-        notes.append(f"only {found.workers[0]} answers: nothing can be learned from agreement")
+        notes.append(f"only worker {found.workers[0]} answers: nothing can be learned from agreement")
     elif int(np.bincount(found.item, weights=found.count).max()) == 1:
         notes.append("every item has one answer: nothing can be learned from agreement")
     silent = int((~answered & (found.gold < 0)).sum())

@@ -43,8 +43,8 @@ def table(out: Terminal, head: Sequence[str], rows: Sequence[Sequence[str]], lef
         out.line(out.paint("dim", line) if number == 0 else line)
 
 
-def tell(facts: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], out: Terminal, limit: int) -> None:
-    """Print it all."""
+def tell(facts: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], out: Terminal, limit: int, recipe: str | None = None) -> None:
+    """Print it all. ``recipe`` is the file as it was named, for the command at the end."""
     analysis = facts.get("analysis") or {}
     cost = {v["name"]: v for v in facts.get("voters") or ()}
     lines = []
@@ -93,7 +93,10 @@ def tell(facts: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], out: Termi
         out.line(f"{'entities' if facts.get('tags') else 'labels'}: {shares}")
     if facts["dropped"]:
         out.line("dropped: " + " · ".join(f"{clean(r)} {n:,}" for r, n in facts["dropped"].items()))
-    for note in analysis.get("notes", ()):
+    crowds = [n for n, v in cost.items() if v.get("workers")]
+    # A crowd that votes alone is no voter without company: its workers agree or not, and are shown below.
+    alone = {f"only {n} votes: nothing can be learned from agreement" for n in crowds if len(cost) == 1}
+    for note in (n for n in analysis.get("notes", ()) if n not in alone):
         out.line(out.paint("yellow", "! ") + clean(note))
     fights = analysis.get("fights", ())[: min(limit, 5)]
     if fights:
@@ -112,7 +115,7 @@ def tell(facts: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], out: Termi
             out.line(clip(f"  {out.paint('dim', name)}  {shown(value)}", out.width + 8))
     if not rows and fights:
         out.line()
-        out.line(out.paint("dim", f"recipec labels {facts['step']} --rows"))
+        out.line(out.paint("dim", f"recipec labels {f'{recipe} ' if recipe else ''}{facts['step']} --rows"))
 
 
 def workers(facts: Mapping[str, Any], out: Terminal, limit: int) -> None:

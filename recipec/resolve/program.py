@@ -250,14 +250,14 @@ class Program:
         first = path[len(path) - len(rest) - 1]
         if name is None:
             if first.id not in scope.broken:
-                self.report_unknown(first, rest, node, scope, findings)
+                self.report_unknown(first, rest, node, scope, findings, model=True)
             return None
         if name in self.active:
             self.report_cycle(name, findings)
             return None
         kind = find("step", self.entries[name].node.kind.id)
         if rest or (kind is not None and not kind.model):
-            models = [n for n, e in self.entries.items() if (k := find("step", e.node.kind.id)) is not None and k.model]
+            models = self.models(scope)
             is_a = f"`{name}` is {article(kind.name)}, not a model" if kind is not None and not kind.model else f"`{name}` has no parts"
             help = f"its models: {', '.join(models)}" if models else 'model lm = openai("name", base_url: env("LLM_URL"))'
             findings.add(WrongForm(span=node.span, message=is_a, help=(help,)))
@@ -265,7 +265,15 @@ class Program:
         resolved = self.step(name)
         return ModelRef(name, resolved.bound.model if resolved is not None else None, node.span)
 
-    def report_unknown(self, first: tree.Name, rest: list[tree.Name], node: tree.Node, scope: Module, findings: Findings) -> None:
+    def models(self, scope: Module) -> list[str]:
+        """The names in ``scope`` that a model can stand under: its ``model`` and ``train`` steps."""
+        kinds = ((n, find("step", self.entries[g].node.kind.id)) for n, g in scope.steps.items() if g in self.entries)
+        return [n for n, kind in kinds if kind is not None and kind.model]
+
+    def report_unknown(
+        self, first: tree.Name, rest: list[tree.Name], node: tree.Node, scope: Module, findings: Findings, *, model: bool = False
+    ) -> None:
+        """That nothing in ``scope`` has the name; ``model``: where only a model can stand."""
         rounds = [n for n in self.entries if n.startswith(f"{scope.prefix}{first.id}@") and not n.endswith("@0")]
         if isinstance(node, tree.Round) and rounds:
             findings.add(
@@ -292,7 +300,12 @@ class Program:
             **dict.fromkeys(scope.templates, "template"),
         }
         if first.id in kinds:
-            problem.put(message=f"`{first.id}` is a {kinds[first.id]}, not a step")
+            problem.put(message=f"`{first.id}` is a {kinds[first.id]}, not a {'model' if model else 'step'}")
+        elif model and not rest:
+            problem = UnknownStep(span=first.span, wanted=first.id, candidates=tuple(self.models(scope)))
+            if not problem.candidates:
+                problem.put(help=('model lm = openai("name", base_url: env("LLM_URL"))',))
+            problem.suggest(f"no model `{first.id}`", listing="its models")
         else:
             problem.suggest(f"no step or import `{first.id}`" if rest else f"no step `{first.id}`", listing="steps")
             if any(first.id in r.rounds[0] for r in self.repeats if r.module.prefix == scope.prefix and r.rounds):

@@ -145,9 +145,11 @@ class Label(Kind):
     begin one. ``entities_confidence`` is that of the least sure token that got a vote, null where no token did; with ``accept`` such rows are dropped
     under "no vote", else all their tokens are outside. ``recipec labels entities`` counts whole entities, by voter and type, right and wrong on gold.
 
-    ``gold: column`` names known classes: they say how good each voter is (``recipec labels topic``), and are not used for the label unless
-    the combiner is told so. ``calibrate: temperature`` or ``isotonic`` sets the confidence right by them. A row that a model's server did not
-    answer for abstains; it is counted, shown by ``recipec bad``, and asked again by the next run. More than ``max_failed`` of them fail the
+    ``gold: column`` names known classes: they say how good each voter is (``recipec labels topic``). ``dawid_skene``
+    and its kin (``one_coin``, ``mace``) learn from them too and leave these rows their class, unless told ``gold: ignore``; ``weighted()``
+    without weights takes its weights from them, ``label_model`` the classes' shares; ``majority`` does not use them.
+    ``calibrate: temperature`` or ``isotonic`` sets the confidence right by them. A row that a model's server did not answer for
+    abstains; it is counted, shown by ``recipec bad``, and asked again by the next run. More than ``max_failed`` of them fail the
     step; what was answered is kept, and not paid for again.
     """
 

@@ -86,7 +86,7 @@ def test_an_item_shown_to_nobody_and_answers_that_are_none() -> None:
     assert made.decided.tolist() == [-1, -1, 1, 0]
     assert made.notes == (
         "3 answers lack their worker, item or answer",
-        "1 answers are none of the classes",
+        "1 answer is none of the classes",
         "1 of 4 items have no answer",
     )
     assert combine(found, method="majority", ties="random").tied == (0,)
@@ -98,9 +98,9 @@ def test_an_item_shown_to_nobody_and_answers_that_are_none() -> None:
     ("triplets", "note"),
     [
         ([], "there are no answers"),
-        ([(0, 0, 1)], "only worker_0 answers"),
+        ([(0, 0, 1)], "only worker worker_0 answers"),
         ([(0, 0, 1), (1, 1, 0)], "every item has one answer"),
-        ([(0, 0, 1), (0, 0, 1), (0, 1, 0)], "only worker_0 answers"),
+        ([(0, 0, 1), (0, 0, 1), (0, 1, 0)], "only worker worker_0 answers"),
         ([(0, 2, 1), (1, 2, 1)], "2 of 3 items have no answer"),
     ],
 )
