@@ -225,6 +225,15 @@ def row_changes(workspace: Workspace, old: Built, new: Built, examples: int) -> 
         )
         for key, was, now in found.fetchall():
             result.examples.append({"what": "changed", "key": str(key), "column": column, "old": was, "new": now})
+    if result.moved:
+        rows = con.execute(
+            f"SELECT a._part, b._part, v.* FROM {tables[0]} AS a JOIN {tables[1]} AS b ON a._key = b._key JOIN {b} AS v ON v._key = b._key"
+            f" WHERE a._part IS DISTINCT FROM b._part ORDER BY b._key LIMIT {examples}"
+        )
+        names = [d[0] for d in rows.description][2:]
+        for was, now, *values in rows.fetchall():
+            shown = {n: v for n, v in zip(names, values, strict=True) if n not in HIDDEN}
+            result.examples.append({"what": "moved", "old": was, "new": now, "row": shown})
     return result
 
 

@@ -69,6 +69,10 @@ def examples(rows: RowChanges, terminal: Terminal, room: int) -> Iterator[str]:
             style, sign = signs[example["what"]]
             text = "  ".join(f"{clean(k)}={shown(v)}" for k, v in example["row"].items())
             yield terminal.paint(style, clip(f"  {sign} {text}", room, terminal.draw("…")))
+        elif example["what"] == "moved":
+            text = "  ".join(f"{clean(k)}={shown(v)}" for k, v in example["row"].items())
+            parts = f"{clean(str(example['old']))} {terminal.draw('→')} {clean(str(example['new']))}"
+            yield terminal.paint("changed", clip(f"  ~ {parts}: {text}", room, terminal.draw("…")))
         else:
             name = f"  ~ {clean(example['column'])}: "
             half = (room - width(name) - 4) // 2

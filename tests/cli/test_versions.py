@@ -46,6 +46,16 @@ def test_diff_of_rows_where_both_are_built(recipec: Run, repository: Path) -> No
     assert (step["rows"]["came"], step["rows"]["went"], step["level"]) == (1, 0, "rows")
 
 
+def test_diff_shows_rows_that_changed_their_part(recipec: Run, repository: Path) -> None:
+    parts = GOOD + "split parts from rows { PART: 100% }\n"
+    repository.write_text(parts.replace("PART", "train"), encoding="utf-8")
+    recipec("run")
+    repository.with_name("old.recipe").write_text(repository.read_text(encoding="utf-8"), encoding="utf-8")
+    repository.write_text(parts.replace("PART", "test"), encoding="utf-8")
+    recipec("run", "good.recipe")
+    assert "~ train → test: id=" in recipec("diff", "old.recipe", "good.recipe").out
+
+
 def test_diff_of_two_files(recipec: Run, good: Path) -> None:
     good.with_name("new.recipe").write_text(GOOD.replace("clean tidy", "clean neat"), encoding="utf-8")
     done = recipec("diff", "good.recipe", "new.recipe")
