@@ -22,7 +22,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from recipec.cli import _files
 from recipec.cli._cache import Cache, cache_folder
-from recipec.cli._config import SEVERITIES, configured, known
+from recipec.cli._config import SEVERITIES, config_for, configured, known
 from recipec.cli._errors import CannotRun, words
 from recipec.cli._options import add_sets, sets_of
 from recipec.cli._parser import choice
@@ -119,6 +119,7 @@ class Check:
     def file(self, path: str) -> list[Diagnostic]:
         source = _files.read(path, self.shown(path))
         self.originals[path] = source
+        config_for(path)  # what is wrong there is told of clean recipes too
         found = self.analysed(source)
         if self.args.fix or self.args.diff:
             source, found = self.mend(source, found)

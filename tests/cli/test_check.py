@@ -195,3 +195,8 @@ def test_a_finding_in_an_imported_file_is_told_once(recipec: Run, good: Path) ->
         write(good.parent / f"{name}.recipe", f'import "common.recipe" as common\nclean {name} from common.tidy {{ keep where n > 1 }}\n')
     done = recipec("check", "--format", "concise")
     assert done.out.count("common.recipe:5:14") == 1
+
+
+def test_wrong_configuration_is_told_of_clean_recipes_too(recipec: Run, good: Path) -> None:
+    good.with_name("pyproject.toml").write_text("[tool.recipec]\nbogus = 1\n", encoding="utf-8")
+    assert recipec("check", "good.recipe").status == 2
