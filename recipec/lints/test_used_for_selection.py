@@ -37,7 +37,12 @@ class TestUsedForSelection(Lint):
 
     ```recipe
     split final from topic { train: 80%  test: 20% }
-    train clf from final.train { task: classify(text => topic)  base: "models/minilm"  validation: final.test  stop: early() }
+    train clf from final.train {
+      task: classify(text => topic)
+      base: "models/minilm"
+      validation: final.test
+      stop: early()
+    }
     evaluate scores from final.test { model: clf }
     ```
 

@@ -33,7 +33,11 @@ class TruncationLoss(Lint):
 
     ```recipe
     clean pieces from pages { chunk(text, tokens: 512, tokenizer: "models/minilm") }
-    train clf from pieces { task: classify(text => label)  base: "models/minilm"  max_length: 256 }
+    train clf from pieces {
+      task: classify(text => label)
+      base: "models/minilm"
+      max_length: 256
+    }
     ```
 
     Good: ``max_length: 512``, or pieces of 250 tokens.

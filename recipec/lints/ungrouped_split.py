@@ -28,7 +28,9 @@ class UngroupedSplit(Lint):
 
     ```recipe
     split final from tidy { train: 80%  test: 20% }
-    expect apart from final.train, final.test { expect overlap(final.train.customer, final.test.customer) == 0 }
+    expect apart from final.train, final.test {
+      expect overlap(final.train.customer, final.test.customer) == 0
+    }
     ```
 
     Good: ``split final from tidy { train: 80%  test: 20%  group: customer }``, or a table where no customer comes twice
