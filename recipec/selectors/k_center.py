@@ -24,9 +24,9 @@ class KCenter(Spatial):
 
     Distances are Euclidean, of vectors of length 1: of an embedding model, or of a column of numbers (``vectors: column``). ``beside``
     is a table whose rows (in a column of the same name) count as chosen already, such as those that have labels; without it chance picks the
-    first. The score is the distance to the nearest row chosen before it; of a row not chosen, to the nearest of all. No
-    row is left out of account (squared distances closer than 0.000004 count as equal): 10,000 of 100,000 rows take seconds. Sener and Savarese, 2018, "Active learning for convolutional neural
-    networks: a core-set approach".
+    first. The score is the distance to the nearest row chosen before it; of a row not chosen, to the nearest of all. No row is left
+    out of account (squared distances closer than 0.000004 count as equal): 10,000 of 100,000 rows take seconds. Sener and Savarese,
+    2018, "Active learning for convolutional neural networks: a core-set approach".
     """
 
     Params = VectorParams
