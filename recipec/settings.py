@@ -10,8 +10,8 @@ other: what the quick way accepts, pydantic accepts with the same result.
 from __future__ import annotations
 
 import types
-from keyword import iskeyword
 from collections.abc import Callable, Mapping
+from keyword import iskeyword
 from typing import Annotated, Any, Literal, TypeVar, Union, dataclass_transform, get_args, get_origin, get_type_hints
 
 MISSING: Any = ...

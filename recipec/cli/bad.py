@@ -34,7 +34,9 @@ def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
         name, step, _ = results.find(wanted)
         built = results.by_recipe[name][step]
         if built.kind.partition("@")[0] not in ("source", "label", "predict", "generate"):
-            raise CannotRun(f"`{step}` reads no files and asks no model: rows that it dropped are shown by", f"recipec show {step} --dropped")
+            raise CannotRun(
+                f"`{step}` reads no files and asks no model: rows that it dropped are shown by", f"recipec show {step} --dropped"
+            )
         limit = f" LIMIT {args.limit}" if args.limit else ""
         query = "FROM recipec.bad WHERE run_key = ?"
         found = workspace.con.execute(f"SELECT count(*) {query}", [built.run_key]).fetchone()
@@ -50,5 +52,9 @@ def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
         for line in wrap(clean(text or "")[:1000], out.width - 4):
             out.line(f"    {out.paint('dim', line)}")
     more = f", --limit {min(total, args.limit * 10)} for more" if total > len(rows) else ""
-    out.line(f"{wanted}: {len(rows):,} of {total:,} bad rows{more}" if total else f"{wanted}: every row {'could be read' if built.kind.startswith('source@') else 'got an answer'}")
+    out.line(
+        f"{wanted}: {len(rows):,} of {total:,} bad rows{more}"
+        if total
+        else f"{wanted}: every row {'could be read' if built.kind.startswith('source@') else 'got an answer'}"
+    )
     return 0

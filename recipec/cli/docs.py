@@ -75,13 +75,29 @@ def json_schema(args: argparse.Namespace, out: Terminal) -> int:
     return 0
 
 
+def word(name: str) -> str | None:
+    """The page of a word of the language: ``template``, ``repeat``."""
+    from recipec.cli._words import page
+
+    return page(name)
+
+
 def elsewhere(args: argparse.Namespace, out: Terminal) -> int:
     """A name that the registry does not know: one of DuckDB's functions, a rule, or a slip of the pen."""
+    from recipec.cli._words import PAGES
     from recipec.registry import names
     from recipec.report.reference import TITLES
     from recipec.report.rules import resolve_name
 
     name = args.name.lower()
+    told = word(args.name)
+    if told is not None:
+        out.line(
+            json.dumps([{"group": "word", "name": args.name, "doc": told}], ensure_ascii=not out.unicode, indent=2)
+            if args.format == "json"
+            else told
+        )
+        return 0
     found = duckdb_function(name)
     if found and args.format == "json":
         out.line(json.dumps([{"group": "duckdb", "name": name, "signatures": [s for s, _ in found], "doc": found[0][1]}], indent=2))
@@ -108,7 +124,7 @@ def elsewhere(args: argparse.Namespace, out: Terminal) -> int:
         from recipec.cli.explain import rule as explain_rule
 
         return explain_rule(rule, out) if rule is not None else dispatch([name, "--help"])
-    guess = nearest(args.name, [*(n for group in TITLES for n in names(group)), *_manual.verbs()])
+    guess = nearest(args.name, [*(n for group in TITLES for n in names(group)), *_manual.verbs(), *PAGES])
     raise CannotRun(f"nothing is called `{args.name}`" + (f"; did you mean `{guess}`?" if guess else ""), "recipec docs lists everything")
 
 

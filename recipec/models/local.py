@@ -30,7 +30,7 @@ def loading(what: str) -> Iterator[None]:
         import transformers
     except ImportError as error:
         raise DataError(f"{what} needs transformers and torch: {error.name} is not installed", EXTRA) from None
-    transformers.logging.set_verbosity_error()
+    transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call,unused-ignore]
     transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call,unused-ignore]
     try:
         yield

@@ -143,7 +143,9 @@ def people(facts: Mapping[str, Any], out: Terminal, limit: int) -> None:
     for voter in facts.get("voters") or ():
         found = voter.get("people") or voter
         said = [
-            f"{title} {found[k]:.2f}" for k, title in (("fleiss", "Fleiss' kappa"), ("alpha", "Krippendorff's alpha")) if found.get(k) is not None
+            f"{title} {found[k]:.2f}"
+            for k, title in (("fleiss", "Fleiss' kappa"), ("alpha", "Krippendorff's alpha"))
+            if found.get(k) is not None
         ]
         if said:
             out.line(f"people of {clean(voter['name'])} agree: {', '.join(said)}")

@@ -326,7 +326,9 @@ class Evaluate(Kind):
         if kind == "losses":
             if not model.can("score"):
                 message = f"`{model}` does not say how probable a given text is"
-                bind.report(BadValue(span=node.span, message=message, help=("a `train` step with the task `generate`, or transformers(...)",)))
+                bind.report(
+                    BadValue(span=node.span, message=message, help=("a `train` step with the task `generate`, or transformers(...)",))
+                )
                 return None
             if settings.prompt is None and form_of(bind, model) == "pair":
                 message, help = f"`{model}` was trained on prompts and their answers", ("prompt: ask(question), with a template",)

@@ -33,7 +33,10 @@ def find(base: Base) -> Path | None:
                     "a base is a folder with config.json, weights and a tokenizer, a name on the hub, another train step, or scratch()",
                 )
             if (facts(folder) or {}).get("members"):
-                raise DataError("the base is an ensemble: there is no one model to go on from", "train it without `ensemble`, or take one of its members")
+                raise DataError(
+                    "the base is an ensemble: there is no one model to go on from",
+                    "train it without `ensemble`, or take one of its members",
+                )
             return folder
         case Hub(name, revision):
             return download(name, revision)

@@ -254,7 +254,14 @@ def fingerprint(env: Env) -> str:
 
 
 def _train(
-    env: Env, train: Store, valid: Store | None, folder: Path, at: Path, tell: Progress, asked: Callable[[], bool], lineage: str | None,
+    env: Env,
+    train: Store,
+    valid: Store | None,
+    folder: Path,
+    at: Path,
+    tell: Progress,
+    asked: Callable[[], bool],
+    lineage: str | None,
     track: Path | None,
 ) -> TrainResult:
     import torch

@@ -67,7 +67,9 @@ class Search:
         return 1 if self.on == "loss" else -1
 
 
-def bind_search(bind: StepBinder, op: tree.Op, task: Task, known: type[Settings], stop: str | None, seed: int) -> tuple[Search, Json] | None:
+def bind_search(
+    bind: StepBinder, op: tree.Op, task: Task, known: type[Settings], stop: str | None, seed: int
+) -> tuple[Search, Json] | None:
     """The trials, and what they mean; None after reporting. ``known`` are the settings of the training, whose bounds hold for every value;
     ``stop`` is what early stopping looks at."""
     before = len(bind.findings.errors)
@@ -87,13 +89,17 @@ def bind_search(bind: StepBinder, op: tree.Op, task: Task, known: type[Settings]
     nodes = {s.key.id: s.value for s in written}
     values = {s.key.id: tuple(getattr(made, s.key.id)) for s in written if s.key.id not in OWN}
     if not values:
-        bind.report(MissingSetting(span=op.span, message="`search` needs a setting to try values of", help=("learning_rate: [1e-4, 4e-4]",)))
+        bind.report(
+            MissingSetting(span=op.span, message="`search` needs a setting to try values of", help=("learning_rate: [1e-4, 4e-4]",))
+        )
         return None
     outside = {s.key.id: s for s in bind.statements(tree.Setting)}
     for name, listed in values.items():
         check_values(bind, nodes[name], name, listed, known)
         if name in outside:
-            bind.report(WrongArguments(span=outside[name].key.span, message=f"`{name}` is searched for, and set here", help=("keep one of them",)))
+            bind.report(
+                WrongArguments(span=outside[name].key.span, message=f"`{name}` is searched for, and set here", help=("keep one of them",))
+            )
     for one, other in (("epochs", "steps"), ("batch_size", "batch_tokens")):
         both = {n for n in (one, other) if n in values} | {n for n in (one, other) if n in outside}
         if len(both) == 2:
@@ -103,12 +109,16 @@ def bind_search(bind: StepBinder, op: tree.Op, task: Task, known: type[Settings]
     on = made.on or stop or ("f1" if "f1" in task.metrics else "loss")
     if on not in task.metrics:
         message = f"`{task.name}` is not measured by `{on}`"
-        bind.report(BadValue(span=nodes["on"].span if "on" in nodes else op.span, message=message, help=(f"it has {', '.join(task.metrics)}",)))
+        bind.report(
+            BadValue(span=nodes["on"].span if "on" in nodes else op.span, message=message, help=(f"it has {', '.join(task.metrics)}",))
+        )
     shifting = [n for n in SHIFTING if len(values.get(n, ())) > 1]
     if on == "loss" and shifting:
         others = [m for m in ("f1", "accuracy") if m in task.metrics]
         message = f"`{shifting[0]}` changes what the loss counts: trials cannot be compared by it"
-        bind.report(BadValue(span=nodes[shifting[0]].span, message=message, help=(f"on: {others[0]}",) if others else ("give it one value",)))
+        bind.report(
+            BadValue(span=nodes[shifting[0]].span, message=message, help=(f"on: {others[0]}",) if others else ("give it one value",))
+        )
     grid = prod(len(v) for v in values.values())
     if grid > UNASKED and made.trials is None:
         help = ("trials: 12 makes twelve of them, drawn by the seed",)

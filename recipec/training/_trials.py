@@ -52,7 +52,15 @@ class Place:
 
 
 def train(
-    spec: TrainSpec, rows: Rows, validation: Rows | None, place: Place, tell: Tell, *, search: Search | None, members: int, lineage: str | None
+    spec: TrainSpec,
+    rows: Rows,
+    validation: Rows | None,
+    place: Place,
+    tell: Tell,
+    *,
+    search: Search | None,
+    members: int,
+    lineage: str | None,
 ) -> Several:
     """The best of the trials, and of its settings so many members with seeds one after another. Raises what :func:`fit` raises."""
 

@@ -90,7 +90,8 @@ class Crowd(Vote):
         ctx.execute(
             f"CREATE TEMP TABLE {base} AS SELECT s._key AS item, c.{worker}::VARCHAR AS worker, list_transform(flatten(list({listed})), "
             f"lambda x: x::VARCHAR) AS said{f', any_value(s.{gold.sql}) AS gold' if gold is not None else ''} "
-            f"FROM {answered(ctx.relation(given.votes), given.item)} AS c JOIN {voting.relation} AS s ON s._key = c.{ROW} WHERE c.{worker} IS NOT NULL AND c.{answer} IS NOT NULL GROUP BY ALL"
+            f"FROM {answered(ctx.relation(given.votes), given.item)} AS c JOIN {voting.relation} AS s ON s._key = c.{ROW} "
+            f"WHERE c.{worker} IS NOT NULL AND c.{answer} IS NOT NULL GROUP BY ALL"
         )
         sure: dict[str, list[float]] = {}
         notes: list[str] = []

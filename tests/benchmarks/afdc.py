@@ -90,7 +90,14 @@ def once(args: argparse.Namespace, base: str, seed: int) -> dict[str, Any]:
         written(folder / "dev.jsonl", dev, "label")
         written(folder / "test.jsonl", read(args.data / "banking77" / "test.csv"), "label")
         recipe = RECIPE.format(
-            base=base, seed=seed, rounds=args.rounds, epochs=args.epochs, first=args.first, rate=args.rate, batch=args.batch, accept=args.accept
+            base=base,
+            seed=seed,
+            rounds=args.rounds,
+            epochs=args.epochs,
+            first=args.first,
+            rate=args.rate,
+            batch=args.batch,
+            accept=args.accept,
         )
         import duckdb
 

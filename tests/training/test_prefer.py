@@ -125,10 +125,7 @@ def test_the_loss_is_that_of_trl(place: Path) -> None:
         model=copy.deepcopy(model), ref_model=reference, args=arguments, train_dataset=table, processing_class=env.tokenizer
     )
     made = trainer.data_collator(
-        [
-            {"prompt_ids": ids(r, "chosen")[0], "chosen_ids": ids(r, "chosen")[1], "rejected_ids": ids(r, "rejected")[1]}
-            for r in rows
-        ]
+        [{"prompt_ids": ids(r, "chosen")[0], "chosen_ids": ids(r, "chosen")[1], "rejected_ids": ids(r, "rejected")[1]} for r in rows]
     )
     with torch.no_grad():
         loss = trainer.compute_loss(trainer.model.eval(), made)
