@@ -33,6 +33,7 @@ clean tidy from rows {
   dedupe(text, near: 80%)
 }
 clean pieces from tidy { chunk(text, words: 8) }
+# allow: unused-step because the test looks at it
 sql counts from tidy, pieces """
   select t.section, count(*) as n from tidy t join pieces p on p._parent = t._key group by 1
 """ { key: section }

@@ -127,8 +127,50 @@ KEYED = {
       export l from parts { to: "build/studio"  format: label_studio(label: section, confidence: score) }
       export m from parts { to: "build/argilla"  format: argilla(label: section, confidence: score) }
     """,
+    "labels and choice": """
+      label topic from rows {
+        classes: ["web", "sound", "网络"]
+        when section is not null     => section as by_section
+        when length(text) % 2 == 0   => "web"   as by_length
+        when text matches r/e/       => "sound" as by_letter
+        vote keywords({web: ["the"], sound: ["of"]}, text: text) as by_words
+        combine: majority(ties: random)
+        accept: confidence >= 30%
+      }
+      label learned from rows {
+        classes: ["web", "sound", "网络"]
+        when section is not null     => section as by_section
+        when length(text) % 2 == 0   => "web"   as by_length
+        when text matches r/e/       => "sound" as by_letter
+        combine: dawid_skene()
+        into: guess
+        unsure: keep
+      }
+      augment more from topic { copies: 2  swap_words(text, rate: 20%)  typos(text, rate: 5%) }
+      select best from more { take: 40  by: top(length(text))  per: topic }
+      select any from rows { take: 20%  by: random() }
+      clean fresh from rows { novel(text, rouge_l: 60%) }
+    """,
+    "training": """
+      template ask(text) \"\"\"{{ text }} is about\"\"\"
+      clean told from rows { text = left(text, 40)  answer = section  keep where text is not null and section is not null as "nothing to learn" }
+      split parts from told { train: 70%  test: 30% }
+      train clf from parts.train { task: classify(text => section)  base: scratch(layers: 1, width: 16, heads: 2, vocab: 300)  epochs: 1 }
+      predict guess from parts.test { model: clf }
+      evaluate scores from parts.test { model: clf  metrics: [accuracy]  bootstrap: 50 }
+      train lm from parts.train { task: generate(text => answer)  base: scratch(layers: 1, width: 16, heads: 2, vocab: 300)  steps: 2 }
+      clean few from parts.test { limit(8) }
+      predict said from few { model: lm  prompt: ask(text) }
+      generate again from few { with: lm  prompt: ask(text) }
+    """,
 }
 """Recipes over one keyed source: threads and the order of its lines change nothing."""
+
+ELSEWHERE = {
+    "step": {"model"},
+    "reader": {"annotations", "argilla", "label_studio"},
+}
+"""What has no case here: a model makes no rows, and answers of people are read whole, in the order of their keys (tests/annotate)."""
 
 READERS = {
     "csv": 'source s = csv("rows.csv") { key: id }',
@@ -281,4 +323,4 @@ def test_everything_registered_has_a_case(lab: Lab, tidy: Path) -> None:
     own = {"step": {s.kind.name for s in steps}, "operator": {name for s in steps for name, *_ in s.ops}, "reader": set(READERS)}
     own["format"] = {s.bound.plan.format.name for s in steps if s.kind.name == "export"}
     for group, covered in own.items():
-        assert set(names(group)) - covered == set(), f"{group}s without a case here"  # type: ignore[arg-type]
+        assert set(names(group)) - covered - ELSEWHERE.get(group, set()) == set(), f"{group}s without a case here"  # type: ignore[arg-type]
