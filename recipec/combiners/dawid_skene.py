@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from recipec.api import Field, Settings, combiner
-from recipec.combiners._base import Combiner, Ties, wrong_prior
+from recipec.api import combiner
+from recipec.combiners._em import EmCombiner
 
 if TYPE_CHECKING:
     from recipec.labels.combined import Combined
-    from recipec.labels.patterns import Patterns
-
-
-class EmParams(Settings):
-    iterations: int = Field(100, ge=1, le=100_000)
-    tolerance: float = Field(1e-5, ge=0)
-    prior: list[float] | None = None
-    smoothing: float = Field(0.01, ge=0, le=1000)
-    abstain: Literal["auto", "missing"] = "auto"
-    gold: Literal["fix", "ignore"] = "fix"
-    ties: Ties = "abstain"
 
 
 @combiner("dawid_skene")
-class DawidSkene(Combiner):
+class DawidSkene(EmCombiner):
     """Learns from the votes alone how each voter errs, class by class, and weighs the votes by it.
 
     Each voter has a table: how often it votes for each class on rows that are truly of a class. The tables, the classes' shares and
@@ -44,26 +33,7 @@ class DawidSkene(Combiner):
     majority does better on gold.
     """
 
-    Params = EmParams
-    uses_gold = True
-    learns = True
-    random = True
-
-    def check(self, voters: Sequence[str], classes: Sequence[str], *, gold: bool) -> list[tuple[str, str]]:
-        return wrong_prior(self.params.prior, classes)
-
-    def fit(self, found: Patterns, classes: Sequence[str], *, prior: Sequence[float] | None = None) -> Combined:
+    def algorithm(self) -> Callable[..., Combined]:
         from recipec.labels.learned import dawid_skene
 
-        p: EmParams = self.params
-        return dawid_skene(
-            found,
-            classes,
-            iterations=p.iterations,
-            tolerance=p.tolerance,
-            smoothing=p.smoothing,
-            silence=p.abstain == "auto",
-            ties=p.ties,
-            gold=p.gold == "fix",
-            prior=p.prior or prior,
-        )
+        return dawid_skene

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from recipec.api import combiner
-from recipec.combiners._base import Combiner, wrong_prior
-from recipec.combiners.dawid_skene import EmParams
+from recipec.combiners._em import EmCombiner
 
 if TYPE_CHECKING:
     from recipec.labels.combined import Combined
-    from recipec.labels.patterns import Patterns
 
 
 @combiner("mace")
-class Mace(Combiner):
+class Mace(EmCombiner):
     """Each voter either knows the class or votes by habit, whatever the row: MACE.
 
     How often it knows and what it votes by habit are learned (D. Hovy, T. Berg-Kirkpatrick, A. Vaswani, E. Hovy, "Learning whom to trust with
@@ -24,26 +22,7 @@ class Mace(Combiner):
     Settings as for ``dawid_skene``.
     """
 
-    Params = EmParams
-    uses_gold = True
-    learns = True
-    random = True
-
-    def check(self, voters: Sequence[str], classes: Sequence[str], *, gold: bool) -> list[tuple[str, str]]:
-        return wrong_prior(self.params.prior, classes)
-
-    def fit(self, found: Patterns, classes: Sequence[str], *, prior: Sequence[float] | None = None) -> Combined:
+    def algorithm(self) -> Callable[..., Combined]:
         from recipec.labels.learned import mace
 
-        p: EmParams = self.params
-        return mace(
-            found,
-            classes,
-            iterations=p.iterations,
-            tolerance=p.tolerance,
-            smoothing=p.smoothing,
-            silence=p.abstain == "auto",
-            ties=p.ties,
-            gold=p.gold == "fix",
-            prior=p.prior or prior,
-        )
+        return mace
