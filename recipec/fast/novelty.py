@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from recipec.api import RunTools, quote
+from recipec.fast.subsequence import common_with, places
 
 _WIDE = r"\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\u0e00-\u0eff\U00020000-\U0003ffff"
 """Scripts in which no space stands between words: Chinese, Japanese, Korean, Thai and Lao."""
@@ -16,17 +17,6 @@ _WORDS = re.compile(rf"[{_WIDE}]|[^\W_{_WIDE}]+")
 def words(text: str) -> list[str]:
     """Runs of letters and digits in small letters; each letter of a script without spaces."""
     return _WORDS.findall(text.lower())
-
-
-def common(a: Sequence[int], masks: dict[int, int], size: int) -> int:
-    """The length of the longest common subsequence of ``a`` and a text whose words' places are bits in ``masks`` (Hyyrö 2004: one
-    addition a word, on whole numbers as long as the text)."""
-    whole = (1 << size) - 1
-    row = whole
-    for word in a:
-        found = row & masks.get(word, 0)
-        row = ((row + found) | (row - found)) & whole
-    return size - row.bit_count()
 
 
 class Kept:
@@ -46,9 +36,7 @@ class Kept:
 
     def add(self, name: str, found: list[int]) -> None:
         number = len(self.names)
-        masks: dict[int, int] = {}
-        for place, word in enumerate(found):
-            masks[word] = masks.get(word, 0) | (1 << place)
+        masks = places(found)
         self.names.append(name)
         self.words.append(found)
         self.masks.append(masks)
@@ -72,7 +60,7 @@ class Kept:
             # F = 2 * common / (both lengths), and no more words are common in order than in any order.
             if 2 * shared[number] <= self.bound * (size + other):
                 continue
-            f = 2 * common(found, self.masks[number], other) / (size + other)
+            f = 2 * common_with(found, self.masks[number], other) / (size + other)
             if f > self.bound:
                 return self.names[number], f
         return None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import pyarrow as pa
 
+from recipec.fast.subsequence import longest_common
 from recipec.fast.text_arrow import Column, constant_of, flat
 from recipec.fast.text_words import words_of
 
@@ -31,24 +32,11 @@ def similarity(a: Column, b: Column, n: Column) -> pa.Array:
     return _pairs(a, b, jaccard)
 
 
-def common(a: Sequence[str], b: Sequence[str]) -> int:
-    """The length of the longest common subsequence, with a bit for each word of ``b`` (Hyyrö 2004, "Bit-parallel LCS-length")."""
-    places: dict[str, int] = {}
-    for place, word in enumerate(b):
-        places[word] = places.get(word, 0) | 1 << place
-    full = (1 << len(b)) - 1
-    row = full
-    for word in a:
-        matched = row & places.get(word, 0)
-        row = ((row + matched) | (row - matched)) & full
-    return len(b) - row.bit_count()
-
-
 def rouge_l(a: Column, b: Column) -> pa.Array:
     def score(x: str, y: str) -> float:
         left, right = words_of(x.lower()), words_of(y.lower())
         if not left or not right:
             return float(x == y)
-        return 2 * common(left, right) / (len(left) + len(right))
+        return 2 * longest_common(left, right) / (len(left) + len(right))
 
     return _pairs(a, b, score)

@@ -9,9 +9,10 @@ from typing import Any, Literal
 
 import numpy as np
 
+from recipec.fast.subsequence import longest_common
 from recipec.metrics._data import Floats, TextData
 from recipec.metrics._statistic import Sums, mean_of
-from recipec.metrics._tokens import HAN, TOKENIZERS, answer_tokens, common, longest_common, ngrams, squad, substrings, words
+from recipec.metrics._tokens import HAN, TOKENIZERS, answer_tokens, common, ngrams, squad, substrings, words
 
 Measure = Literal["f", "precision", "recall"]
 CHARACTERS = 6

@@ -107,17 +107,3 @@ def common(a: Counter[Gram], b: Counter[Gram]) -> int:
     if len(b) < len(a):
         a, b = b, a
     return sum(min(n, b[gram]) for gram, n in a.items() if gram in b)
-
-
-def longest_common(a: Sequence[Hashable], b: Sequence[Hashable]) -> int:
-    """The length of the longest common subsequence, with a row of the table in the bits of one number (Hyyrö 2004)."""
-    places: dict[Hashable, int] = {}
-    for i, token in enumerate(a):
-        places[token] = places.get(token, 0) | (1 << i)
-    every = (1 << len(a)) - 1
-    row = every
-    for token in b:
-        if here := places.get(token, 0):
-            match = row & here
-            row = ((row + match) | (row - match)) & every
-    return len(a) - row.bit_count()

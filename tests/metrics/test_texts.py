@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recipec.metrics._data import loss_data, text_data
-from recipec.metrics._tokens import longest_common
 from recipec.registry import find
 
 
@@ -139,16 +138,6 @@ def test_nulls() -> None:
     assert score("rouge_1", data) == 0.5
     assert score("chrf", text_data([""], [""])) == 0.0
     assert score("bleu", text_data([""], [""])) == 0.0
-
-
-@given(st.lists(st.integers(0, 3), max_size=12), st.lists(st.integers(0, 3), max_size=12))
-@settings(deadline=None, max_examples=100)
-def test_longest_common_subsequence(a: list[int], b: list[int]) -> None:
-    table = [[0] * (len(b) + 1) for _ in range(len(a) + 1)]
-    for i, x in enumerate(a):
-        for j, y in enumerate(b):
-            table[i + 1][j + 1] = table[i][j] + 1 if x == y else max(table[i][j + 1], table[i + 1][j])
-    assert longest_common(a, b) == table[-1][-1]
 
 
 def test_perplexity_is_over_tokens() -> None:
