@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -26,27 +26,46 @@ SUM_TOLERANCE = 1e-3
 """How far from 1 the probabilities of a row may add up without a note: what 16-bit and 32-bit softmaxes leave."""
 
 
-@dataclass(frozen=True)
-class ClassData:
-    """One class a row. ``gold`` holds numbers of ``classes``; ``predicted`` too, or ``len(classes)`` for a row whose prediction is null or
-    no class at all. ``probabilities`` has a column a class; a row of NaN stands for one without usable probabilities."""
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    """What all data have: what the maker left out, and its rows, of which parts can be taken."""
 
-    gold: Ints
-    predicted: Ints
-    classes: tuple[str, ...]
-    probabilities: Floats | None = None
+    by_row: ClassVar[tuple[str, ...]]
+    """The fields that hold something for each row, which is what ``take`` cuts; the first is never None."""
+
     left_out: Mapping[str, int] = field(default_factory=dict)
     kept: Ints | None = None
     notes: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:
-        return len(self.gold)
+        return len(getattr(self, self.by_row[0]))
 
-    def take(self, rows: Ints | Bools) -> ClassData:
-        p = None if self.probabilities is None else self.probabilities[rows]
-        kept = None if self.kept is None else self.kept[rows]
-        return replace(self, gold=self.gold[rows], predicted=self.predicted[rows], probabilities=p, kept=kept)
+    def take(self, rows: Ints | Bools) -> Self:
+        """These rows alone, by their places (one may come again) or by a mask."""
+        cut: dict[str, Any] = {}
+        places: list[int] | None = None
+        for name in (*self.by_row, "kept"):
+            whole = getattr(self, name)
+            if isinstance(whole, list):
+                places = np.arange(self.rows)[rows].tolist() if places is None else places
+                cut[name] = [whole[i] for i in places]
+            elif whole is not None:
+                cut[name] = whole[rows]
+        return replace(self, **cut)
+
+
+@dataclass(frozen=True)
+class ClassData(Rows):
+    """One class a row. ``gold`` holds numbers of ``classes``; ``predicted`` too, or ``len(classes)`` for a row whose prediction is null or
+    no class at all. ``probabilities`` has a column a class; a row of NaN stands for one without usable probabilities."""
+
+    by_row = ("gold", "predicted", "probabilities")
+
+    gold: Ints
+    predicted: Ints
+    classes: tuple[str, ...]
+    probabilities: Floats | None = None
 
     def number(self, name: str) -> int:
         """The number of the class ``name``."""
@@ -56,103 +75,55 @@ class ClassData:
 
 
 @dataclass(frozen=True)
-class MultiLabelData:
+class MultiLabelData(Rows):
     """A set of classes a row, as rows of booleans over ``classes``; ``probabilities`` are independent, one a class."""
+
+    by_row = ("gold", "predicted", "probabilities")
 
     gold: Bools
     predicted: Bools
     classes: tuple[str, ...]
     probabilities: Floats | None = None
-    left_out: Mapping[str, int] = field(default_factory=dict)
-    kept: Ints | None = None
-    notes: tuple[str, ...] = ()
-
-    @property
-    def rows(self) -> int:
-        return len(self.gold)
-
-    def take(self, rows: Ints | Bools) -> MultiLabelData:
-        p = None if self.probabilities is None else self.probabilities[rows]
-        kept = None if self.kept is None else self.kept[rows]
-        return replace(self, gold=self.gold[rows], predicted=self.predicted[rows], probabilities=p, kept=kept)
 
 
 @dataclass(frozen=True)
-class TagData:
+class TagData(Rows):
     """A tag a token: lists as long as each other, row by row."""
+
+    by_row = ("gold", "predicted")
 
     gold: list[list[str]]
     predicted: list[list[str]]
-    left_out: Mapping[str, int] = field(default_factory=dict)
-    kept: Ints | None = None
-    notes: tuple[str, ...] = ()
-
-    @property
-    def rows(self) -> int:
-        return len(self.gold)
-
-    def take(self, rows: Ints | Bools) -> TagData:
-        at = np.arange(self.rows)[rows]
-        kept = None if self.kept is None else self.kept[rows]
-        return replace(self, gold=[self.gold[i] for i in at], predicted=[self.predicted[i] for i in at], kept=kept)
 
 
 @dataclass(frozen=True)
-class TextData:
+class TextData(Rows):
     """A text a row; ``gold`` holds each row's references, at least one."""
+
+    by_row = ("gold", "predicted")
 
     gold: list[list[str]]
     predicted: list[str]
-    left_out: Mapping[str, int] = field(default_factory=dict)
-    kept: Ints | None = None
-    notes: tuple[str, ...] = ()
-
-    @property
-    def rows(self) -> int:
-        return len(self.gold)
-
-    def take(self, rows: Ints | Bools) -> TextData:
-        at = np.arange(self.rows)[rows]
-        kept = None if self.kept is None else self.kept[rows]
-        return replace(self, gold=[self.gold[i] for i in at], predicted=[self.predicted[i] for i in at], kept=kept)
 
 
 @dataclass(frozen=True)
-class NumberData:
+class NumberData(Rows):
     """A number a row."""
+
+    by_row = ("gold", "predicted")
 
     gold: Floats
     predicted: Floats
-    left_out: Mapping[str, int] = field(default_factory=dict)
-    kept: Ints | None = None
-    notes: tuple[str, ...] = ()
-
-    @property
-    def rows(self) -> int:
-        return len(self.gold)
-
-    def take(self, rows: Ints | Bools) -> NumberData:
-        kept = None if self.kept is None else self.kept[rows]
-        return replace(self, gold=self.gold[rows], predicted=self.predicted[rows], kept=kept)
 
 
 @dataclass(frozen=True)
-class LossData:
+class LossData(Rows):
     """What a language model gave to each row: the sum of its tokens' natural log-probabilities, and how many tokens were scored."""
+
+    by_row = ("log_probability", "tokens")
 
     log_probability: Floats
     tokens: Floats
-    left_out: Mapping[str, int] = field(default_factory=dict)
-    kept: Ints | None = None
-    notes: tuple[str, ...] = ()
-
-    @property
-    def rows(self) -> int:
-        return len(self.tokens)
-
-    def take(self, rows: Ints | Bools) -> LossData:
-        kept = None if self.kept is None else self.kept[rows]
-        return replace(self, log_probability=self.log_probability[rows], tokens=self.tokens[rows], kept=kept)
 
 
 Data: TypeAlias = ClassData | MultiLabelData | TagData | TextData | NumberData | LossData
@@ -211,7 +182,13 @@ def class_data(
         p = p[keep]
         notes += said
     return ClassData(
-        codes[keep], guesses[keep], tuple(classes), p, count({NULL_GOLD: int((~keep).sum())}), np.flatnonzero(keep), tuple(notes)
+        codes[keep],
+        guesses[keep],
+        tuple(classes),
+        p,
+        left_out=count({NULL_GOLD: int((~keep).sum())}),
+        kept=np.flatnonzero(keep),
+        notes=tuple(notes),
     )
 
 
@@ -274,7 +251,7 @@ def multilabel_data(
             notes = (*notes, f"{rows_of(int(bad.sum()))} with missing probabilities: left out of what needs them")
         p = np.where(bad[:, None], np.nan, p)[keep]
     left = count({NULL_GOLD: int((~keep).sum())})
-    return MultiLabelData(y[keep], z[keep], tuple(classes), p, left, np.flatnonzero(keep), notes)
+    return MultiLabelData(y[keep], z[keep], tuple(classes), p, left_out=left, kept=np.flatnonzero(keep), notes=notes)
 
 
 def tag_data(gold: Sequence[Sequence[str | None] | None], predicted: Sequence[Sequence[str | None] | None]) -> TagData:
@@ -302,7 +279,8 @@ def tag_data(gold: Sequence[Sequence[str | None] | None], predicted: Sequence[Se
         notes.append(f"{rows_of(long)} with more predicted tags than tokens: what is over is not counted")
     if empty:
         notes.append(f"{empty} gold tags are null or empty: taken for O")
-    return TagData(truth, guess, count({NULL_GOLD: len(gold) - len(kept)}), np.array(kept, dtype=np.int64), tuple(notes))
+    left = count({NULL_GOLD: len(gold) - len(kept)})
+    return TagData(truth, guess, left_out=left, kept=np.array(kept, dtype=np.int64), notes=tuple(notes))
 
 
 def text_data(gold: Sequence[str | Sequence[str] | None], predicted: Sequence[str | None]) -> TextData:
@@ -319,7 +297,7 @@ def text_data(gold: Sequence[str | Sequence[str] | None], predicted: Sequence[st
     silent = sum(p is None for p in guess)
     notes = (f"{rows_of(silent)} without a prediction: taken for empty texts",) if silent else ()
     left = count({NULL_GOLD: len(gold) - len(kept)})
-    return TextData(truth, [p or "" for p in guess], left, np.array(kept, dtype=np.int64), notes)
+    return TextData(truth, [p or "" for p in guess], left_out=left, kept=np.array(kept, dtype=np.int64), notes=notes)
 
 
 def number_data(gold: npt.ArrayLike, predicted: npt.ArrayLike) -> NumberData:
@@ -329,7 +307,7 @@ def number_data(gold: npt.ArrayLike, predicted: npt.ArrayLike) -> NumberData:
     known: Bools = np.asarray(np.isfinite(y))
     keep: Bools = np.asarray(known & np.isfinite(z))
     left = count({NULL_GOLD: int((~known).sum()), "prediction is null": int((known & ~keep).sum())})
-    return NumberData(y[keep], z[keep], left, np.flatnonzero(keep))
+    return NumberData(y[keep], z[keep], left_out=left, kept=np.flatnonzero(keep))
 
 
 def loss_data(log_probability: npt.ArrayLike, tokens: npt.ArrayLike) -> LossData:
@@ -339,7 +317,7 @@ def loss_data(log_probability: npt.ArrayLike, tokens: npt.ArrayLike) -> LossData
     known: Bools = np.asarray(~np.isnan(s) & np.isfinite(n))
     keep = np.asarray(known & (n > 0))
     left = count({"no log-probability": int((~known).sum()), "no token scored": int((known & ~keep).sum())})
-    return LossData(s[keep], n[keep], left, np.flatnonzero(keep))
+    return LossData(s[keep], n[keep], left_out=left, kept=np.flatnonzero(keep))
 
 
 def same_length(gold: Any, predicted: Any) -> None:
