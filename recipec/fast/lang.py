@@ -16,7 +16,16 @@ from recipec.fast.text_arrow import Column, constant_of, each
 
 WHOLE: Final = 360
 """Longer texts are judged by three windows of a third of it, from start, middle and end: cost grows with length, certainty does not."""
-_WINDOW: Final = WHOLE // 3
+QUICK: Final = 150
+"""Texts longer than this are first judged by so many characters, most of them from the middle, and by no more where that is clear."""
+_EDGE: Final = 20
+_CLEAR: Final = 12.0
+"""How many times as probable as the next a language has to be for the quick look to decide. On 20,531 texts of 400 characters in 106 languages
+(the messages of translated programs) the answer was then that of the long look on 99.9 %; it was right on 92.43 %, that of the long look on 92.47 %."""
+_BY_SCRIPT: Final = 0.9
+"""The share of Han among the letters from which the quick look takes a text for Chinese."""
+_UNLIKELY: Final = 0.02
+"""Languages less probable than this are not looked for, which is faster: beside one of ``_CLEAR`` times it they change nothing."""
 
 UNDETERMINED: Final = "und"
 """The code of ISO 639-2 for a language that could not be told."""
@@ -62,13 +71,44 @@ def sample(text: str) -> str:
     """The part of a text that is looked at."""
     if len(text) <= WHOLE:
         return text
-    middle = (len(text) - _WINDOW) // 2
-    return f"{text[:_WINDOW]} {text[middle : middle + _WINDOW]} {text[-_WINDOW:]}"
+    return _windows(text, WHOLE // 3, WHOLE // 3)
+
+
+def _windows(text: str, inner: int, outer: int) -> str:
+    """``inner`` characters of the middle of a text between ``outer`` of its start and its end."""
+    middle = (len(text) - inner) // 2
+    return f"{text[:outer]} {text[middle : middle + inner]} {text[-outer:]}"
 
 
 def detect(text: str, most: int = 1) -> list[tuple[str, float]]:
     """Languages of a text with their probabilities, best first, at most ``most``; none where there is nothing to go by."""
+    return _judge(sample(text), most, 0.0)
+
+
+def best(text: str) -> str:
+    """The language of a text: a quick look where that is clear, else the best of :func:`detect`."""
     text = sample(text)
+    if len(text) > QUICK:
+        found = _judge(_windows(text, QUICK - 2 * _EDGE, _EDGE), 2, _UNLIKELY)
+        if found and _clear(found, text):
+            return found[0][0]
+    found = _judge(text, 1, 0.0)
+    return found[0][0] if found else UNDETERMINED
+
+
+def _clear(found: list[tuple[str, float]], text: str) -> bool:
+    """Whether what part of a text gave holds for the text."""
+    code, score = found[0]
+    if code == "zh":
+        return score >= _BY_SCRIPT
+    # A Japanese name in a Chinese text fills a window.
+    if not text.isascii() and (_HAN.search(text) or _KANA.search(text)):
+        return False
+    return score >= _CLEAR * (found[1][1] if len(found) > 1 else _UNLIKELY)
+
+
+def _judge(text: str, most: int, least: float) -> list[tuple[str, float]]:
+    """Languages of ``text``, all of it, of a probability of ``least`` or more."""
     if not any(map(str.isalpha, text)):
         return []
     if not text.isascii():
@@ -80,7 +120,7 @@ def detect(text: str, most: int = 1) -> list[tuple[str, float]]:
     plain = text.lower().encode().translate(_ASCII_NOISE).decode()
     if plain.isspace():
         return []
-    predicted = _model().predict(plain + "\n", most, 0.0, "strict")
+    predicted = _model().predict(plain + "\n", most, least, "strict")
     if not predicted or predicted[0] == _nothing():
         return []
     scores: dict[str, float] = {}
@@ -109,10 +149,6 @@ def _east_asian(text: str) -> tuple[str, float] | None:
 
 
 def language(text: Column) -> pa.Array:
-    def best(one: str) -> str:
-        found = detect(one)
-        return found[0][0] if found else UNDETERMINED
-
     return each(text, best, pa.string())
 
 

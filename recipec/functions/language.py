@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from recipec.api import SQL, Float, Kernel, Text, function, literal
 
-_LANGUAGE = Kernel("language", "recipec.fast.lang:language", ("VARCHAR",), "VARCHAR")
+_LANGUAGE = Kernel("language", "recipec.fast.lang:language", ("VARCHAR",), "VARCHAR", version=2)
 _SCORE = Kernel("language_score", "recipec.fast.lang:language_score", ("VARCHAR", "VARCHAR"), "DOUBLE")
 
 
@@ -14,7 +14,8 @@ def language(text: Text) -> Text:
 
     Text that Han or kana carry is Chinese, or Japanese from one kana in ten on. For all else fastText's model of 176 languages
     (lid.176, compressed) says the most probable, on lower-cased text without punctuation and addresses. It needs no network. Of
-    texts of more than 360 characters the start, middle and end are judged, 120 characters each. Cantonese and Wu count as `zh`.
+    texts of more than 360 characters the start, middle and end are judged, 120 characters each; and where 150 characters of these make
+    one language twelve times as probable as the next, no more is looked at. Cantonese and Wu count as `zh`.
 
     `und` (undetermined) where there is nothing to go by: no letters, or a script that the model does not know; so `!= "en"` is true of
     it. A word or two is a guess: `language_score(text)` says how good.
@@ -37,8 +38,9 @@ def language(text: Text) -> Text:
 def language_score(text: Text, lang: str = "") -> Float:
     r"""How sure `language(text)` is, from 0 to 1; or, given `lang`, how probable that language is.
 
-    It is the model's probability, and for text in Han or kana the share of letters that are (each of them weighing two). 0 where there
-    is nothing to go by. Usual bounds: 0.8 (Data-Juicer), 0.65 (DataTrove).
+    It is the model's probability for the text (of more than 360 characters: for 120 each of its start, middle and end), and for text
+    in Han or kana the share of letters that are (each of them weighing two). 0 where there is nothing to go by. Usual bounds: 0.8
+    (Data-Juicer), 0.65 (DataTrove).
 
     >>> language_score("今天天气很好")
     1.0

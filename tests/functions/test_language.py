@@ -8,7 +8,7 @@ from functions_harness import DATA, Calculator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recipec.fast.lang import WHOLE, detect, language, sample
+from recipec.fast.lang import WHOLE, best, detect, language, sample
 
 
 @pytest.mark.parametrize(
@@ -70,3 +70,26 @@ def test_chinese_reading_passages_are_chinese() -> None:
         pytest.skip("the shared data are not here")
     passages = [p["context_text"] for p in json.loads(path.read_text(encoding="utf-8"))]
     assert {detect(p)[0][0] for p in passages} == {"zh"}
+
+
+def test_the_quick_look_goes_on_where_it_is_not_clear() -> None:
+    head, foot = "Copyright notice: all rights reserved by their owners. ", " Click here to read more about our terms."
+    german = "Der Vogel sitzt auf dem Dach und singt ein Lied, das niemand kennt, weil es noch keiner aufgeschrieben hat. "
+    assert best(head + german * 3 + foot) == "de"
+    chinese = "《卡美拉大怪兽空中决战》（原名：ガメラ大怪獣空中決戦）是一部日本电影，讲述了怪鸟来袭的故事。"
+    assert (
+        best(chinese + "保险公司派遣人员前往调查，发现环礁上面有大量勾玉与石版。" * 6 + "最后の希望・ガメラ、時の揺りかごに托す。") == "zh"
+    )
+    assert best("これは日本語の文です。" * 40) == "ja"
+    assert best("1234 " * 100) == "und"
+    assert best("") == "und"
+
+
+def test_the_quick_look_says_what_the_long_one_does() -> None:
+    path = DATA / "packages" / "packages.parquet"
+    if not path.exists():
+        pytest.skip("the shared data are not here")
+    import pyarrow.parquet as pq
+
+    texts = pq.read_table(path, columns=["description"])["description"].slice(0, 2000).to_pylist()
+    assert sum(best(t) != detect(t)[0][0] for t in texts) <= 2
