@@ -82,8 +82,8 @@ KEYED = {
       mix all_rows from small, large { origin: "from" }
       mix shared from rows, half { origin: "from" }
       mix weighted from small, large { weights: { small: 50%  large: 50% }  epochs: 3 }
-      mix total from small, large, half { weights: { small: 1, large: 2, half: 2 }  total: 100 }
-      mix units from small, large { weights: { small: 1, large: 1 }  by: n }
+      mix total from small, large, half { weights: { small: 1, large: 2, half: 2 }  take: 100 }
+      mix units from small, large { weights: { small: 1, large: 1 }  count: n }
       export out from weighted { to: "build/mix.jsonl"  format: jsonl()  keys: true }
     """,
     "split": """

@@ -37,7 +37,7 @@ clean some from tidy { sample(40%)  sort(price, text, descending: true)  limit(2
 clean exact from tidy { sample(100) }
 python scored from tidy { call: "scores:score"  columns: { key: text, kind: text, text: text, score: int }  batch: 57 }
 mix plain from exact, some
-mix blend from exact, some { weights: { exact: 60%  some: 40% }  total: 300  epochs: 4  origin: "from_" }
+mix blend from exact, some { weights: { exact: 60%  some: 40% }  take: 300  epochs: 4  origin: "from_" }
 split cut from tidy { train: 70%  validation: 10%  test: 20%  stratify: kind }
 split grouped from tidy { train: 70%  test: rest  group: customer }
 split alike from tidy { train: 70%  test: rest  group: near_duplicates(text, near: 60%) }

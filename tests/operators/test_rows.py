@@ -214,7 +214,7 @@ def test_columns_with_the_names_that_operators_use_inside(lab: Any) -> None:
       sql t """select 1 as id, 'a b' as s, [1, 2] as l, {columns} union all select 2, 'c', [3], {", ".join("0" for _ in names)}""" {{ key: id }}
       clean k from t {{ x = _i + 1  dedupe(s)  explode(l)  sort(_same)  sample(100%)  chunk(s, words: 5)  dedupe(s, l, near: 90%)  limit(9) }}
       split parts from k {{ a: 1  b: rest  stratify: _cluster  group: _key }}
-      mix both from parts.a, parts.b {{ weights: {{ "parts.a": 1  "parts.b": 1 }}  by: l }}
+      mix both from parts.a, parts.b {{ weights: {{ "parts.a": 1  "parts.b": 1 }}  count: l }}
       expect fine from both {{ expect rows(both) > 0  expect drift(both._n, both._c) >= 0 }}
     '''.replace("dedupe(s, l, near: 90%)", "dedupe(s, l)")
     )
