@@ -11,10 +11,10 @@ from recipec.resolve.problems import BadValue
 
 if TYPE_CHECKING:
     from recipec.engines.context import RunContext
+    from recipec.models.requests import Prompt, Request
 
 CHUNK = 20_000
 """Prompts held in memory at a time."""
-Prompt = str | Sequence[dict[str, str]]
 
 
 def check_model(bind: StepBinder, model: ModelRef) -> None:
@@ -28,14 +28,10 @@ def check_model(bind: StepBinder, model: ModelRef) -> None:
 def ask(ctx: RunContext, ref: ModelRef, prompts: Sequence[tuple[str, int, Prompt]]) -> tuple[dict[str, str], list[str]]:
     """The answers by key, and what is to be said of those that did not come. A prompt is (key, sample, text or messages); two askings
     of the same words are kept apart by their sample."""
-    from recipec.models.requests import Failure, Message, Request
+    from recipec.models.requests import Failure, Request
 
     def requests(part: Sequence[tuple[str, int, Prompt]]) -> Iterator[Request]:
-        for key, sample, prompt in part:
-            if isinstance(prompt, str):
-                yield Request(key, prompt=prompt, sample=sample)
-            else:
-                yield Request(key, messages=tuple(Message(m["role"], m["content"]) for m in prompt), sample=sample)
+        return (Request.of(key, prompt, sample) for key, sample, prompt in part)
 
     model: Any = ctx.model(ref)
     expected = ctx.quote(model)

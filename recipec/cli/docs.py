@@ -75,22 +75,15 @@ def json_schema(args: argparse.Namespace, out: Terminal) -> int:
     return 0
 
 
-def word(name: str) -> str | None:
-    """The page of a word of the language: ``template``, ``repeat``."""
-    from recipec.cli._words import page
-
-    return page(name)
-
-
 def elsewhere(args: argparse.Namespace, out: Terminal) -> int:
     """A name that the registry does not know: one of DuckDB's functions, a rule, or a slip of the pen."""
-    from recipec.cli._words import PAGES
+    from recipec.cli._words import PAGES, page
     from recipec.registry import names
     from recipec.report.reference import TITLES
     from recipec.report.rules import resolve_name
 
     name = args.name.lower()
-    told = word(args.name)
+    told = page(args.name)
     if told is not None:
         out.line(
             json.dumps([{"group": "word", "name": args.name, "doc": told}], ensure_ascii=not out.unicode, indent=2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,7 +32,8 @@ class RunContext:
     progress: Callable[[float | None, str], None]
     note: Callable[[str], None]
     history: Callable[[str], Mapping[str, Any]] = field(default=lambda _: {})
-    """Facts of an earlier step by its name: rows_in, rows_out, dropped, sources (for dataset cards)."""
+    """Facts of an earlier step by its name, for cards: ``rows_in rows_out dropped files extra settings``, ``relation`` (its kept rows) and
+    ``view`` (a function from a part, or None, to its kept rows)."""
 
     exports: Callable[[str], list[dict[str, Any]]] = field(default=lambda _: [])
     store: Path = Path()
@@ -109,6 +110,13 @@ class RunContext:
             self.con, scratch, lambda share: self.progress(share, ""), self.threads, self.temporary, relations, self.model, self.keep,
             lambda ref: self.identity(TableRef(ref.step)),
         )  # fmt: skip
+
+    def set_aside(self, who: str, found: Sequence[tuple[str, str]]) -> None:
+        """Keep what went wrong with single rows, as (reason, text), for ``recipec bad``. ``who`` it went wrong with stands where a
+        source has the file: ``model lm``, ``vote ask``."""
+        if found:
+            values = [[self.run_key, who, None, reason, text] for reason, text in found]
+            self.con.executemany("INSERT INTO recipec.bad VALUES (?, ?, ?, ?, ?)", values)
 
     def keep(self, key: str) -> str:
         self.lasting.add(f"m_{key}")

@@ -35,6 +35,7 @@ class Made:
 
 def generated(plan: Any, ctx: RunContext) -> Made:
     """Ask about every row, and put the answers into a table."""
+    from recipec.models._base import spending
     from recipec.models.requests import Failure
 
     source = ctx.relation(ctx.step.inputs[0])
@@ -89,8 +90,7 @@ def generated(plan: Any, ctx: RunContext) -> Made:
             "what was answered is kept: run again to ask for the rest, or raise `max_failed`",
         )
     if bad:
-        values = [[ctx.run_key, f"model {plan.model}", None, reason, text] for reason, text in bad]
-        ctx.con.executemany("INSERT INTO recipec.bad VALUES (?, ?, ?, ?, ?)", values)
+        ctx.set_aside(f"model {plan.model}", bad)
     joined(plan, ctx, source, answers, made.table)
     if failed:
         made.dropped["no answer"] = failed
@@ -102,9 +102,7 @@ def generated(plan: Any, ctx: RunContext) -> Made:
     if rows > total:
         made.dropped["no prompt"] = rows - total
     made.notes.extend(f"{plan.model}: {n}" for n in model.notices())
-    after = model.spent()
-    numbers = {k: v - before[k] for k, v in after.items() if isinstance(v, (int, float)) and isinstance(before.get(k), (int, float))}
-    made.spent = {**after, **numbers}
+    made.spent = spending(before, model.spent())
     return made
 
 
@@ -125,14 +123,11 @@ def count(plan: Any, quote: Any, part: Sequence[tuple[str, Any]]) -> None:
 
 
 def requests(part: Sequence[tuple[str, Any]], samples: int) -> Iterator[Request]:
-    from recipec.models.requests import Message, Request
+    from recipec.models.requests import Request
 
     for sample in range(samples):
         for key, prompt in part:
-            if isinstance(prompt, str):
-                yield Request(f"{key}/{sample}", prompt=prompt, sample=sample)
-            else:
-                yield Request(f"{key}/{sample}", messages=tuple(Message(m["role"], m["content"]) for m in prompt), sample=sample)
+            yield Request.of(f"{key}/{sample}", prompt, sample)
 
 
 def put(ctx: RunContext, table: str, keys: Sequence[str], places: Sequence[int], texts: Sequence[str]) -> None:

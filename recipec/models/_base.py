@@ -83,6 +83,15 @@ class Provider(ABC):
         return None
 
 
+def spending(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    """What a model was used for since ``before``, both as :meth:`Model.spent` gives them: the difference, number by number."""
+    out: dict[str, Any] = {}
+    for name, value in after.items():
+        old = before.get(name)
+        out[name] = value - old if isinstance(value, (int, float)) and isinstance(old, (int, float)) else value
+    return out
+
+
 class Model:
     """An opened model. A subclass overrides what it can do."""
 

@@ -22,6 +22,8 @@ OURS = frozenset({"model", "messages", "prompt", "n", "stream", "echo", "logprob
 """Fields of the protocol that this library sets itself: not to be given in :attr:`Call.params`."""
 
 FailureKind = Literal["refused", "rate", "server", "connection", "timeout", "answer"]
+Prompt = str | Sequence[Mapping[str, str]]
+"""What a template makes of a row: a text, or the messages of a chat as ``{role, content}``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,13 @@ class Request:
             raise ValueError("a request has either messages or a prompt")
         if self.messages is not None and not self.messages:
             raise ValueError("a chat has at least one message")
+
+    @classmethod
+    def of(cls, id: str, prompt: Prompt, sample: int = 0) -> Request:
+        """What a template's prompt asks: a text, or messages as ``{role, content}``."""
+        if isinstance(prompt, str):
+            return cls(id, prompt=prompt, sample=sample)
+        return cls(id, messages=tuple(Message(m["role"], m["content"]) for m in prompt), sample=sample)
 
     @property
     def size(self) -> int:

@@ -8,7 +8,7 @@ are not known, so that their own mistakes show at once and none is told twice.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,8 @@ class Program:
     entries: dict[str, Entry] = field(default_factory=dict)
     repeats: list[RepeatEntry] = field(default_factory=list)
     resolved: dict[str, ResolvedStep | None] = field(default_factory=dict)
+    guesses: dict[str, dict[str, Schema]] = field(default_factory=dict)
+    """The tables of steps in which something is wrong, as far as they can be told."""
     offline: bool = False
     sources: dict[str, Source] = field(default_factory=dict)
     typing: Typing = field(default_factory=Typing)
@@ -158,8 +160,10 @@ class Program:
             problem.suggest(f"no step kind `{node.kind.id}`", listing="kinds")
             self.findings.add(problem)
             return None
-        inputs = [ref for item in node.inputs if (ref := self.table(item, entry.module, self.findings)) is not None]
-        complete = len(inputs) == len(node.inputs)
+        models = [item for item in node.inputs if kind.models and self.is_model(item, entry.module)]
+        tables = [item for item in node.inputs if item not in models]
+        inputs = [ref for item in tables if (ref := self.table(item, entry.module, self.findings)) is not None]
+        complete = len(inputs) == len(tables)
         depth = max((self.depth(r) for r in inputs), default=0)
         binder = StepBinder(self, entry.module, node, kind, tuple(inputs), self.findings, self.typing, self.header.seed, depth)
         if not binder.check_form() or not complete:
@@ -167,6 +171,9 @@ class Program:
         before = len(self.findings)
         bound = kind().bind(binder)
         self.settle(entry, before)
+        guess = bound.outputs if bound is not None else binder.guess
+        unsure = frozenset().union(*(i.schema.unsure for i in inputs)) if inputs else frozenset()
+        self.guesses[entry.name] = {p: replace(s, unsure=s.unsure | (unsure & set(s.names))) for p, s in guess.items()} if unsure else guess
         made = ResolvedStep(entry.name, kind, entry, tuple(inputs), bound, tuple(binder.ops)) if bound is not None else None
         if made is None or any(self.resolved.get(p.step) is None for p in made.parents):
             return None
@@ -200,27 +207,41 @@ class Program:
             return (name if name in self.entries else None), names[1:], scope
         return scope.steps.get(names[0].id), names[1:], scope
 
-    def table(self, node: tree.Expr, module: Module, findings: Findings) -> TableRef | None:
-        """The step, or part of one, that an expression names; None after reporting.
-
-        A step that could not be bound gives a table whose columns are not known.
-        """
+    def named(
+        self, node: tree.Expr, module: Module, findings: Findings, *, model: bool = False
+    ) -> tuple[str, tree.Name, list[tree.Name], Module] | None:
+        """The step that an expression begins with: (its global name, that name in the text, the names after it, the module it is in).
+        None after reporting that it is no name, or an unknown one, or that of a step which is being bound. ``model``: where only a
+        model can stand."""
         path = self.path(node)
         if path is None:
-            findings.add(WrongForm(span=node.span, message="this must be the name of a step", help=("a step, or a part: final.train",)))
+            what, help = ("model", "a `model` step, or a `train` step") if model else ("step", "a step, or a part: final.train")
+            findings.add(WrongForm(span=node.span, message=f"this must be the name of a {what}", help=(help,)))
             return None
         name, rest, scope = self.target(path, node, module)
         first = path[len(path) - len(rest) - 1]
         if name is None:
             if first.id not in scope.broken:
-                self.report_unknown(first, rest, node, scope, findings)
+                self.report_unknown(first, rest, node, scope, findings, model=model)
             return None
         if name in self.active:
             self.report_cycle(name, findings)
             return None
+        return name, first, rest, scope
+
+    def table(self, node: tree.Expr, module: Module, findings: Findings) -> TableRef | None:
+        """The step, or part of one, that an expression names; None after reporting.
+
+        A step that could not be bound gives a table whose columns are not known.
+        """
+        found = self.named(node, module, findings)
+        if found is None:
+            return None
+        name, first, rest, _ = found
         resolved = self.step(name)
         if resolved is None:
-            return TableRef(name, rest[0].id if rest else None, Schema(unknown=True), node.span)
+            wanted = rest[0].id if rest else None
+            return TableRef(name, wanted, self.guesses.get(name, {}).get(wanted or "", Schema(unknown=True)), node.span)
         if not rest:
             if "" in resolved.bound.outputs:
                 return TableRef(name, None, resolved.bound.outputs[""], node.span)
@@ -242,19 +263,10 @@ class Program:
 
     def model(self, node: tree.Expr, module: Module, findings: Findings) -> ModelRef | None:
         """The model that an expression names: a ``model`` step, or a ``train`` step; None after reporting."""
-        path = self.path(node)
-        if path is None:
-            findings.add(WrongForm(span=node.span, message="this must be the name of a model", help=("a `model` step, or a `train` step",)))
+        found = self.named(node, module, findings, model=True)
+        if found is None:
             return None
-        name, rest, scope = self.target(path, node, module)
-        first = path[len(path) - len(rest) - 1]
-        if name is None:
-            if first.id not in scope.broken:
-                self.report_unknown(first, rest, node, scope, findings, model=True)
-            return None
-        if name in self.active:
-            self.report_cycle(name, findings)
-            return None
+        name, _, rest, scope = found
         kind = find("step", self.entries[name].node.kind.id)
         if rest or (kind is not None and not kind.model):
             models = self.models(scope)
@@ -264,6 +276,13 @@ class Program:
             return None
         resolved = self.step(name)
         return ModelRef(name, resolved.bound.model if resolved is not None else None, node.span)
+
+    def is_model(self, node: tree.Expr, module: Module) -> bool:
+        """Whether an expression names a ``model`` or ``train`` step."""
+        path = self.path(node)
+        name, rest, _ = self.target(path, node, module) if path is not None else (None, [], module)
+        kind = find("step", self.entries[name].node.kind.id) if name is not None and name in self.entries else None
+        return kind is not None and kind.model and not rest
 
     def models(self, scope: Module) -> list[str]:
         """The names in ``scope`` that a model can stand under: its ``model`` and ``train`` steps."""

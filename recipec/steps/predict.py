@@ -28,6 +28,7 @@ from recipec.api import (
     quote,
     step,
 )
+from recipec.models._base import spending
 from recipec.resolve.binder import StepBinder
 from recipec.resolve.chain import Test, bind_test, meaning_of, one_line
 from recipec.resolve.columns import name_problem
@@ -225,9 +226,7 @@ class Predict(Kind):
         spent = model.spent()
         if spent:
             outcome.extra["model"] = str(plan.model)
-            outcome.extra["spent"] = {
-                k: v - before[k] if isinstance(v, (int, float)) and isinstance(before.get(k), (int, float)) else v for k, v in spent.items()
-            }
+            outcome.extra["spent"] = spending(before, spent)
         outcome.notes.extend(f"{plan.model}: {n}" for n in model.notices())
         run_tests(ctx, plan.tests, f"(SELECT * FROM {ctx.target})", outcome)
         return outcome
@@ -313,8 +312,7 @@ class Predict(Kind):
         if len(failed) > plan.max_failed * rows:
             message = f"{len(failed):,} of {rows:,} rows got no answer from `{plan.model}`: {failed[0][1]}: {failed[0][2]}"
             raise StepFailed(message, "what was answered is kept: run again to ask for the rest, or raise `max_failed`")
-        values = [[ctx.run_key, f"model {plan.model}", None, reason, text] for _, reason, text in failed]
-        ctx.con.executemany("INSERT INTO recipec.bad VALUES (?, ?, ?, ?, ?)", values)
+        ctx.set_aside(f"model {plan.model}", [(reason, text) for _, reason, text in failed])
         outcome.extra["failed"] = len(failed)
         outcome.notes.append(f"{len(failed):,} rows got no answer: recipec bad {ctx.step.name}")
 
@@ -353,13 +351,10 @@ def ask(quote: Any, block: Sequence[tuple[str, Any]]) -> None:
 
 def requests(block: Sequence[tuple[str, Any]]) -> Iterator[Request]:
     """What a language model is asked for a block of rows; for a model that embeds, a request is a text."""
-    from recipec.models.requests import Message, Request
+    from recipec.models.requests import Request
 
     for key, prompt in block:
-        if isinstance(prompt, str):
-            yield Request(key, prompt=prompt)
-        else:
-            yield Request(key, messages=tuple(Message(m["role"], m["content"]) for m in prompt))
+        yield Request.of(key, prompt)
 
 
 def completions(

@@ -139,12 +139,3 @@ class Vote(ABC):
 
     @abstractmethod
     def run(self, voting: Voting) -> Voted: ...
-
-
-def spending(before: Mapping[str, Any], after: Any) -> dict[str, Any]:
-    """What a model was used for since ``before``: the difference, number by number."""
-    out: dict[str, Any] = {}
-    for name, value in after.items():
-        old = before.get(name)
-        out[name] = value - old if isinstance(value, (int, float)) and isinstance(old, (int, float)) else value
-    return out

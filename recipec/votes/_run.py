@@ -162,8 +162,7 @@ def failed(plan: LabelPlan, ctx: RunContext, voted: Sequence[Voted], rows: int) 
                 f"{len(result.failed):,} of {rows:,} rows got no answer from `{voter.name}`: {told}",
                 f"what was answered is kept: run again to ask for the rest, or allow more: max_failed: {min(1.0, share) * 100:.0f}%",
             )
-        values = [[ctx.run_key, f"vote {voter.name}", None, reason, text] for _, reason, text in result.failed]
-        ctx.con.executemany("INSERT INTO recipec.bad VALUES (?, ?, ?, ?, ?)", values)
+        ctx.set_aside(f"vote {voter.name}", [(reason, text) for _, reason, text in result.failed])
 
 
 def write(plan: LabelPlan, ctx: RunContext, source: str, votes: str, labels: str, classes: tuple[str, ...]) -> None:

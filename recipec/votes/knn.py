@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from recipec.api import Asking, ColumnName, Json, ModelRef, Schema, Settings, TableRef, Word, named, quote, vote
+from recipec.models._base import spending
 from recipec.resolve.binder import StepBinder
 from recipec.resolve.problems import BadValue, UnknownColumn
 from recipec.syntax import tree
 from recipec.votes._ballot import Ballot
-from recipec.votes._base import Vote, Voted, Voting, spending
+from recipec.votes._base import Vote, Voted, Voting
 from recipec.votes._examples import likeness, pool
 from recipec.votes._rows import agree, asking, texts
 from recipec.votes._text import check_text

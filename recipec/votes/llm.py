@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 from recipec.api import Asking, Json, ModelRef, PromptCall, Schema, Settings, Traits, named, vote
+from recipec.models._base import spending
 from recipec.resolve.arguments import Inner
 from recipec.resolve.binder import StepBinder
 from recipec.resolve.chain import meaning_of
@@ -15,7 +16,7 @@ from recipec.resolve.problems import BadValue, UnknownColumn, WrongArguments
 from recipec.syntax import tree
 from recipec.votes._answers import Reader
 from recipec.votes._ballot import Ballot
-from recipec.votes._base import Vote, Voted, Voting, spending
+from recipec.votes._base import Vote, Voted, Voting
 from recipec.votes._examples import EXAMPLES, chosen, likeness, pool
 from recipec.votes._llm_sets import asked, collector, schema
 
@@ -251,14 +252,11 @@ class LLM(Vote):
         return pick
 
     def requests(self, part: Sequence[tuple[str, Any]]) -> Iterator[Request]:
-        from recipec.models.requests import Message, Request
+        from recipec.models.requests import Request
 
         for sample in range(self.params.samples):
             for key, prompt in part:
-                if isinstance(prompt, str):
-                    yield Request(key, prompt=prompt, sample=sample)
-                else:
-                    yield Request(key, messages=tuple(Message(m["role"], m["content"]) for m in prompt), sample=sample)
+                yield Request.of(key, prompt, sample)
 
     def choices(self, part: Sequence[tuple[str, Any]], classes: Sequence[str]) -> tuple[str, ...]:
         """What stands for each class after a prompt, as it would in a text: after a space, unless the prompt ends in one."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from recipec.api import Asking, ColumnName, Json, ModelRef, Schema, Settings, named, quote, vote
+from recipec.models._base import spending
 from recipec.resolve.binder import StepBinder
 from recipec.resolve.problems import BadValue
 from recipec.syntax import tree
 from recipec.votes._ballot import Ballot
-from recipec.votes._base import Vote, Voted, Voting, spending
+from recipec.votes._base import Vote, Voted, Voting
 from recipec.votes._rows import agree, asking, texts
 from recipec.votes._text import check_text
 
