@@ -47,6 +47,9 @@ class UnknownFunction(UnknownName):
     """A function that is neither recipec's, nor DuckDB's, nor a ``def`` of the recipe.
 
     Bad: ``keep where lenght(text) > 3``. Good: ``keep where length(text) > 3``. ``recipec docs`` lists recipec's own.
+
+    A function of your own, ``"module:function"`` in ``vote plugin(...)`` or a ``python`` step, is looked for in its file, which is read
+    and not run.
     """
 
     name = "unknown-function"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterator
 from contextlib import redirect_stdout
@@ -19,7 +18,6 @@ from recipec.api import (
     Outcome,
     Schema,
     Settings,
-    SourceFile,
     Traits,
     TypeMap,
     literal,
@@ -28,7 +26,8 @@ from recipec.api import (
 )
 from recipec.identity import derived_key
 from recipec.resolve.binder import StepBinder
-from recipec.resolve.problems import BadValue, MissingFile
+from recipec.resolve.called import called
+from recipec.resolve.problems import BadValue
 from recipec.settings import Field
 from recipec.syntax import tree
 
@@ -83,33 +82,21 @@ class Python(Kind):
         if settings is None:
             return None
         written = next(s.value for s in bind.statements(tree.Setting) if s.key.id == "call")
-        match = re.fullmatch(r"([\w.]+):(\w+)", settings.call)
-        if match is None:
-            bind.report(BadValue(span=written.span, message='`call` is written "module:function"', help=('call: "scores:add_score"',)))
-            return None
+        found = called(bind, settings.call, written.span, what="`call`", example='call: "scores:add_score"')
         if not settings.columns.types:
             span = next(s.value.span for s in bind.statements(tree.Setting) if s.key.id == "columns")
             bind.report(
                 BadValue(span=span, message="`columns` must name a column at least", help=("columns: { text: text, score: float }",))
             )
             return None
-        name = match[1].replace(".", "/") + ".py"
-        file = bind.names.source.folder / name
-        if not file.is_file() and not bind.program.offline:
-            bind.report(
-                MissingFile(
-                    span=written.span,
-                    message=f"no file `{name}` beside the recipe",
-                    help=("the module is a file in the recipe's own folder",),
-                )
-            )
+        if found is None:
             return None
         schema = Schema(tuple(Column(n, bind.typing.written(t), settings.columns.spans.get(n)) for n, t in settings.columns.types.items()))
         return bind.bound(
             outputs={"": schema},
             meaning={"settings.call": settings.call, "columns": dict(schema.types), "settings.version": settings.version},
-            plan=PythonPlan(file, match[2], schema, settings.batch),
-            files=(SourceFile(file, name),),
+            plan=PythonPlan(found.file, found.function, schema, settings.batch),
+            files=(found.source,),
             traits=Traits(changes_rows=True),
         )
 

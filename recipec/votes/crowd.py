@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 from recipec.api import Json, Schema, Settings, TableRef, Word, literal, named, quote, vote
 from recipec.resolve.binder import StepBinder
-from recipec.resolve.problems import UnknownColumn
 from recipec.syntax import tree
+from recipec.votes._arguments import check_columns
 from recipec.votes._ballot import Ballot
 from recipec.votes._base import Vote, Voted, Voting
 from recipec.votes._items import ROW, answered
@@ -55,12 +55,8 @@ class Crowd(Vote):
     modes = frozenset({"class", "many"})
 
     def bind(self, bind: StepBinder, schema: Schema, classes: Sequence[str] | None, call: tree.Op) -> None:
-        table = self.params.votes
-        for name in (self.params.worker, *self.params.item, self.params.answer):
-            if name not in table.schema.types and not table.schema.unknown:
-                problem = UnknownColumn(span=call.call.span, wanted=str(name), candidates=table.schema.names)
-                problem.suggest(f"no column `{name}` in `{table}`", listing="it has")
-                bind.report(problem)
+        given = self.params
+        check_columns(bind, given.votes, {"worker": [given.worker], "item": given.item, "answer": [given.answer]}, call)
 
     def meaning(self) -> Json:
         return None

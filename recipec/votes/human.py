@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from recipec.api import Schema, Settings, TableRef, Word, named, quote, vote
 from recipec.resolve.binder import StepBinder
-from recipec.resolve.problems import UnknownColumn, WrongType
+from recipec.resolve.problems import WrongType
 from recipec.resolve.types import shown
 from recipec.syntax import tree
+from recipec.votes._arguments import check_columns, written
 from recipec.votes._base import Tagging, Vote, Voted, Voting
 from recipec.votes._items import ROW, answered
 from recipec.votes._tally import Spans
@@ -66,17 +67,12 @@ class Human(Vote):
     modes = frozenset({"tags"})
 
     def bind(self, bind: StepBinder, schema: Schema, classes: Sequence[str] | None, call: tree.Op) -> None:
-        table = self.params.votes
-        if table.schema.unknown:
-            return
-        for name in (self.params.worker, *self.params.item, self.params.tags):
-            if name not in table.schema.types:
-                problem = UnknownColumn(span=call.call.span, wanted=str(name), candidates=table.schema.names)
-                problem.suggest(f"no column `{name}` in `{table}`", listing="it has")
-                bind.report(problem)
-        given = table.schema.types.get(str(self.params.tags), "VARCHAR[]")
-        if given != "VARCHAR[]":
-            bind.report(WrongType(span=call.call.span, message=f"tags are a list of texts; `{self.params.tags}` is {shown(given)}"))
+        params = self.params
+        check_columns(bind, params.votes, {"worker": [params.worker], "item": params.item, "tags": [params.tags]}, call)
+        given = params.votes.schema.types.get(str(params.tags), "VARCHAR[]")
+        if given != "VARCHAR[]" and not params.votes.schema.unknown:
+            at = written(call, "tags") or call.call.span
+            bind.report(WrongType(span=at, message=f"tags are a list of texts; `{params.tags}` is {shown(given)}"))
 
     def run(self, voting: Voting) -> Voted:
         from recipec.labels.people import agreement

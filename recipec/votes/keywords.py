@@ -6,8 +6,10 @@ import re
 from collections.abc import Sequence
 
 from recipec.api import ColumnName, Json, Schema, Settings, literal, named, vote
+from recipec.diagnostics import nearest
 from recipec.resolve.binder import StepBinder
 from recipec.resolve.problems import BadValue
+from recipec.source import Span
 from recipec.syntax import tree
 from recipec.votes._base import Vote, Voted, Voting
 from recipec.votes._text import check_text, text_column
@@ -44,11 +46,14 @@ class Keywords(Vote):
         self.column = check_text(bind, schema, self.params.text, call)
         for name, words in self.params.words.items():
             if classes is not None and name not in classes:
-                bind.report(
-                    BadValue(span=call.call.span, message=f'"{name}" is none of the classes', help=(f"classes: {', '.join(classes)}",))
+                guess = nearest(name, classes)
+                problem = BadValue(
+                    span=at(call, name), message=f'"{name}" is none of the classes', help=(f"classes: {', '.join(classes)}",)
                 )
+                problem.put(label=f'did you mean "{guess}"?' if guess else "")
+                bind.report(problem)
             if not words or any(not w.strip() for w in words):
-                bind.report(BadValue(span=call.call.span, message=f'"{name}" needs keywords, none of them empty'))
+                bind.report(BadValue(span=at(call, name), message=f'"{name}" needs keywords, none of them empty'))
 
     def meaning(self) -> Json:
         return self.column
@@ -86,6 +91,13 @@ class Keywords(Vote):
             f"FROM (SELECT _key, {listed} FROM {voting.relation}) WHERE {best} > 0 AND ({alone}) = 1"
         )
         return Voted()
+
+
+def at(call: tree.Op, name: str) -> Span:
+    """Where a class stands among the keywords."""
+    value = next((a.value for a in call.call.args if a.name is None or a.name.id == "words"), None)
+    items = value.items if isinstance(value, tree.StructExpr) else ()
+    return next((key.span for key, _ in items if key.id == name), call.call.span)
 
 
 def pattern(word: str, case: bool) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
@@ -11,7 +10,7 @@ from typing import Any
 
 from recipec.api import DataError, Schema, Settings, SourceFile, named, quote, vote
 from recipec.resolve.binder import StepBinder
-from recipec.resolve.problems import BadValue, MissingFile
+from recipec.resolve.called import called
 from recipec.syntax import tree
 from recipec.votes._ballot import Ballot
 from recipec.votes._base import Tagging, Vote, Voted, Voting
@@ -52,22 +51,16 @@ class Plugin(Vote):
     Params = PluginParams
     params: PluginParams
     modes = frozenset({"class", "many", "tags"})
+    file: Path
+    shown: str
+    function: str
 
     def bind(self, bind: StepBinder, schema: Schema, classes: Sequence[str] | None, call: tree.Op) -> None:
-        node = call.call.args[0].value if call.call.args else call.call
+        span = call.call.args[0].value.span if call.call.args else call.call.span
         self.columns = schema.names
-        match = re.fullmatch(r"([\w.]+):(\w+)", self.params.call)
-        self.file, self.function = Path(), ""
-        if match is None:
-            bind.report(
-                BadValue(span=node.span, message='a plug-in is written "module:function"', help=('vote plugin("voters:by_length")',))
-            )
-            return
-        name = match[1].replace(".", "/") + ".py"
-        self.file, self.shown, self.function = bind.names.source.folder / name, name, match[2]
-        if not self.file.is_file() and not bind.program.offline:
-            help = ("the module is a file in the recipe's own folder",)
-            bind.report(MissingFile(span=node.span, message=f"no file `{name}` beside the recipe", help=help))
+        found = called(bind, self.params.call, span, what="a plug-in", example='vote plugin("voters:by_length")')
+        if found is not None:
+            self.file, self.shown, self.function = found.file, found.shown, found.function
 
     def files(self) -> Sequence[SourceFile]:
         return (SourceFile(self.file, self.shown),)

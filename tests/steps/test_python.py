@@ -96,7 +96,6 @@ def test_several_answers_to_a_row_are_its_children(lab: Any) -> None:
         ("nothing", "nothing returned NoneType"),
         ("rows", "rows returned list"),
         ("broken", "broken failed: ZeroDivisionError: division by zero"),
-        ("not_there", "has no function `not_there`"),
         ("answer", "has no function `answer`"),
     ],
 )
@@ -109,11 +108,31 @@ def test_wrong_answers(lab: Any, function: str, message: str) -> None:
 
 
 def test_a_module_that_cannot_be_imported(lab: Any) -> None:
-    lab.write("scores.py", "import nothing_of_that_name\n")
+    lab.write("scores.py", "import nothing_of_that_name\ndef f(batch): return batch\n")
     recipe = f'{ROWS}python k from t {{ call: "scores:f"  columns: {{ id: int }} }}'
     assert "scores.py cannot be imported: ModuleNotFoundError" in lab.run(recipe, good=False).error("k")
-    lab.write("scores.py", "def f(:\n")
-    assert "scores.py cannot be imported: SyntaxError" in lab.run(recipe, good=False).error("k")
+    lab.write("scores.py", "from json import *\n")
+    assert "scores.py has no function `f`" in lab.run(recipe, good=False).error("k")
+
+
+@pytest.mark.parametrize(
+    ("function", "module", "message", "help"),
+    [
+        (
+            "scroe",
+            MODULE,
+            "`scores.py` has no function `scroe`",
+            "it has: score, keyless, odd, thrice, fewer, stranger, text, lacking (+4)",
+        ),
+        ("f", "def f(:\n", "`scores.py` is not Python", "line 1: invalid syntax"),
+        ("f", "", "`scores.py` has no function `f`", None),
+    ],
+)
+def test_what_the_file_shows_is_told_before_a_run(lab: Any, function: str, module: str, message: str, help: str | None) -> None:
+    lab.write("scores.py", module)
+    (found,) = lab.check(f'{ROWS}python k from t {{ call: "scores:{function}"  columns: {{ id: int }} }}')
+    assert found.message == message
+    assert found.help == ((help,) if help else ())
 
 
 def test_checking_and_planning_run_nothing(lab: Any) -> None:
