@@ -212,7 +212,8 @@ class ExportContext:
     its place as a whole. ``single`` is the file name to use where the recipe names a file (``to: "a/b.jsonl"``), else
     None and parts are named ``<part><extension>``. ``card`` holds facts for a dataset card: recipe, version,
     description, license, language, authors, tags, fingerprint, sources (name, files, rows, digest), steps (name, kind,
-    rows_in, rows_out, dropped), parts (name, rows).
+    rows_in, rows_out, dropped), parts (name, rows); of a model also ``training`` and ``scores``. ``model`` is the folder of a
+    trained model, for formats that write one; there are no parts then.
     """
 
     con: duckdb.DuckDBPyConnection
@@ -222,6 +223,7 @@ class ExportContext:
     shards: int
     card: Mapping[str, Json]
     progress: Callable[[int, int], None]
+    model: Path | None = None
 
 
 class Format(ABC):
@@ -235,6 +237,8 @@ class Format(ABC):
     """Names of the files that it writes beside those of the parts: an export may replace them."""
     card: ClassVar[bool] = False
     """Whether it writes the facts of ``ExportContext.card``; they are gathered, and enter the fingerprint, only then."""
+    model: ClassVar[bool] = False
+    """Whether it writes a trained model, and no table."""
 
     def __init__(self, params: Any) -> None:
         self.params = params
@@ -416,6 +420,10 @@ class Kind(ABC):
     """Statement forms beside settings: ``assign filter when expect op vote``; ``shares`` lets unknown settings through."""
     inputs: ClassVar[tuple[int, int | None]] = (1, 1)
     """Least and greatest number of inputs (None: any)."""
+    models: ClassVar[bool] = False
+    """Whether models can stand among the inputs too; the kind binds them itself (``StepBinder.models``)."""
+    gaps: ClassVar[bool] = False
+    """Whether it can be bound where the types of some columns are not known (``Schema.unsure``), to find its own mistakes."""
     reader: ClassVar[Literal["no", "required"]] = "no"
     text: ClassVar[Literal["no", "required", "optional"]] = "no"
     table: ClassVar[bool] = True

@@ -38,11 +38,13 @@ class Schema:
 
     ``ordered`` says that the rows have an order of their own (column ``_order``), made by ``sort``.
     ``unknown`` says that the columns could not be found out (a source that cannot be read now): anything may be there.
+    ``unsure`` are columns that are there, of types that a mistake further up hides.
     """
 
     columns: tuple[Column, ...] = ()
     ordered: bool = False
     unknown: bool = False
+    unsure: frozenset[str] = frozenset()
 
     @cached_property
     def names(self) -> tuple[str, ...]:

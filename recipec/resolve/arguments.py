@@ -221,6 +221,8 @@ class Converter:
 
     def column(self, node: tree.Name) -> ColumnName:
         schema = self.schema or Schema()
+        if node.id in schema.unsure:
+            raise _Bad  # its own mistake is told where it is made
         if node.id in schema.types:
             return ColumnName(node.id, schema.types[node.id], node.span)
         if schema.unknown:

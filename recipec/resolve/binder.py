@@ -24,11 +24,12 @@ from recipec.api import (
 from recipec.diagnostics import Diagnostic, Findings
 from recipec.resolve import arguments
 from recipec.resolve.aggregates import first_aggregate
-from recipec.resolve.expand import ExpansionFailed, canonical, expand
+from recipec.resolve.expand import ExpansionFailed, canonical, expand, expand_with_gaps
 from recipec.resolve.expr import Lowerer, LoweringFailed
+from recipec.resolve.gaps import explore, has_gap, with_gaps
 from recipec.resolve.problems import UnknownColumn, WrongForm, WrongType
 from recipec.resolve.prompts import partial, prompt_of, unknown_template
-from recipec.resolve.refusal import explain_refusal, looks_at_many, mixes_rows, wrong_condition
+from recipec.resolve.refusal import bad_regexes, explain_refusal, looks_at_many, mixes_rows, wrong_condition
 from recipec.resolve.sql import join
 from recipec.resolve.types import accepts, comparable, family, shown
 from recipec.resolve.typing import Refused, Typing
@@ -72,6 +73,8 @@ class StepBinder:
     randoms: int = 0
     ops: list[tuple[str, Traits, tree.Op]] = field(default_factory=list)
     """Operators bound, with their traits: for the lints."""
+    guess: dict[str, Schema] = field(default_factory=dict)
+    """The tables that a step gives although something is wrong with it, so that the steps below can be looked at."""
 
     # Names and places
 
@@ -133,6 +136,11 @@ class StepBinder:
             self.edges.append(TableRef(ref.step, None, Schema(), ref.span))
         return ref
 
+    @property
+    def models(self) -> list[tree.Expr]:
+        """The inputs that name models, for kinds that take them."""
+        return [item for item in self.node.inputs if self.kind.models and self.program.is_model(item, self.names)]
+
     def prompt(self, node: tree.Call | tree.Name, schema: Schema) -> PromptCall | None:
         """A template with some of its arguments, over the columns of ``schema``; None after reporting."""
         called = node.func if isinstance(node, tree.Call) else node
@@ -181,6 +189,13 @@ class StepBinder:
         except ExpansionFailed:
             return None
 
+    def expanded_with_gaps(self, node: tree.Expr, schema: Schema) -> tree.Expr | None:
+        """``node`` with a gap in the place of each macro or parameter that is wrong; None for one too large."""
+        try:
+            return expand_with_gaps(node, self.names, frozenset(schema.names), self.findings)
+        except ExpansionFailed:
+            return None
+
     def lowerer(self, schema: Schema, columns: dict[str, str] | None = None, **more: Any) -> Lowerer:
         own = {c: quote(c) for c in (*schema.names, *(h for h in HIDDEN if h != "_order" or schema.ordered))}
         return Lowerer(
@@ -192,31 +207,50 @@ class StepBinder:
             macros=(*self.names.defs, *(f"{alias}.{d}" for alias, inner in self.names.imports.items() for d in inner.defs)),
             templates=(*self.names.prompts, *(f"{alias}.{t}" for alias, inner in self.names.imports.items() for t in inner.prompts)),
             steps=frozenset(self.names.steps),
+            members={alias: tuple(inner.params) for alias, inner in self.names.imports.items()},
             **more,
         )
 
     def expression(
         self, node: tree.Expr, schema: Schema, *, condition: bool = False, what: str = "this", aggregates: bool = False
     ) -> Expression | None:
-        """One expression over the columns of ``schema``, typed; None after reporting. It looks at one row at a time, or with
-        ``aggregates`` may look at all of them."""
-        expanded = self.expanded(node, schema)
+        """One expression over the columns of ``schema``, typed; None after reporting all that is wrong with it. It looks at one
+        row at a time, or with ``aggregates`` may look at all of them."""
+        expanded = self.expanded_with_gaps(node, schema)
         if expanded is None:
             return None
+        whole = with_gaps(expanded, (), schema.unsure) if schema.unsure else expanded
+        sound = not has_gap(whole)
         lowerer = self.lowerer(schema)
         try:
-            fragment = lowerer.lower(expanded, free=False)
+            fragment = lowerer.lower(whole, free=False)
         except LoweringFailed:
-            return None
-        type = "BOOLEAN" if condition else "VARCHAR"
+            sound = False
+            whole = with_gaps(whole, {id(n) for n in lowerer.gaps})
         called = first_aggregate(expanded)
         aggregate = called is not None
         if called is not None and not aggregates:
             self.report(looks_at_many(called))
             return None
-        if schema.unknown and not self.check_functions(expanded, lowerer):
-            return None
-        if not schema.unknown:
+        if schema.unknown:
+            sound = self.check_functions(expanded, lowerer) and sound
+            sound = self.check_regexes(expanded) and sound
+            if not sound:
+                return None
+            return Expression(
+                node, fragment.text, "BOOLEAN" if condition else "VARCHAR", canonical(expanded), frozenset(lowerer.used), aggregate
+            )
+
+        type = "BOOLEAN" if condition else "VARCHAR"
+
+        def attempt(tried: tree.Expr) -> list[Diagnostic]:
+            nonlocal fragment, lowerer, type
+            if tried is not expanded or lowerer.gaps:
+                lowerer = self.lowerer(schema, findings=Findings())
+                try:
+                    fragment = lowerer.lower(tried, free=False)
+                except LoweringFailed:
+                    return []  # told already
             head, probes = "SELECT ", lowerer.probes
             extra = [join(f", {p.fragment.text} AS __p{i}") for i, p in enumerate(probes)] if not aggregate else []
             query = join(head, fragment, " AS __x", *extra, f" FROM {self.typing.table(schema)}")
@@ -224,47 +258,64 @@ class StepBinder:
                 types = self.typing.types(query.text)
             except Refused as problem:
                 if called is not None and "GROUP BY" in problem.message:
-                    self.report(mixes_rows(called, problem, fragment, len(head)))
-                else:
-                    self.report(explain_refusal(problem, fragment, len(head), lowerer, self.typing, expanded))
-                return None
+                    return [mixes_rows(called, problem, fragment, len(head))]
+                return self.unknown_functions(tried, lowerer, problem) or [
+                    explain_refusal(problem, fragment, len(head), lowerer, self.typing, tried)
+                ]
             type = types["__x"]
-            if not self.check_probes(lowerer, types):
-                return None
-            if condition and type != "BOOLEAN":
-                self.report(wrong_condition(type, node.span, what))
-                return None
+            found = self.probe_problems(lowerer, types)
+            return found or ([wrong_condition(type, node.span, what)] if condition and type != "BOOLEAN" else [])
+
+        if not explore(whole, attempt, self.report) or not sound:
+            return None
         return Expression(node, fragment.text, type, canonical(expanded), frozenset(lowerer.used), aggregate)
 
     def check_probes(self, lowerer: Lowerer, types: dict[str, str], prefix: str = "__p") -> bool:
         """Pieces whose type DuckDB does not ask about must have the one that they need."""
-        ok = True
+        found = self.probe_problems(lowerer, types, prefix)
+        self.findings.extend(found)
+        return not found
+
+    @staticmethod
+    def probe_problems(lowerer: Lowerer, types: dict[str, str], prefix: str = "__p") -> list[Diagnostic]:
+        out: list[Diagnostic] = []
         for i, probe in enumerate(lowerer.probes):
             given = types.get(f"{prefix}{i}", probe.expected)
             if not accepts(probe.expected, given):
-                ok = False
                 boolean = probe.expected == "BOOLEAN"
                 help = "compare it: x == ..., or x is not null" if boolean else f"cast it: cast(... as {shown(probe.expected)})"
-                self.report(WrongType(span=probe.span, message=f"{probe.what}; this is {shown(given)}", help=(help,)))
+                out.append(WrongType(span=probe.span, message=f"{probe.what}; this is {shown(given)}", help=(help,)))
         for pair in lowerer.pairs:
             sides = [p if isinstance(p, str) else family(types.get(f"{prefix}{p}", "")) for p in (pair.left, pair.right)]
             if not comparable(*sides):
-                ok = False
                 left, right = (PLURALS[side.removesuffix(" literal")] for side in sides)
                 help = "cast one side: cast(x as int), or write the number as a text" if "text" in " ".join(sides) else "cast one side"
-                self.report(WrongType(span=pair.span, message=f"this compares {left} with {right}", help=(help,)))
-        return ok
+                out.append(WrongType(span=pair.span, message=f"this compares {left} with {right}", help=(help,)))
+        return out
 
-    def check_functions(self, node: tree.Expr, lowerer: Lowerer) -> bool:
-        """Names of functions, where the columns are not known and so nothing is typed."""
-        ok = True
+    def unknown_functions(self, node: tree.Expr, lowerer: Lowerer, problem: Refused | None = None) -> list[Diagnostic]:
+        """Every function of ``node`` that there is not; with ``problem``, only where the binder refuses one."""
+        if problem is not None and problem.kind != "Catalog":
+            return []
+        out: list[Diagnostic] = []
         for n in tree.walk(node):
             if isinstance(n, tree.Call) and isinstance(n.func, tree.Name) and find_function(n.func.id) is None and prompt_of(n) is None:
                 name, known = n.func.id.lower(), [self.typing.functions(kind) for kind in ("scalar", "macro", "aggregate")]
                 if name not in ("coalesce", "random") and not any(name in names for names in known):
-                    self.report(lowerer.unknown_function(n.func, tuple(sorted(known[0] | known[1]))))
-                    ok = False
-        return ok
+                    out.append(lowerer.unknown_function(n.func, tuple(sorted(known[0] | known[1]))))
+        return out
+
+    def check_functions(self, node: tree.Expr, lowerer: Lowerer) -> bool:
+        """Names of functions, where the columns are not known and so nothing is typed."""
+        found = self.unknown_functions(node, lowerer)
+        self.findings.extend(found)
+        return not found
+
+    def check_regexes(self, node: tree.Expr) -> bool:
+        """The regular expressions, where nothing is typed."""
+        found = bad_regexes(node, self.typing)
+        self.findings.extend(found)
+        return not found
 
     # The form of the step
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from recipec.api import HIDDEN, ORDER, Column, Json, Operator, Rewrite, RunTools, Schema, Traits, literal, quote
-from recipec.diagnostics import Findings, nearest
+from recipec.diagnostics import Diagnostic, Findings, nearest
 from recipec.registry import find
 from recipec.registry import names as registry_names
 from recipec.resolve.aggregates import aggregate
@@ -21,6 +21,7 @@ from recipec.resolve.binder import StepBinder
 from recipec.resolve.columns import name_problem
 from recipec.resolve.expand import canonical
 from recipec.resolve.expr import Lowerer, LoweringFailed
+from recipec.resolve.gaps import explore, has_gap, with_gaps
 from recipec.resolve.problems import UnknownOperator, WrongForm
 from recipec.resolve.refusal import explain_refusal, wrong_condition
 from recipec.resolve.segment import BECAUSE, WHY, Segment
@@ -31,6 +32,9 @@ from recipec.syntax import tree
 
 TALLEST = 40
 """Columns computed from each other in one SELECT. Each is a level of nesting, and DuckDB's binder takes the square of them."""
+
+MOST_BROKEN = 40
+"""Statements in a row of which the binder is asked what else is wrong with them."""
 
 
 def in_between(tools: RunTools, table: str) -> None:
@@ -144,9 +148,9 @@ class ChainBuilder:
         self.trail: list[tuple[str, Span]] = []
         self.heights: dict[str, int] = {}
         """How many computed columns stand below one, since the last table in between."""
-        self.seen_tainted: set[str] = set()
-        self.tainted: set[str] = set()
-        """Columns whose own expression is wrong: what reads them is not looked at, so that no mistake is told twice."""
+        self.seen_tainted: set[str] = set(schema.unsure)
+        self.tainted: set[str] = set(schema.unsure)
+        """Columns whose own expression is wrong: what reads them is looked at but there, so that no mistake is told twice."""
         self.failed = False
 
     def chain(self, statements: Iterable[tree.Statement]) -> Chain | None:
@@ -162,7 +166,8 @@ class ChainBuilder:
                 case _:
                     pass
         self.segment()
-        bound = [bind_test(self.bind, e, self.schema) for e in self.tests if not reads(e.condition, self.tainted)]
+        self.schema = replace(self.schema, unsure=frozenset(self.tainted) & frozenset(self.schema.names))
+        bound = [bind_test(self.bind, e, self.schema) for e in self.tests]
         tests = tuple(t for t in bound if t is not None)
         if self.failed or len(tests) < len(self.tests):
             return None
@@ -180,9 +185,9 @@ class ChainBuilder:
                 self.failed = True
                 self.tainted.add(statement.column.id)
                 return
-            expanded = self.bind.expanded(statement.value, visible)
+            expanded = self.bind.expanded_with_gaps(statement.value, visible)
         else:
-            expanded = self.bind.expanded(statement.condition, visible)
+            expanded = self.bind.expanded_with_gaps(statement.condition, visible)
         if expanded is None:
             self.failed = True
         below = [self.heights.get(n.id, 0) for n in tree.walk(expanded) if isinstance(n, tree.Name)] if expanded is not None else []
@@ -197,7 +202,7 @@ class ChainBuilder:
         self.pending.append((statement, expanded))
 
     def segment(self) -> None:
-        """Lower what is pending and type it; statements that cannot be are reported, each once."""
+        """Lower what is pending and type it; everything wrong with it is reported, each once."""
         if not self.pending:
             return
         skip = {i for i, (_, e) in enumerate(self.pending) if e is None}
@@ -205,64 +210,86 @@ class ChainBuilder:
         salts = self.bind.randoms
         built, broken = self.build(skip, findings)
         self.bind.findings.extend(findings)
+        wrong = skip | broken.keys()
         if broken:
             self.failed = True
-            skip |= broken
             self.bind.randoms = salts
-            built, _ = self.build(skip, Findings())
+            built, _ = self.build(wrong, Findings())
         segment, lowered = built
-        types = self.type_of(segment, lowered, skip)
-        if types is not None:
-            self.finish(segment, types, skip)
-        else:
+        types = self.type_of(segment, lowered, wrong)
+        if types is None:
             self.failed = True
-            # Their types are not known: what reads them later is not looked at.
-            for s, _ in self.pending:
-                if isinstance(s, tree.Assign):
-                    self.schema = self.schema.with_column(Column(s.column.id, "VARCHAR", s.column.span))
-                    self.seen_tainted.add(s.column.id)
+        for n, node in list(broken.items())[:MOST_BROKEN]:
+            if self.schema.unknown:
+                self.untyped(node)
+            else:
+                self.examine(n, node, wrong)
+        if types is not None and not wrong:
+            self.finish(segment, types)
+        else:
+            self.guess(segment, types or {})
         self.tainted = self.seen_tainted
         self.pending = []
+
+    def guess(self, segment: Segment, types: dict[str, str]) -> None:
+        """The columns after statements of which some are wrong: what their types are is known of those only that are read by none."""
+        old = {c.name: c for c in self.schema.columns}
+        made = {s.column.id: s.column.span for s, _ in self.pending if isinstance(s, tree.Assign)}
+        if not types:
+            self.seen_tainted |= made.keys()
+        self.schema = replace(
+            self.schema,
+            columns=tuple(
+                Column(c, types[c] if c in types and c not in self.seen_tainted else old[c].type if c in old else "VARCHAR", made.get(c))
+                for c in segment.columns
+            ),
+        )
 
     def made_after(self, statement: tree.Statement) -> frozenset[str]:
         """The columns that the step makes in statements below this one."""
         body = self.bind.node.body
         return frozenset(s.column.id for s in body if isinstance(s, tree.Assign) and s.span.start > statement.span.start)
 
-    def build(self, skip: set[int], findings: Findings) -> tuple[tuple[Segment, list[Lowered]], set[int]]:
+    def build(
+        self, skip: set[int], findings: Findings, instead: tuple[int, tree.Expr] | None = None
+    ) -> tuple[tuple[Segment, list[Lowered]], dict[int, tree.Expr]]:
         """Lower the pending statements but those in ``skip``, and those that read what one of these would have made.
 
-        The second answer is the statements that cannot be lowered. ``self.tainted`` is brought up to date.
+        The second answer is the statements that cannot be lowered, with gaps where they are wrong. ``instead`` is what to take
+        for the expression of one statement.
         """
         tainted = set(self.tainted)
         columns = {c: quote(c) for c in self.schema.names}
         segment = Segment(columns, self.schema.ordered, len(self.reasons))
         hidden = {h: quote(h) for h in HIDDEN if h != ORDER or self.schema.ordered}
         lowered: list[Lowered] = []
-        broken: set[int] = set()
+        broken: dict[int, tree.Expr] = {}
         reason = len(self.reasons)
         for i, (statement, expanded) in enumerate(self.pending):
             is_filter = isinstance(statement, tree.Filter)
-            if i in skip or expanded is None or reads(expanded, tainted):
-                if isinstance(statement, tree.Assign):
-                    segment.columns[statement.column.id] = "NULL"
-                    tainted.add(statement.column.id)
-                reason += is_filter
-                continue
-            if not is_filter:
-                segment.flush()
-            lowerer = self.bind.lowerer(
-                self.schema,
-                {**hidden, **segment.columns},
-                findings=findings,
-                hoist=lambda f, s=segment: s.value(f),
-                params=tuple(self.bind.names.params),
-                later=self.made_after(statement),
-            )
-            try:
-                fragment = lowerer.lower(expanded)
-            except LoweringFailed:
-                broken.add(i)
+            if instead is not None and instead[0] == i:
+                expanded = instead[1]
+            elif expanded is not None and i not in skip and (reads(expanded, tainted) or has_gap(expanded)):
+                expanded = with_gaps(expanded, (), tainted)
+            fragment = None
+            if i not in skip and expanded is not None:
+                if not is_filter:
+                    segment.flush()
+                lowerer = self.bind.lowerer(
+                    self.schema,
+                    {**hidden, **segment.columns},
+                    findings=findings,
+                    hoist=lambda f, s=segment: s.value(f),
+                    params=tuple(self.bind.names.params),
+                    later=self.made_after(statement),
+                )
+                try:
+                    fragment = lowerer.lower(expanded)
+                except LoweringFailed:
+                    expanded = with_gaps(expanded, {id(n) for n in lowerer.gaps})
+                if fragment is None or (instead is None and has_gap(expanded)):
+                    broken[i], fragment = expanded, None
+            if fragment is None:
                 if isinstance(statement, tree.Assign):
                     segment.columns[statement.column.id] = "NULL"
                     tainted.add(statement.column.id)
@@ -277,18 +304,14 @@ class ChainBuilder:
             else:
                 segment.assign(statement.column.id, fragment)
                 tainted.discard(statement.column.id)
-        self.seen_tainted = tainted
+        if instead is None:
+            self.seen_tainted = tainted
         return (segment, lowered), broken
 
     def type_of(self, segment: Segment, lowered: list[Lowered], skip: set[int]) -> dict[str, str] | None:
         """Types of the segment's columns, or None after reporting what the binder refused, statement by statement."""
         if self.schema.unknown:
-            checked = [
-                self.bind.check_functions(e, item.lowerer)
-                for item in lowered
-                for s, e in self.pending
-                if s is item.statement and e is not None
-            ]
+            checked = [self.untyped(e) for item in lowered for s, e in self.pending if s is item.statement and e is not None]
             return {c: "VARCHAR" for c in segment.columns} if all(checked) else None
         extra: list[tuple[str, Fragment]] = []
         for n, item in enumerate(lowered):
@@ -311,38 +334,50 @@ class ChainBuilder:
                 ok = False
         return types if ok else None
 
+    def untyped(self, node: tree.Expr) -> bool:
+        """Whether an expression is right as far as can be told without types; what is wrong is reported."""
+        functions = self.bind.check_functions(node, self.bind.lowerer(self.schema))
+        return self.bind.check_regexes(node) and functions
+
     def find_refused(self, skip: set[int]) -> None:
         """Add statements one at a time; each that the binder refuses is reported and left out from then on."""
-        pending, bad = self.pending, set(skip)
-        source = entry(self.bind.typing.table(self.schema))
-        for n in range(len(pending)):
-            if n in bad:
-                continue
-            later = set(range(n + 1, len(pending)))
-            (segment, lowered), _ = self.build(bad | later, Findings())
-            last = next((item for item in lowered if item.statement is pending[n][0]), None)
+        bad = set(skip)
+        for n, (_, expanded) in enumerate(self.pending):
+            if n not in bad and expanded is not None and not self.examine(n, expanded, bad):
+                bad.add(n)
+        self.build(bad, Findings())
+
+    def examine(self, number: int, node: tree.Expr, bad: set[int]) -> bool:
+        """Report what the binder refuses of one statement, which stands below the others but those in ``bad``."""
+        bind, statement = self.bind, self.pending[number][0]
+        bad = (bad - {number}) | set(range(number + 1, len(self.pending)))
+        source = entry(bind.typing.table(self.schema))
+
+        def attempt(tried: tree.Expr) -> list[Diagnostic]:
+            (segment, lowered), _ = self.build(bad, Findings(), (number, tried))
+            last = next((item for item in lowered if item.statement is statement), None)
             if last is None:
-                continue
-            _, expanded = pending[n]
+                return []
             probes = [(f"__p{i}", p.fragment) for i, p in enumerate(last.lowerer.probes)]
-            if last.condition is not None and isinstance(last.statement, tree.Filter):
+            if last.condition is not None:
                 # Its type first: the filter's own SQL takes more than conditions, or says in other words what is wrong.
                 segment.undo_last_drop()
                 probes.append(("__c", last.condition))
             query = segment.query(source, extra=probes)
             try:
-                types = self.bind.typing.types(query.text)
+                types = bind.typing.types(query.text)
             except Refused as problem:
-                bad.add(n)
-                self.bind.report(explain_refusal(problem, query, 0, last.lowerer, self.bind.typing, expanded or last.statement))
-                continue
-            if not self.bind.check_probes(last.lowerer, types, "__p"):
-                bad.add(n)
-            elif isinstance(last.statement, tree.Filter) and types["__c"] != "BOOLEAN":
-                bad.add(n)
-                self.bind.report(wrong_condition(types["__c"], last.statement.condition.span, f"`{last.statement.action} where`"))
+                return bind.unknown_functions(tried, last.lowerer, problem) or [
+                    explain_refusal(problem, query, 0, last.lowerer, bind.typing, tried)
+                ]
+            found = bind.probe_problems(last.lowerer, types)
+            if not found and isinstance(statement, tree.Filter) and types["__c"] != "BOOLEAN":
+                found = [wrong_condition(types["__c"], statement.condition.span, f"`{statement.action} where`")]
+            return found
 
-    def finish(self, segment: Segment, types: dict[str, str], skip: set[int]) -> None:
+        return explore(node, attempt, bind.report)
+
+    def finish(self, segment: Segment, types: dict[str, str]) -> None:
         for statement, expanded in self.pending:
             if isinstance(statement, tree.Filter):
                 words = statement.reason.value if statement.reason else one_line(statement.span)
@@ -388,6 +423,8 @@ class ChainBuilder:
             self.failed = True
             return
         if reads(op.call, self.tainted):
+            # What its arguments are is not known; what is wrong with the others is told all the same.
+            bind.arguments(cls.Params, op.call, replace(self.schema, unsure=frozenset(self.tainted)))
             self.lost(cls)
             return
         before = len(bind.findings.errors)

@@ -13,6 +13,7 @@ from typing import Any, Protocol, cast
 
 from recipec.api import find_function
 from recipec.diagnostics import Diagnostic, Findings
+from recipec.resolve.gaps import gap, parts_of
 from recipec.resolve.problems import AmbiguousName, BadValue, Cycle, TooLarge, WrongArguments
 from recipec.resolve.prompts import Prompt, PromptName
 from recipec.resolve.prompts import call as prompt_call
@@ -50,6 +51,10 @@ class ExpansionFailed(Exception):
     """A finding was reported; there is no expression to go on with."""
 
 
+class Exhausted(ExpansionFailed):
+    """The expression is too large: nothing more is looked at."""
+
+
 @dataclass(frozen=True)
 class Bound:
     """An argument of a ``def``, expanded: how many nodes and levels putting it in place costs."""
@@ -61,7 +66,16 @@ class Bound:
 
 
 def expand(node: tree.Expr, names: Names, columns: frozenset[str] | set[str], findings: Findings) -> tree.Expr:
-    """``node`` with macros and parameters replaced. Raises ExpansionFailed after reporting."""
+    """``node`` with macros and parameters replaced. Raises ExpansionFailed after reporting all that is wrong."""
+    expander = Expander(columns, findings)
+    made = expander.go(node, names, {}, frozenset(), 1)
+    if expander.gaps:
+        raise ExpansionFailed
+    return made
+
+
+def expand_with_gaps(node: tree.Expr, names: Names, columns: frozenset[str] | set[str], findings: Findings) -> tree.Expr:
+    """As :func:`expand`, with a :class:`Gap` in the place of what is wrong. Raises ExpansionFailed for an expression too large."""
     return Expander(columns, findings).go(node, names, {}, frozenset(), 1)
 
 
@@ -71,6 +85,7 @@ class Expander:
         self.budget = LARGEST
         self.stack: list[tree.Def] = []
         self.renamed = 0
+        self.gaps = 0
 
     def fail(self, problem: Diagnostic) -> ExpansionFailed:
         self.findings.add(problem)
@@ -79,12 +94,24 @@ class Expander:
     def spend(self, node: tree.Expr, size: int, depth: int) -> None:
         self.budget -= size
         if self.budget < 0:
-            raise self.fail(TooLarge(span=node.span, message=f"this expression expands to more than {LARGEST:,} parts"))
+            self.fail(TooLarge(span=node.span, message=f"this expression expands to more than {LARGEST:,} parts"))
+            raise Exhausted
         if depth > DEEPEST:
-            raise self.fail(TooLarge(span=node.span, message=f"this expression expands to more than {DEEPEST} levels"))
+            self.fail(TooLarge(span=node.span, message=f"this expression expands to more than {DEEPEST} levels"))
+            raise Exhausted
 
     def go(self, node: tree.Expr, names: Names, bound: Mapping[str, Bound], local: frozenset[str], depth: int) -> tree.Expr:
+        """``node`` expanded; what is wrong with it is reported, and a gap stands in its place."""
         self.spend(node, 1, depth)
+        try:
+            return self.node(node, names, bound, local, depth)
+        except Exhausted:
+            raise
+        except ExpansionFailed:
+            self.gaps += 1
+            return gap(node)
+
+    def node(self, node: tree.Expr, names: Names, bound: Mapping[str, Bound], local: frozenset[str], depth: int) -> tree.Expr:
 
         def inside(n: Any) -> Any:
             return self.go(n, names, bound, local, depth + 1)
@@ -107,7 +134,14 @@ class Expander:
             case tree.Field(base=base_node):
                 return replace(node, base=inside(base_node))
             case tree.Call():
-                return self.call(node, names, tuple(replace(a, value=inside(a.value)) for a in node.args), depth)
+                args = tuple(replace(a, value=inside(a.value)) for a in node.args)
+                try:
+                    return self.call(node, names, args, depth)
+                except Exhausted:
+                    raise
+                except ExpansionFailed:
+                    self.gaps += 1
+                    return gap(node, parts_of(replace(node, args=args)))
             case tree.Lambda(params=params, body=body):
                 return self.function(node, params, body, names, bound, local, depth)
             case tree.Cast(value=value):

@@ -10,12 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from recipec.api import HIDDEN, REQUIRED, SQL, Function, Parameter, find_function, literal, quote
 from recipec.diagnostics import Findings, nearest, replace_fix
 from recipec.registry import names as registry_names
 from recipec.resolve import volatile
+from recipec.resolve.gaps import Gap, has_gap, parts_of
 from recipec.resolve.problems import (
     BadRegex,
     BadValue,
@@ -96,6 +97,8 @@ class Lowerer:
     """Names of steps, to say what is wrong with ``step.column`` where columns stand alone."""
     params: Collection[str] = ()
     """Names of parameters in sight, for suggestions."""
+    members: Mapping[str, Collection[str]] = field(default_factory=dict)
+    """The parameters of each import."""
     later: Collection[str] = ()
     """Columns that the step makes in statements further down."""
     used: set[str] = field(default_factory=set)
@@ -103,13 +106,47 @@ class Lowerer:
     pairs: list[Pair] = field(default_factory=list)
     own: set[str] = field(default_factory=set)
     """Names of recipec's own functions that were lowered."""
+    gaps: list[tree.Expr] = field(default_factory=list)
+    """Parts that could not be lowered."""
+    inside: bool = False
+    entered: set[int] = field(default_factory=set)
+    """Parts that were looked at, by ``id()``."""
 
     def fail(self, problem: Any) -> LoweringFailed:
         self.findings.add(problem)
         return LoweringFailed()
 
     def lower(self, node: tree.Expr, local: frozenset[str] = frozenset(), free: bool = True) -> Fragment:
-        """SQL for ``node``. ``free`` while nothing above it is conditional, so that values may be hoisted."""
+        """SQL for ``node``. ``free`` while nothing above it is conditional, so that values may be hoisted.
+
+        Everything that is wrong is reported, in whatever part; then LoweringFailed is raised, and ``gaps`` are the parts.
+        """
+        if self.inside:
+            return self.part(node, local, free)
+        self.inside = True
+        try:
+            made = self.part(node, local, free)
+        finally:
+            self.inside = False
+        if self.gaps:
+            raise LoweringFailed
+        return made
+
+    def part(self, node: tree.Expr, local: frozenset[str], free: bool) -> Fragment:
+        """SQL for a part; NULL where it has none. The parts of a wrong one are looked at all the same."""
+        self.entered.add(id(node))
+        try:
+            return self.sql(node, local, free)
+        except LoweringFailed:
+            self.gaps.append(node)
+            own = find_function(node.func.id) if isinstance(node, tree.Call) and isinstance(node.func, tree.Name) else None
+            rows = None if own is None else row_arguments(own, cast(tree.Call, node))
+            for inner in parts_of(node):
+                if id(inner) not in self.entered and (rows is None or any(inner is r for r in rows)):
+                    self.part(inner, local, False)
+            return join("NULL", span=node.span)
+
+    def sql(self, node: tree.Expr, local: frozenset[str], free: bool) -> Fragment:
         span = node.span
 
         def go(n: tree.Expr) -> Fragment:
@@ -119,6 +156,10 @@ class Lowerer:
             return self.lower(n, local, False)
 
         match node:
+            case Gap(parts=held):
+                told = [join("(", inner(p), ") IS NULL") for p in held]
+                held_null = [piece for n, p in enumerate(told) for piece in ((" OR ", p) if n else (p,))]
+                return join("CASE WHEN ", *held_null, " THEN NULL END", span=span) if told else join("NULL", span=span)
             case tree.String(value=v):
                 return join(literal(v), span=span)
             case tree.Number(value=v):
@@ -132,8 +173,11 @@ class Lowerer:
             case tree.Name():
                 return self.name(node, local)
             case tree.Field(base=base, name=name):
-                if isinstance(base, tree.Name) and base.id not in local and base.id not in self.columns and not self.unknown:
-                    raise self.fail(self.column_of_step(node) if base.id in self.steps else self.unknown_column(base))
+                if isinstance(base, tree.Name) and not isinstance(base, Gap) and base.id not in local and base.id not in self.columns:
+                    if base.id in self.members:
+                        raise self.fail(self.unknown_member(node))
+                    if not self.unknown:
+                        raise self.fail(self.column_of_step(node) if base.id in self.steps else self.unknown_column(base))
                 return join("struct_extract(", go(base), f", {literal(name.id)})", span=span)
             case tree.Round():
                 raise self.fail(WrongForm(span=span, message="a step cannot stand in an expression"))
@@ -206,8 +250,6 @@ class Lowerer:
 
     def compared(self, left: tree.Expr, right: tree.Expr, sides: tuple[Fragment, Fragment], span: Span) -> None:
         """Note a comparison, so that the typing can say when a text is compared with a number."""
-        if any(sql == "NULL" for sql in self.columns.values()):
-            return  # some column is not known after a mistake: whatever it is compared with is right
         places: list[int | str] = []
         for node, fragment in zip((left, right), sides, strict=True):
             if isinstance(node, (tree.String, tree.Number, tree.Bool, tree.Null)):
@@ -229,6 +271,16 @@ class Lowerer:
             help=("a step sees the columns of its input, by their names alone; `sql` and `expect` read other tables",),
             fixes=(replace_fix(node.span, column),) if column in self.columns else (),
         )
+        return problem
+
+    def unknown_member(self, node: tree.Field) -> UnknownColumn:
+        """``common.lest``: nothing of that name in the file imported."""
+        assert isinstance(node.base, tree.Name)
+        alias, known = node.base.id, self.members[node.base.id]
+        problem = UnknownColumn(span=node.name.span, wanted=node.name.id, candidates=tuple(known))
+        problem.suggest(f"the import `{alias}` has no parameter `{node.name.id}`", listing="its parameters")
+        if not known:
+            problem.put(help=("it has none; steps are read as inputs, and a `def` or a template is called",))
         return problem
 
     @staticmethod
@@ -443,6 +495,8 @@ class Lowerer:
 
     def constant(self, own: Function, parameter: Parameter, node: tree.Expr) -> Any:
         """A constant argument, checked against its annotation."""
+        if has_gap(node):
+            raise LoweringFailed
 
         def no_names(_: tree.Name | tree.Field) -> Any:
             raise KeyError
@@ -462,6 +516,17 @@ class Lowerer:
             first = problem.errors()[0]
             message = f"`{parameter.name}` of `{own.name}`: {first['msg'].replace('Input should be', 'must be')}"
             raise self.fail(BadValue(span=node.span, message=message, help=(f"its form: {form(own)}",))) from None
+
+
+def row_arguments(own: Function, node: tree.Call) -> list[tree.Expr]:
+    """The arguments of a call that are looked at for each row: the others are constants, and may be words."""
+    by_name = {p.name: p for p in own.parameters}
+    out: list[tree.Expr] = []
+    for place, arg in enumerate(node.args):
+        known = by_name.get(arg.name.id) if arg.name else own.parameters[place] if place < len(own.parameters) else None
+        if known is not None and not known.constant:
+            out.append(arg.value)
+    return out
 
 
 def family_of_literal(node: tree.Expr) -> str:

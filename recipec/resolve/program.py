@@ -7,7 +7,7 @@ are not known, so that their own mistakes show at once and none is told twice.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -54,7 +54,7 @@ class Program:
     entries: dict[str, Entry] = field(default_factory=dict)
     repeats: list[RepeatEntry] = field(default_factory=list)
     resolved: dict[str, ResolvedStep | None] = field(default_factory=dict)
-    guesses: dict[str, dict[str, Schema]] = field(default_factory=dict)
+    guesses: dict[str, Mapping[str, Schema]] = field(default_factory=dict)
     """The tables of steps in which something is wrong, as far as they can be told."""
     offline: bool = False
     sources: dict[str, Source] = field(default_factory=dict)

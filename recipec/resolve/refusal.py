@@ -153,6 +153,19 @@ def bad_regex(message: str, node: tree.Node, typing: Typing) -> BadRegex | None:
     return BadRegex(span=guilty.span, message=said, help=help)
 
 
+def bad_regexes(node: tree.Node, typing: Typing) -> list[Diagnostic]:
+    """The regular expressions in ``node`` that RE2 does not take."""
+    out: list[Diagnostic] = []
+    for n in tree.walk(node):
+        if isinstance(n, tree.Regex):
+            try:
+                typing.types(f"SELECT regexp_matches('', {literal(n.pattern)})")
+            except Refused as problem:
+                said, help = regex_words(problem.message.split("\n")[0].rstrip(".!"))
+                out.append(BadRegex(span=n.span, message=said, help=help))
+    return out
+
+
 REGEX_WORDS = {
     "missing )": "a `(` of this regular expression is never closed",
     "missing ]": "a `[` of this regular expression is never closed",

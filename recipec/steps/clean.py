@@ -46,11 +46,14 @@ class Clean(Kind):
     """
 
     Settings = CleanSettings
+    gaps = True
     takes = frozenset({"assign", "filter", "op", "expect"})
 
     def bind(self, bind: StepBinder) -> Bound | None:
         settings = bind.settings()
-        chain = ChainBuilder(bind, bind.schema).chain(bind.node.body)
+        builder = ChainBuilder(bind, bind.schema)
+        chain = builder.chain(bind.node.body)
+        bind.guess[""] = builder.schema
         if settings is None or chain is None:
             return None
         meaning: dict[str, Any] = {}

@@ -155,6 +155,7 @@ class Label(Kind):
 
     Settings = LabelSettings
     level = "labels"
+    gaps = True
     takes = frozenset({"when", "vote", "expect"})
 
     def bind(self, bind: StepBinder) -> Bound | None:
@@ -287,6 +288,7 @@ class Label(Kind):
             # Told once.
             if number == 1:
                 bind.report(MissingSetting(span=bind.node.head, message="rules need `classes`", help=('classes: ["spam", "ham"]',)))
+            bind.expression(node.condition, bind.schema, condition=True, what="`when`")
             return None
         condition = bind.expression(node.condition, bind.schema, condition=True, what="`when`")
         name = node.name.id if node.name is not None else f"rule_{number}"

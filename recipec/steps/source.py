@@ -136,6 +136,7 @@ class Source(Kind):
         if schema is None:
             return None
         ok = len(bind.findings.errors) == problems
+        bind.guess[""] = schema
         for column in schema.columns:
             if reserved(column.name):
                 bind.report(

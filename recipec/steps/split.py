@@ -89,6 +89,7 @@ class Split(Kind):
 
     Settings = SplitSettings
     level = "split"
+    gaps = True
     takes = frozenset({"shares"})
 
     def bind(self, bind: StepBinder) -> Bound | None:
@@ -99,6 +100,8 @@ class Split(Kind):
         shares = [s for s in bind.statements(tree.Setting) if s.key.id not in fields]
         settings: SplitSettings | None = bind.settings(skip=[s.key.id for s in shares])
         parts = self.parts(bind, shares)
+        named = [s.key.id for s in shares] if parts is None else [n for n, _, _ in parts]
+        bind.guess.update({n: bind.schema for n in ("", *named)})
         if settings is None or parts is None:
             return None
         if settings.folds is not None:
@@ -119,7 +122,7 @@ class Split(Kind):
             return None
         if not self.compatible(bind, settings, parts) or problem is not None:
             return None
-        schema = Schema(bind.schema.columns, bind.schema.ordered, bind.schema.unknown)
+        schema = Schema(bind.schema.columns, bind.schema.ordered, bind.schema.unknown, bind.schema.unsure)
         salt = bind.salt("split")
         meaning: dict[str, Json] = {
             f"part {n}": share if share is not None else count if count is not None else "rest" for n, share, count in parts
