@@ -29,11 +29,13 @@ class Combiner(ABC):
     """Whether it learns from all rows together (a label then depends on the other rows)."""
     uses_gold: ClassVar[bool] = False
     """Whether rows of known class change what it makes of the others."""
-    random: ClassVar[bool] = False
-    """Whether it may leave ties to chance, by the rows' keys."""
+    random: bool = False
+    """Whether it leaves ties to chance, by the rows' keys. A class with ``ties`` says True: an instance knows its setting."""
 
     def __init__(self, params: Any) -> None:
         self.params = params
+        if getattr(params, "ties", "random") != "random":
+            self.random = False
 
     def check(self, voters: Sequence[str], classes: Sequence[str], *, gold: bool) -> list[tuple[str, str]]:
         """(message, help) for every reason why these voters and classes cannot be combined so; known before any row is read."""

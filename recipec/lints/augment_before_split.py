@@ -22,17 +22,24 @@ class AugmentBeforeSplit(Lint):
     2021) rebuilt studies that predict preterm birth with nearly perfect results: they had over-sampled their data before
     dividing it, and divided first, the same methods came out far lower.
 
-    Bad:
+    Bad: the pieces of one page are divided.
 
     ```recipe
+    recipe "pages" { seed: 7 }
+    source pages = jsonl("pages.jsonl") { columns: { url: text, text: text } }
     clean pieces from pages { chunk(text, words: 200) }
-    split final from pieces { train: 80%  test: 20% }
+    clean tidy from pieces { text = squeeze_space(text) }
+    split final from tidy { train: 80%  test: 20% }
     ```
 
     Good: all pieces of a page in one part.
 
     ```recipe
-    split final from pieces { train: 80%  test: 20%  group: url }
+    recipe "pages" { seed: 7 }
+    source pages = jsonl("pages.jsonl") { columns: { url: text, text: text } }
+    clean pieces from pages { chunk(text, words: 200) }
+    clean tidy from pieces { text = squeeze_space(text) }
+    split final from tidy { train: 80%  test: 20%  group: url }
     ```
 
     A list that is known to have one element (``expect len(answers) == 1``) copies nothing when it is taken apart.

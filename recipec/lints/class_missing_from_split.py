@@ -28,9 +28,41 @@ class ClassMissingFromSplit(Lint):
     Forman and Scholz (Apples-to-apples in cross-validation studies, SIGKDD Explorations 12, 2010) show how parts in which a class is rare or missing bias
     F1 and AUC, unnoticed, because only averages are looked at.
 
-    Bad: ``split final from topic { train: 80%  test: 20%  group: topic }`` before ``task: classify(text => topic)``.
+    Bad: all rows of a class fall into one part.
 
-    Good: ``split final from topic { train: 80%  test: 20%  stratify: topic }``.
+    ```recipe
+    recipe "packages" { seed: 7 }
+    source rows = csv("rows.csv") { columns: { text: text } }
+    label named from rows {
+      classes: ["games", "sound"]
+      when text matches r/player|puzzle/ => "games"
+      when text matches r/audio|midi/ => "sound"
+    }
+    split final from named { train: 80%  test: 20%  group: named }
+    train clf from final.train {
+      task: classify(text => named)
+      base: "models/minilm"
+    }
+    evaluate scores from final.test { model: clf }
+    ```
+
+    Good: as many of each class in every part.
+
+    ```recipe
+    recipe "packages" { seed: 7 }
+    source rows = csv("rows.csv") { columns: { text: text } }
+    label named from rows {
+      classes: ["games", "sound"]
+      when text matches r/player|puzzle/ => "games"
+      when text matches r/audio|midi/ => "sound"
+    }
+    split final from named { train: 80%  test: 20%  stratify: named }
+    train clf from final.train {
+      task: classify(text => named)
+      base: "models/minilm"
+    }
+    evaluate scores from final.test { model: clf }
+    ```
 
     Silence: ``# allow: class-missing-from-split because the test part is for classes never seen``.
     """

@@ -21,7 +21,19 @@ class ConstantExpect(Lint):
     Breck and others (The ML Test Score, IEEE Big Data 2017) score a system by, among others, the tests that it makes of its
     data. One that cannot fail scores and protects nobody.
 
-    Bad: ``expect missing(tidy.text) >= 0``. Good: ``expect missing(tidy.text) == 0``.
+    Bad:
+
+    ```recipe
+    source rows = csv("rows.csv") { columns: { text: text } }
+    expect whole from rows { expect missing(rows.text) >= 0 }
+    ```
+
+    Good:
+
+    ```recipe
+    source rows = csv("rows.csv") { columns: { text: text } }
+    expect whole from rows { expect missing(rows.text) == 0 }
+    ```
 
     Silence: ``# allow: constant-expect because it shows the form``.
     """

@@ -28,6 +28,8 @@ class DedupeAfterSplit(Lint):
     Bad:
 
     ```recipe
+    recipe "mail" { seed: 7 }
+    source rows = csv("rows.csv") { columns: { text: text } }
     split final from rows { train: 80%  test: 20% }
     clean train from final.train { dedupe(text) }
     ```
@@ -35,6 +37,8 @@ class DedupeAfterSplit(Lint):
     Good:
 
     ```recipe
+    recipe "mail" { seed: 7 }
+    source rows = csv("rows.csv") { columns: { text: text } }
     clean tidy from rows { dedupe(text) }
     split final from tidy { train: 80%  test: 20% }
     ```

@@ -25,15 +25,27 @@ class EvalContamination(Lint):
     When GPT-3 was trained, a bug in the filter against test sets left some overlaps in, and the training was too expensive
     to repeat (Brown and others, Language Models are Few-Shot Learners, 2020, sections 2.2 and 4).
 
-    Bad:
+    Bad: rows of ``final.test`` come back through ``variants``.
 
     ```recipe
-    clean variants from tidy { text = lower(text) }
-    split final from tidy { train: 80%  test: 20% }
+    recipe "mail" { seed: 7 }
+    source rows = csv("rows.csv") { columns: { text: text } }
+    clean variants from rows { text = lower(text) }
+    split final from rows { train: 80%  test: 20% }
     mix more from final.train, variants
+    export out from more, final.test { to: "out"  format: parquet() }
     ```
 
-    Good: ``clean variants from final.train { text = lower(text) }``.
+    Good:
+
+    ```recipe
+    recipe "mail" { seed: 7 }
+    source rows = csv("rows.csv") { columns: { text: text } }
+    split final from rows { train: 80%  test: 20% }
+    clean variants from final.train { text = lower(text) }
+    mix more from final.train, variants
+    export out from more, final.test { to: "out"  format: parquet() }
+    ```
 
     Silence: ``# allow: eval-contamination because the other part is never tested on``.
     """

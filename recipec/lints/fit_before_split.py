@@ -38,16 +38,34 @@ class FitBeforeSplit(Lint):
     Hastie, Tibshirani and Friedman (The Elements of Statistical Learning, 2nd edition, 2009, section 7.10.2) show on data without
     any signal how choosing features on all rows gives an error of 3 % where the true one is 50 %.
 
-    Bad:
+    Bad: the greatest value is one of all rows.
 
     ```recipe
-    sql scaled from rows \"\"\" select *, x - avg(x) over () as centred from rows \"\"\"
+    recipe "scores" { seed: 7 }
+    source rows = csv("rows.csv") { columns: { id: text, x: int } }
+    sql scaled from rows \"\"\"
+      select *, x / max(x) over () as part from rows
+    \"\"\"
     split final from scaled { train: 80%  test: 20% }
     ```
 
-    Good: divide first; take the mean from ``final.train`` and use it for every part.
+    Good: divide first, and take the greatest value of the training part for every part.
 
-    Silence: ``# allow: fit-before-split because the mean is shown to people only``.
+    ```recipe
+    recipe "scores" { seed: 7 }
+    source rows = csv("rows.csv") { columns: { id: text, x: int } }
+    split final from rows { train: 80%  test: 20% }
+    sql train from final.train \"\"\"
+      select *, x / (select max(x) from final.train) as part
+      from final.train
+    \"\"\"
+    sql test from final.train, final.test \"\"\"
+      select *, x / (select max(x) from final.train) as part
+      from final.test
+    \"\"\"
+    ```
+
+    Silence: ``# allow: fit-before-split because the value is shown to people only``.
     """
 
     name = "fit-before-split"

@@ -26,11 +26,24 @@ class LabelInFeatures(Lint):
     Bad:
 
     ```recipe
+    source rows = csv("rows.csv") { columns: { text: text, label: text } }
     clean tidy from rows { text = concat(label, ": ", text) }
-    train clf from tidy { task: classify(text => label)  base: "models/minilm" }
+    train clf from tidy {
+      task: classify(text => label)
+      base: "models/minilm"
+    }
     ```
 
-    Good: ``task: classify(body => label)``, where ``body`` is the text alone.
+    Good: the text alone.
+
+    ```recipe
+    source rows = csv("rows.csv") { columns: { text: text, label: text } }
+    clean tidy from rows { shown = concat(label, ": ", text) }
+    train clf from tidy {
+      task: classify(text => label)
+      base: "models/minilm"
+    }
+    ```
 
     Silence: ``# allow: label-in-features because label is the old label, known when the model runs``.
     """

@@ -26,12 +26,22 @@ class LabelInPrompt(Lint):
     Bad:
 
     ```recipe
+    source rows = csv("rows.csv") { columns: { text: text, label: text } }
+    model lm = openai("qwen3-8b", base_url: env("LLM_URL"))
     template ask(text, label) \"\"\"{{ text }} ({{ label }}) Is this spam?\"\"\"
     predict guess from rows { model: lm  prompt: ask(text, label) }
     evaluate scores from guess { predicted: guess  gold: label }
     ```
 
-    Good: ``template ask(text) ...`` and ``prompt: ask(text)``.
+    Good:
+
+    ```recipe
+    source rows = csv("rows.csv") { columns: { text: text, label: text } }
+    model lm = openai("qwen3-8b", base_url: env("LLM_URL"))
+    template ask(text) \"\"\"{{ text }} Is this spam?\"\"\"
+    predict guess from rows { model: lm  prompt: ask(text) }
+    evaluate scores from guess { predicted: guess  gold: label }
+    ```
 
     Silence: ``# allow: label-in-prompt because the run measures how often the model repeats what it is told``.
     """

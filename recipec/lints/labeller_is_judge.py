@@ -25,11 +25,24 @@ class LabellerIsJudge(Lint):
     Bad:
 
     ```recipe
-    label topic from rows { classes: ["a", "b"]  vote llm(lm, ask(text)) }
+    source rows = csv("rows.csv") { columns: { text: text } }
+    model lm = openai("qwen3-8b", base_url: env("LLM_URL"))
+    template ask(text) \"\"\"Is this spam? {{ text }}\"\"\"
+    label topic from rows {
+      classes: ["spam", "ham"]
+      vote llm(lm, ask(text))
+    }
     evaluate scores from topic { model: lm  prompt: ask(text)  gold: topic }
     ```
 
     Good: gold made by people, or by another model.
+
+    ```recipe
+    source rows = csv("rows.csv") { columns: { text: text, person: text } }
+    model lm = openai("qwen3-8b", base_url: env("LLM_URL"))
+    template ask(text) \"\"\"Is this spam? {{ text }}\"\"\"
+    evaluate scores from rows { model: lm  prompt: ask(text)  gold: person }
+    ```
 
     Silence: ``# allow: labeller-is-judge because the run measures how consistent the model is``.
     """

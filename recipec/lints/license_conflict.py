@@ -52,8 +52,27 @@ class LicenseConflict(Lint):
     traced over 1,800 text data sets: on the sites that host them, licences were left out in more than 70 % and wrong in more
     than 50 % of cases.
 
-    Bad: ``recipe "qa" { license: "MIT" }`` with ``source squad = json("squad.json") { license: "CC-BY-SA-4.0" }``.
-    Good: ``recipe "qa" { license: "CC-BY-SA-4.0" }``.
+    Bad:
+
+    ```recipe
+    recipe "qa" { license: "MIT" }
+    source squad = jsonl("squad.jsonl") {
+      license: "CC-BY-SA-4.0"
+      columns: { question: text, answer: text }
+    }
+    export out from squad { to: "build/qa"  format: jsonl() }
+    ```
+
+    Good:
+
+    ```recipe
+    recipe "qa" { license: "CC-BY-SA-4.0" }
+    source squad = jsonl("squad.jsonl") {
+      license: "CC-BY-SA-4.0"
+      columns: { question: text, answer: text }
+    }
+    export out from squad { to: "build/qa"  format: jsonl() }
+    ```
 
     Silence: ``# allow: license-conflict because the authors agreed in writing``.
     """

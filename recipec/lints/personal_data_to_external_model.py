@@ -41,11 +41,20 @@ class PersonalDataToExternalModel(Lint):
     Bad:
 
     ```recipe
+    source tickets = csv("t.csv") { columns: { body: text, email: text } }
     model lm = openai("gpt-4o-2024-08-06")
-    predict answer from tickets { model: lm  prompt: reply(body, customer_email) }
+    template reply(body, email) \"\"\"Answer {{ email }}: {{ body }}\"\"\"
+    predict answer from tickets { model: lm  prompt: reply(body, email) }
     ```
 
-    Good: ``prompt: reply(redact(body))``.
+    Good: without the address, and with what stands in the text made unreadable.
+
+    ```recipe
+    source tickets = csv("t.csv") { columns: { body: text, email: text } }
+    model lm = openai("gpt-4o-2024-08-06")
+    template reply(body) \"\"\"Answer: {{ body }}\"\"\"
+    predict answer from tickets { model: lm  prompt: reply(redact(body)) }
+    ```
 
     Silence: ``# allow: personal-data-to-external-model because the contract of 2025 covers it``.
     """

@@ -28,13 +28,19 @@ class RuleNeverFires(Lint):
     Bad:
 
     ```recipe
+    source rows = csv("rows.csv") { columns: { text: text } }
     clean tidy from rows {
-      drop where words(text) < 5           as "too short"
-      drop where words(text) < 3           as "much too short"
+      drop where words(text) < 5  as "too short"
+      drop where words(text) < 3  as "much too short"
     }
     ```
 
     Good: one of them.
+
+    ```recipe
+    source rows = csv("rows.csv") { columns: { text: text } }
+    clean tidy from rows { drop where words(text) < 5  as "too short" }
+    ```
 
     Silence: ``# allow: rule-never-fires because --set may lower least_words``.
     """

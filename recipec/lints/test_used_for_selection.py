@@ -36,7 +36,9 @@ class TestUsedForSelection(Lint):
     Bad:
 
     ```recipe
-    split final from topic { train: 80%  test: 20% }
+    recipe "topics" { seed: 7 }
+    source rows = csv("rows.csv") { columns: { text: text, topic: text } }
+    split final from rows { train: 80%  test: 20% }
     train clf from final.train {
       task: classify(text => topic)
       base: "models/minilm"
@@ -46,7 +48,20 @@ class TestUsedForSelection(Lint):
     evaluate scores from final.test { model: clf }
     ```
 
-    Good: ``split final from topic { train: 80%  validation: 10%  test: 10% }`` and ``validation: final.validation``.
+    Good: a part that chooses, and one that only measures.
+
+    ```recipe
+    recipe "topics" { seed: 7 }
+    source rows = csv("rows.csv") { columns: { text: text, topic: text } }
+    split final from rows { train: 80%  validation: 10%  test: 10% }
+    train clf from final.train {
+      task: classify(text => topic)
+      base: "models/minilm"
+      validation: final.validation
+      stop: early()
+    }
+    evaluate scores from final.test { model: clf }
+    ```
 
     Silence: ``# allow: test-used-for-selection because the test rows are somewhere else``.
     """

@@ -30,13 +30,15 @@ class TimeTravelSplit(Lint):
     Bad:
 
     ```recipe
-    split final from tidy { test: 20%  train: 80%  time: received }
+    source mail = csv("mail.csv") { columns: { text: text, received: date } }
+    split final from mail { test: 20%  train: 80%  time: received }
     ```
 
     Good:
 
     ```recipe
-    split final from tidy { train: 80%  test: 20%  time: received }
+    source mail = csv("mail.csv") { columns: { text: text, received: date } }
+    split final from mail { train: 80%  test: 20%  time: received }
     ```
 
     Silence: ``# allow: time-travel-split because it dates old letters``.

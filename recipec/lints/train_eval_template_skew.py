@@ -31,12 +31,30 @@ class TrainEvalTemplateSkew(Lint):
     Bad:
 
     ```recipe
-    clean train from final.train { text = lower(text) }
-    train clf from train { task: classify(text => label)  base: "models/minilm" }
+    recipe "mail" { seed: 7 }
+    source rows = csv("rows.csv") { columns: { text: text, label: text } }
+    split final from rows { train: 80%  test: 20% }
+    clean lessons from final.train { text = lower(text) }
+    train clf from lessons {
+      task: classify(text => label)
+      base: "models/minilm"
+    }
     evaluate scores from final.test { model: clf }
     ```
 
-    Good: ``lower`` before the split, or in a ``def`` that both parts go through.
+    Good: the same before the split, or through one ``def`` in both parts.
+
+    ```recipe
+    recipe "mail" { seed: 7 }
+    source rows = csv("rows.csv") { columns: { text: text, label: text } }
+    clean plain from rows { text = lower(text) }
+    split final from plain { train: 80%  test: 20% }
+    train clf from final.train {
+      task: classify(text => label)
+      base: "models/minilm"
+    }
+    evaluate scores from final.test { model: clf }
+    ```
 
     Silence: ``# allow: train-eval-template-skew because the run measures how much case matters``.
     """

@@ -32,7 +32,11 @@ class TruncationLoss(Lint):
     Bad:
 
     ```recipe
-    clean pieces from pages { chunk(text, tokens: 512, tokenizer: "models/minilm") }
+    recipe "pages" { language: ["en"] }
+    source pages = csv("pages.csv") { columns: { text: text, label: text } }
+    clean pieces from pages {
+      chunk(text, tokens: 512, tokenizer: "models/minilm")
+    }
     train clf from pieces {
       task: classify(text => label)
       base: "models/minilm"
@@ -41,6 +45,19 @@ class TruncationLoss(Lint):
     ```
 
     Good: ``max_length: 512``, or pieces of 250 tokens.
+
+    ```recipe
+    recipe "pages" { language: ["en"] }
+    source pages = csv("pages.csv") { columns: { text: text, label: text } }
+    clean pieces from pages {
+      chunk(text, tokens: 250, tokenizer: "models/minilm")
+    }
+    train clf from pieces {
+      task: classify(text => label)
+      base: "models/minilm"
+      max_length: 256
+    }
+    ```
 
     Silence: ``# allow: truncation-loss because the first lines tell the class``.
     """

@@ -27,14 +27,24 @@ class UngroupedSplit(Lint):
     Bad:
 
     ```recipe
-    split final from tidy { train: 80%  test: 20% }
+    recipe "mail" { seed: 7 }
+    source mail = csv("mail.csv") { columns: { text: text, customer: text } }
+    split final from mail { train: 80%  test: 20% }
     expect apart from final.train, final.test {
       expect overlap(final.train.customer, final.test.customer) == 0
     }
     ```
 
-    Good: ``split final from tidy { train: 80%  test: 20%  group: customer }``, or a table where no customer comes twice
-    (``dedupe(customer)``).
+    Good: ``group: customer``, or a table where no customer comes twice (``dedupe(customer)``).
+
+    ```recipe
+    recipe "mail" { seed: 7 }
+    source mail = csv("mail.csv") { columns: { text: text, customer: text } }
+    split final from mail { train: 80%  test: 20%  group: customer }
+    expect apart from final.train, final.test {
+      expect overlap(final.train.customer, final.test.customer) == 0
+    }
+    ```
 
     Silence: ``# allow: ungrouped-split because every customer wrote once``; better ``expect unique(customer)`` in the step before.
     """

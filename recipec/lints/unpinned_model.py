@@ -21,9 +21,23 @@ class UnpinnedModel(Lint):
     Chen, Zaharia and Zou (How is ChatGPT's behavior changing over time?, 2023) asked GPT-4 the same questions in March and June 2023: it told
     primes from composite numbers with 84 % accuracy, then with 51 %.
 
-    Bad: ``base: "BAAI/bge-small-zh"`` and ``model lm = openai("gpt-4o")``.
+    Bad: ``base: "BAAI/bge-small-zh"`` without ``revision``, or
 
-    Good: ``base: "BAAI/bge-small-zh"  revision: "1d2363c5de6ce9ba9c890c8e23a4c72dce540ca8"`` and ``model lm = openai("gpt-4o-2024-08-06")``.
+    ```recipe
+    source rows = csv("rows.csv") { columns: { text: text } }
+    model lm = openai("gpt-4o")
+    template ask(text) \"\"\"Is this spam? {{ text }}\"\"\"
+    predict guess from rows { model: lm  prompt: ask(text) }
+    ```
+
+    Good: ``revision: "1d2363c5de6ce9ba9c890c8e23a4c72dce540ca8"`` beside the base, and
+
+    ```recipe
+    source rows = csv("rows.csv") { columns: { text: text } }
+    model lm = openai("gpt-4o-2024-08-06")
+    template ask(text) \"\"\"Is this spam? {{ text }}\"\"\"
+    predict guess from rows { model: lm  prompt: ask(text) }
+    ```
 
     Silence: ``# allow: unpinned-model because we want the newest, and keep all answers``.
     """

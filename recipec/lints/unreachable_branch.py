@@ -20,8 +20,27 @@ class UnreachableBranch(Lint):
     Compilers have had this warning for long (CWE-561, dead code): the second branch is a copy whose condition somebody
     forgot to change, or one that was moved and not removed.
 
-    Bad: ``case topic when "game" then "games" when "sound" then "audio" when "game" then "play" end``.
+    Bad:
+
+    ```recipe
+    source rows = csv("rows.csv") { columns: { topic: text } }
+    clean named from rows {
+      class = case topic
+        when "game" then "games"
+        when "sound" then "audio"
+        when "game" then "play"
+      end
+    }
+    ```
+
     Good: every condition once.
+
+    ```recipe
+    source rows = csv("rows.csv") { columns: { topic: text } }
+    clean named from rows {
+      class = case topic when "game" then "games" when "sound" then "audio" end
+    }
+    ```
 
     Silence: ``# allow: unreachable-branch because the list is generated``.
     """

@@ -26,6 +26,7 @@ class UnreachableClass(Lint):
     Bad:
 
     ```recipe
+    source rows = csv("rows.csv") { columns: { text: text } }
     label mood from rows {
       classes: ["good", "bad", "mixed"]
       when text matches r/great/ => "good"
@@ -33,7 +34,17 @@ class UnreachableClass(Lint):
     }
     ```
 
-    Good: a rule for ``"mixed"``, or two classes.
+    Good: a rule for every class.
+
+    ```recipe
+    source rows = csv("rows.csv") { columns: { text: text } }
+    label mood from rows {
+      classes: ["good", "bad", "mixed"]
+      when text matches r/great/ => "good"
+      when text matches r/awful/ => "bad"
+      when text matches r/so-so/ => "mixed"
+    }
+    ```
 
     Silence: ``# allow: unreachable-class because people label it later``.
     """

@@ -23,7 +23,23 @@ class UnusedName(Lint):
     Xu and others (Do Not Blame Users for Misconfigurations, SOSP 2013) found 743 places in seven systems that react badly to
     wrong settings; the worst say nothing, and leave those who made the setting to find out.
 
-    Bad: ``param min_words: int = 5`` with ``drop where words(text) < 5``. Good: ``drop where words(text) < min_words``.
+    Bad:
+
+    ```recipe
+    param min_words: int = 5
+    source rows = csv("rows.csv") { columns: { text: text } }
+    clean tidy from rows { drop where words(text) < 5 }
+    export out from tidy { to: "build/out"  format: parquet() }
+    ```
+
+    Good:
+
+    ```recipe
+    param min_words: int = 5
+    source rows = csv("rows.csv") { columns: { text: text } }
+    clean tidy from rows { drop where words(text) < min_words }
+    export out from tidy { to: "build/out"  format: parquet() }
+    ```
 
     Silence: ``# allow: unused-name because the next release uses it``.
     """

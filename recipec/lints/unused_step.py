@@ -21,15 +21,23 @@ class UnusedStep(Lint):
     Sculley and others (Hidden Technical Debt in Machine Learning Systems, NIPS 2015) call such leftovers dead experimental
     codepaths, and recall Knight Capital, which lost 465 million dollars in 45 minutes, apparently through obsolete ones.
 
-    Bad:
+    Bad: the export reads the step before the last.
 
     ```recipe
+    source rows = csv("rows.csv") { columns: { text: text } }
     clean tidy from rows { dedupe(text) }
     clean tidier from tidy { drop where words(text) < 5 }
     export out from tidy { to: "build/out"  format: parquet() }
     ```
 
-    Good: ``export out from tidier { ... }``.
+    Good:
+
+    ```recipe
+    source rows = csv("rows.csv") { columns: { text: text } }
+    clean tidy from rows { dedupe(text) }
+    clean tidier from tidy { drop where words(text) < 5 }
+    export out from tidier { to: "build/out"  format: parquet() }
+    ```
 
     Silence: ``# allow: unused-step because we look at it with recipec show``.
     """
