@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from queue import Empty, SimpleQueue
-from threading import Lock
+from threading import Lock, Thread
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +52,8 @@ class Worker:
         import multiprocessing
 
         context = multiprocessing.get_context("forkserver")
+        # Loaded once, in the process that workers are forked from: each of them took 0.2 s of processor to load it for itself.
+        context.set_forkserver_preload(["pyarrow", "recipec.engines.batches"])
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=serve, args=(theirs,), daemon=True)
         with without_main():
@@ -131,7 +133,23 @@ class Pool:
         self.free: SimpleQueue[Worker] = SimpleQueue()
         self.lock = Lock()
         self.all: list[Worker] = []
+        self.warming: Thread | None = None
         atexit.register(self.stop)
+
+    def warm(self) -> None:
+        """Start the first worker, while its caller has other things to do: a process and its imports take half a second."""
+
+        def start() -> None:
+            try:
+                worker = self.take(wait=False)
+            except (EOFError, OSError):
+                # Whoever wants one next is told what is wrong.
+                return
+            if worker is not None:
+                self.free.put(worker)
+
+        self.warming = Thread(target=start, name="warm", daemon=True)
+        self.warming.start()
 
     def take(self, *, wait: bool) -> Worker | None:
         """A free worker, a new one while there may be more, else the next to become free (None where not to wait)."""
@@ -185,6 +203,8 @@ class Pool:
         return answers[0] if len(answers) == 1 else pa.concat_arrays(answers)
 
     def stop(self) -> None:
+        if self.warming is not None:
+            self.warming.join()
         for worker in self.all:
             worker.stop()
         self.all.clear()
@@ -238,9 +258,7 @@ class Kernels:
                     raise
 
             return local
-        if self.pool is None:
-            self.pool = Pool(max(1, self.threads))
-        pool = self.pool
+        pool = self.workers()
 
         def remote(*columns: Any) -> Any:
             arrays = [flat(c) for c in columns]
@@ -252,6 +270,16 @@ class Kernels:
                 raise
 
         return remote
+
+    def workers(self) -> Pool:
+        if self.pool is None:
+            self.pool = Pool(max(1, self.threads))
+        return self.pool
+
+    def warm(self) -> None:
+        """Have a worker ready for the kernels that will want one."""
+        if any(kernel.processes for kernel in KERNELS.values()):
+            self.workers().warm()
 
     def stop(self) -> None:
         if self.pool is not None:
