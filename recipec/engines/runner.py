@@ -107,6 +107,8 @@ class Runner:
         self.previous = workspace.current(self.recipe)
         self.threads = int(self.con.execute("SELECT current_setting('threads')").fetchone()[0])  # type: ignore[index]
         self.kernels = Kernels(self.con, self.threads)
+        if any(p.status == "run" for p in plan.steps):
+            self.kernels.warm()
         self.run_id: int | None = None
         self.shared: dict[str, Any] = {}
 
@@ -179,10 +181,10 @@ class Runner:
                 if outcome.rows_out == 0 and step.kind.table and again is None:
                     notes.append("no row is left" if outcome.rows_in else "there is no row")
                 built = self.record(planned, key, files, outcome, notes, time.monotonic() - started)
-                if outcome.failure is not None:
-                    # The rows stay, to be looked at and tested again; the step is not done.
-                    self.workspace.set_current(self.recipe, step.name, key)
+                # Rows that failed their tests stay too, to be looked at and tested again; the step is not done.
+                self.workspace.set_current(self.recipe, step.name, key)
                 con.execute("COMMIT")
+                self.previous[step.name] = key
             except BaseException as error:
                 release(error)
                 self.rollback()
@@ -275,7 +277,8 @@ class Runner:
         built = self.outputs[name]
         return {
             "rows_in": built.rows_in, "rows_out": built.rows_out, "dropped": built.dropped, "files": built.files,
-            "relation": self.workspace.view(built.run_key),
+            "relation": self.workspace.view(built.run_key), "view": lambda part: self.workspace.view(built.run_key, part),
+            "extra": built.extra, "settings": built.shown,
         }  # fmt: skip
 
     def rollback(self) -> None:
