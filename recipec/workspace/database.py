@@ -260,14 +260,14 @@ _UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12, "KIB": 2*
 def database_memory(memory: str) -> str:
     """DuckDB's limit for a process that is to stay within ``memory``.
 
-    Measured on 10 million rows with two threads: the process peaks at DuckDB's limit, 130 MB for Python and libraries, and a
-    few per cent that DuckDB does not count. Half of a small ``memory`` is DuckDB's at least.
+    Measured on 10 million rows with two threads: the process peaks at DuckDB's limit, 130 MB for Python and libraries, and what
+    DuckDB does not count, which near-dedupe brings to a seventh of its limit. Half of a small ``memory`` is DuckDB's at least.
     """
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?i?B)\s*", memory, re.I)
     if match is None:
         raise DataError(f"`{memory}` is no amount of memory", "write 2GB, or 500MB")
     wanted = float(match[1]) * _UNITS[match[2].upper()]
-    return f"{int(max(wanted / 2, wanted * 0.94 - 128e6)) // 1000}KB"
+    return f"{int(max(wanted / 2, wanted * 0.86 - 128e6)) // 1000}KB"
 
 
 def prepare(workspace: Workspace) -> None:
