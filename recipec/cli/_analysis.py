@@ -14,14 +14,16 @@ if TYPE_CHECKING:
 
 
 def analyse(source: Source, sets: Mapping[str, str], *, offline: bool) -> Program:
-    """The resolved program of a recipe; its ``findings`` hold what every stage found."""
+    """The resolved program of a recipe; its ``findings`` hold what every stage found. Raises CannotRun where ``pyproject.toml`` is wrong."""
     # pydantic looks for plug-ins in the metadata of every installed package, which takes as long as a small check.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     gc.disable()
     try:
+        from recipec.cli._config import config_for
         from recipec.resolve.loading import load
 
         program = load(source, sets, offline=offline)
+        program.prices = config_for(source.path).prices
         program.resolve()
     finally:
         gc.enable()

@@ -5,6 +5,7 @@
     ignore = ["unused-name"]            # all but these
     severity = { unused-step = "error", W309 = "note" }
     ask_above = 5.00                    # dollars that `recipec run` may spend on model calls without asking
+    prices = "prices.toml"              # what models cost: a table for each, dollars for a million tokens, in and out
 
     [tool.recipec.recipes."drafts/*.recipe"]    # for some recipes more, by their paths from this file's folder
     ignore = ["unpinned-model"]
@@ -17,12 +18,16 @@ first, and the editor's server heeds the same table.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from functools import cache
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from recipec.cli._errors import CannotRun
 from recipec.diagnostics import Diagnostic, Severity
+
+if TYPE_CHECKING:
+    from recipec.models.budget import Prices
 
 SEVERITIES = ("error", "warning", "note")
 NAME = "pyproject.toml"
@@ -36,6 +41,8 @@ class Config(NamedTuple):
     """Where the file lies that says so."""
     ask_above: float | None = None
     """Dollars above which a run asks before it spends them."""
+    prices: Mapping[str, Prices] = MappingProxyType({})
+    """What models cost, by name."""
     recipes: tuple[tuple[str, Config], ...] = ()
     """What is said of some recipes alone, by patterns of their paths."""
 
@@ -48,12 +55,13 @@ class Config(NamedTuple):
         from fnmatch import fnmatchcase
 
         name = os.path.relpath(path, self.folder).replace(os.sep, "/")
-        select, ignore, severity, above = self.select, self.ignore, self.severity, self.ask_above
+        select, ignore, severity, above, prices = self.select, self.ignore, self.severity, self.ask_above, self.prices
         for pattern, more in self.recipes:
             if fnmatchcase(name, pattern):
                 select, ignore, severity = more.select or select, ignore | more.ignore, severity + more.severity
                 above = above if more.ask_above is None else more.ask_above
-        return Config(select, ignore, severity, ask_above=above)
+                prices = {**prices, **more.prices}
+        return Config(select, ignore, severity, ask_above=above, prices=prices)
 
     def lets(self, d: Diagnostic) -> bool:
         """Whether a finding is wanted. What keeps a recipe from running is hidden by nothing but the command line."""
@@ -61,7 +69,7 @@ class Config(NamedTuple):
 
 
 NONE = Config()
-KEYS = ("select", "ignore", "severity", "ask_above")
+KEYS = ("select", "ignore", "severity", "ask_above", "prices")
 
 
 def config_for(path: str) -> Config:
@@ -149,7 +157,22 @@ def part(path: str, table: dict[str, Any], where: str, keys: Collection[str]) ->
         frozenset(known(r, path) for r in table.get("ignore", [])),
         tuple((known(r, path), level) for r, level in severity.items()),
         ask_above=None if above is None else float(above),
+        prices=priced(path, table["prices"]) if "prices" in table else MappingProxyType({}),
     )
+
+
+def priced(path: str, name: Any) -> Mapping[str, Prices]:
+    """The prices of a file, named relative to ``pyproject.toml``; raises CannotRun with what is wrong."""
+    from pathlib import Path
+
+    from recipec.models.prices import PriceError, read_prices
+
+    if not isinstance(name, str):
+        raise CannotRun(f"{path}: `prices` is the name of a file", 'prices = "prices.toml"')
+    try:
+        return read_prices(Path(os.path.dirname(path), name), name)
+    except PriceError as error:
+        raise CannotRun(f"{path}: `prices`: {error}", '["qwen3-8b"]  in = 0.05  out = 0.40') from None
 
 
 def known(wanted: str, where: str = "") -> str:

@@ -34,6 +34,7 @@ class ModelSettings(Settings):
     budget_tokens: int | None = Field(None, ge=0)
     price_in: float | None = Field(None, ge=0)
     price_out: float | None = Field(None, ge=0)
+    prices: str | None = None
     description: str = ""
 
 

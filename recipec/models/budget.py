@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from threading import Lock
 
 MILLION = 1_000_000
@@ -11,10 +10,6 @@ LONGEST_ANSWER = 32_768
 """Tokens assumed for an answer that no ``max_tokens`` bounds."""
 TURN_TOKENS = 16
 """The most tokens that a chat template puts around one message, and around the whole."""
-
-
-class PriceError(Exception):
-    """A file of prices cannot be read; the message says which and what would be right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,35 +33,6 @@ class Prices:
         if self.per_million_in is None or self.per_million_out is None:
             return None
         return (tokens_in * self.per_million_in + tokens_out * self.per_million_out) / MILLION
-
-
-def read_prices(path: Path, model: str) -> Prices:
-    """The prices of ``model`` in a TOML file; unknown where the file does not have it.
-
-    One table a model, dollars per million tokens: ``["qwen3-8b"]``, ``in = 0.05``, ``out = 0.40``. Raises :class:`PriceError`.
-    """
-    import tomllib
-
-    try:
-        with path.open("rb") as file:
-            tables = tomllib.load(file)
-    except OSError as error:
-        raise PriceError(f"cannot read the prices in {path}: {error.strerror}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise PriceError(f"{path} is no TOML: {error}") from error
-    table = tables.get(model)
-    if table is None:
-        return Prices()
-    wanted = f'["{model}"] with `in = ` and `out = `, dollars per million tokens'
-    if not isinstance(table, dict) or not table.keys() <= {"in", "out"}:
-        raise PriceError(f"{path}: the prices of a model are written as {wanted}")
-    found = []
-    for name in ("in", "out"):
-        price = table.get(name)
-        if price is not None and (isinstance(price, bool) or not isinstance(price, int | float) or price < 0):
-            raise PriceError(f"{path}: `{name}` of {model} is {price!r}; prices are written as {wanted}")
-        found.append(None if price is None else float(price))
-    return Prices(found[0], found[1])
 
 
 @dataclass(frozen=True, slots=True)

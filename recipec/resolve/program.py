@@ -57,6 +57,8 @@ class Program:
     guesses: dict[str, Mapping[str, Schema]] = field(default_factory=dict)
     """The tables of steps in which something is wrong, as far as they can be told."""
     offline: bool = False
+    prices: Mapping[str, Any] = field(default_factory=dict)
+    """What models cost that name no price of their own (:class:`recipec.models.budget.Prices`), by the name that a server knows."""
     sources: dict[str, Source] = field(default_factory=dict)
     typing: Typing = field(default_factory=Typing)
     reading: Reading = field(init=False)

@@ -6,11 +6,13 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from recipec.api import Bound, Kind, Outcome, SourceFile, Traits, step
+from recipec.api import Bound, Kind, ModelFacts, Outcome, SourceFile, Traits, step
+from recipec.diagnostics import nearest
 from recipec.models._base import ModelSettings, Opening, Provider
 from recipec.resolve.arguments import Choices, Converter
 from recipec.resolve.binder import StepBinder
-from recipec.resolve.problems import MissingFile
+from recipec.resolve.problems import BadValue, MissingFile
+from recipec.syntax import tree
 
 if TYPE_CHECKING:
     from recipec.engines.context import RunContext
@@ -22,6 +24,40 @@ PROVIDERS = Choices(group="provider", what="provider of models")
 class ModelPlan:
     provider: Provider
     settings: ModelSettings
+
+
+def priced(bind: StepBinder, settings: ModelSettings, facts: ModelFacts) -> ModelSettings | None:
+    """The settings with the prices of a server's model: those that they say, else those of their file, else those of ``pyproject.toml``.
+    None after reporting what is wrong with the file."""
+    found = bind.program.prices.get(facts.name) if facts.external else None
+    if settings.prices is not None and not bind.program.offline:
+        from recipec.models.prices import PriceError, read_prices
+
+        span = next(s.value.span for s in bind.statements(tree.Setting) if s.key.id == "prices")
+        if not facts.external:
+            bind.report(BadValue(span=span, message="a model of this machine has no price", help=("leave out `prices`",)))
+            return None
+        path = bind.names.source.folder / settings.prices
+        if not path.is_file():
+            bind.report(MissingFile(span=span, message=f"no file `{settings.prices}`", help=("a file of prices, beside the recipe",)))
+            return None
+        # A check that is kept holds while this file is as it was.
+        bind.program.reading.seen.append(SourceFile(path, settings.prices))
+        try:
+            prices = read_prices(path, settings.prices)
+        except PriceError as error:
+            bind.report(BadValue(span=span, message=str(error)))
+            return None
+        if facts.name not in prices:
+            guess = nearest(facts.name, prices)
+            help = f"did you mean `{guess}`?" if guess else f"it has: {', '.join(list(prices)[:6]) or 'nothing'}"
+            bind.report(BadValue(span=span, message=f"`{settings.prices}` has no price of `{facts.name}`", help=(help,)))
+            return None
+        found = prices[facts.name]
+    if found is None:
+        return settings
+    given = {"price_in": found.per_million_in, "price_out": found.per_million_out}
+    return ModelSettings(**settings.model_dump() | {name: price for name, price in given.items() if getattr(settings, name) is None})
 
 
 @step("model")
@@ -43,8 +79,11 @@ class Model(Kind):
     Every answer is written to the ledger in the workspace before anything uses it, under everything that decides it; what is there is
     never asked, or paid, again, whatever killed the run; only answers that were on their way then are asked for anew.
     ``budget_usd`` and ``budget_tokens`` stop a run before it spends more. ``price_in`` and ``price_out`` are US dollars for a million
-    tokens; without them the cost is "unknown", and nobody is asked before it is spent. ``concurrency`` is the most requests at a time
-    (found out by itself where not given), ``timeout`` the seconds for one, ``retries`` how often one is tried again.
+    tokens. ``prices: "prices.toml"`` reads them from a file, relative to the recipe, that has a table for each model, by the name that
+    the server knows (``["qwen3-8b"]``, ``in = 0.05``, ``out = 0.40``); ``prices = "prices.toml"`` in ``[tool.recipec]`` of
+    ``pyproject.toml`` does so for all recipes below it. The step's own prices come first, then its file's. Without a price the cost is
+    "unknown". ``concurrency`` is the most requests at a time (found out by itself where not given), ``timeout`` the seconds for one,
+    ``retries`` how often one is tried again.
 
     Settings change no answer and re-run nothing. The arguments of the provider do, except the key: it is read from the environment
     when it is used, and is written nowhere.
@@ -64,6 +103,9 @@ class Model(Kind):
         if called is None or settings is None:
             return None
         provider: Provider = called.cls(called.params, bind.names.source.folder)
+        settings = priced(bind, settings, provider.facts(settings))
+        if settings is None:
+            return None
         files: list[SourceFile] = []
         for name in provider.files():
             path = (bind.names.source.folder / name).resolve()

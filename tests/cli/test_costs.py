@@ -99,6 +99,56 @@ def test_unknown_is_not_nothing(recipec: Run, server: Server) -> None:
     assert books("SELECT usd FROM recipec.calls") == [(None,)]
 
 
+def test_prices_of_a_file(recipec: Run, server: Server) -> None:
+    write(LABEL % ('prices: "money/prices.toml"', ""), 3)
+    Path("money").mkdir()
+    prices = Path("money/prices.toml")
+    refused = recipec("check")
+    assert refused.status == 1
+    assert "no file `money/prices.toml`" in refused.out
+    prices.write_text("[n]\nin = 1000\nout = 2000\n", encoding="utf-8")
+    refused = recipec("check")
+    assert "`money/prices.toml` has no price of `m`" in refused.out
+    assert "r.recipe:2:" in refused.out, "and the place in the recipe"
+    prices.write_text("[m]\nin = 1000\nout = -2000\n", encoding="utf-8")
+    assert "money/prices.toml:3: `out` of `m` is -2000" in recipec("check").out
+    prices.write_text("[m]\nin = 1000\nout = 2000\n", encoding="utf-8")
+    assert "no price" not in recipec("check").out, "a kept check is not believed when the file has changed"
+    recipec("run", "--only", "rows")
+    first = json.loads(recipec("plan", "--format", "json").out)
+    assert 0 < first["calls"]["usd"] < first["calls"]["usd_at_most"]
+    asked = recipec("run", "--ask-above", "0.01")
+    assert asked.status == 2
+    assert "will make 3 calls of `lm`" in asked.err
+    assert recipec("run", "--yes").status == 0
+    # What it costs decides no answer: other prices run nothing again.
+    prices.write_text("[m]\nin = 1\nout = 1\n", encoding="utf-8")
+    assert {s["status"] for s in json.loads(recipec("plan", "--format", "json").out)["steps"]} == {"reused"}
+
+
+def test_prices_of_the_project(recipec: Run, server: Server) -> None:
+    write(LABEL % ("", ""), 3)
+    pyproject = Path("pyproject.toml")
+
+    def told(line: str) -> str:
+        pyproject.write_text(f"[tool.recipec]\n{line}\n", encoding="utf-8")
+        forget_configuration()
+        return recipec("plan").err
+
+    assert "`prices`: cannot read the prices in `p.toml`: no such file" in told('prices = "p.toml"')
+    assert "`prices` is the name of a file" in told("prices = 3")
+    Path("p.toml").write_text("[m]\nin = true\n", encoding="utf-8")
+    assert "pyproject.toml: `prices`: p.toml:2: `in` of `m` is True" in told('prices = "p.toml"')
+    Path("p.toml").write_text("[m]\nin = 1000\nout = 2000\n[other]\nin = 1\n", encoding="utf-8")
+    assert told('prices = "p.toml"') == ""
+    recipec("run", "--only", "rows")
+    usd = json.loads(recipec("plan", "--format", "json").out)["calls"]["usd"]
+    assert usd == pytest.approx(0.26, abs=0.1)
+    # The step's own price comes first.
+    write(LABEL % ("price_out: 4000", ""), 3)
+    assert json.loads(recipec("plan", "--format", "json").out)["calls"]["usd"] == pytest.approx(usd + 3 * 20 * 2000 / 1e6)
+
+
 def test_no_bound_of_answers_is_no_bound_of_cost(recipec: Run, server: Server) -> None:
     write((LABEL % (PRICED, "")).replace(", max_tokens: 20", ""), 3)
     recipec("run", "--only", "rows")

@@ -6,29 +6,40 @@ from pathlib import Path
 
 import pytest
 
-from recipec.models.budget import LONGEST_ANSWER, Account, Budget, PriceError, Prices, read_prices, worst_case
+from recipec.models.budget import LONGEST_ANSWER, Account, Budget, Prices, worst_case
+from recipec.models.prices import PriceError, read_prices
 
 
 def test_prices_of_a_file(tmp_path: Path) -> None:
     path = tmp_path / "prices.toml"
     path.write_text('["qwen3-8b"]\nin = 0.05\nout = 0.4\n\n[local]\nin = 0\nout = 0\n\n["half"]\nin = 1\n', encoding="utf-8")
-    assert read_prices(path, "qwen3-8b").cost(1_000_000, 500_000) == pytest.approx(0.25)
-    assert read_prices(path, "local").cost(10, 10) == 0
-    assert read_prices(path, "half").cost(10, 10) is None, "unknown is not 0"
-    assert read_prices(path, "another").cost(10, 10) is None
+    prices = read_prices(path)
+    assert prices["qwen3-8b"].cost(1_000_000, 500_000) == pytest.approx(0.25)
+    assert prices["local"].cost(10, 10) == 0
+    assert prices["half"].cost(10, 10) is None, "unknown is not 0"
+    assert "another" not in prices
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("x = ", "is no TOML"), ("[m]\nin = -1", "`in` of m is -1"), ("[m]\nint = 1", "written as"), ('[m]\nin = "1"', "is '1'")],
+    [
+        ("x = \n[m]", "p.toml` is no TOML: .*line 1"),
+        ("[qwen2.5]\nin = 1", r'p.toml:1: a name with a dot in it stands in quotes: \["qwen2.5"\]'),
+        ("[a]\nin = 1\n\n[m]\nin = -1", "p.toml:5: `in` of `m` is -1"),
+        ('["a.b"]\nout = nan', "p.toml:2: `out` of `a.b` is nan"),
+        ("m = { in = 1, out = true }", "p.toml:1: `out` of `m` is True"),
+        ("[m]\nint = 1", "p.toml:2: `m` has `int`; prices are written as"),
+        ("m = 1", "p.toml:1: `m` is no table"),
+        ('[m]\nin = "1"', "is '1'"),
+    ],
 )
 def test_wrong_prices(text: str, message: str, tmp_path: Path) -> None:
     path = tmp_path / "prices.toml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(PriceError, match=message):
-        read_prices(path, "m")
+        read_prices(path, "p.toml")
     with pytest.raises(PriceError, match="cannot read"):
-        read_prices(tmp_path / "none", "m")
+        read_prices(tmp_path / "none")
 
 
 def test_the_worst_case() -> None:
