@@ -17,6 +17,7 @@ from typing import Any
 
 from recipec.api import Asking, DataError, Estimate, ModelRef, TableRef
 from recipec.plan.planner import Plan, Planned
+from recipec.resolve.passed import Passed
 from recipec.resolve.program import ResolvedStep
 from recipec.workspace.database import Workspace
 
@@ -163,6 +164,11 @@ def prompts(look: Look, asking: Asking, source: str) -> Iterator[list[tuple[str,
     for a model that embeds, the text it is given."""
     if asking.prompt is None:
         cursor = look.execute(f"SELECT _key::VARCHAR, ({asking.texts})::VARCHAR AS t FROM {source} WHERE t IS NOT NULL ORDER BY _key")
+        while rows := cursor.fetchmany(BLOCK):
+            yield rows
+        return
+    if isinstance(asking.prompt.prompt, Passed):
+        cursor = look.execute(f"SELECT _key::VARCHAR, {asking.prompt.sql()} AS p FROM {source} WHERE p IS NOT NULL ORDER BY _key")
         while rows := cursor.fetchmany(BLOCK):
             yield rows
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from recipec.api import (
     ORDER,
@@ -20,57 +20,63 @@ from recipec.api import (
     PromptCall,
     Schema,
     Settings,
+    TableRef,
     Traits,
     Use,
     Word,
     step,
 )
+from recipec.engines.answers import Form
+from recipec.engines.examples import Examples
+from recipec.resolve.arguments import Choices, Inner
 from recipec.resolve.binder import StepBinder
 from recipec.resolve.chain import Chain, ChainBuilder, meaning_of, merge, one_line
 from recipec.resolve.columns import name_problem
-from recipec.resolve.problems import BadValue, DuplicateName, WrongArguments, WrongForm
-from recipec.resolve.types import TypeProblem, duckdb_type
+from recipec.resolve.passed import passed
+from recipec.resolve.problems import BadValue, DuplicateName, MissingSetting, WrongArguments, WrongForm, WrongType
+from recipec.resolve.types import TypeProblem, duckdb_type, shown
 from recipec.syntax import tree
 
 if TYPE_CHECKING:
     from recipec.engines.context import RunContext
 
-ASKED, FORM = "no answer", "not of the asked form"
-"""Reasons for which rows have no answer."""
+
+class ShownParams(Settings):
+    table: TableRef
+    k: int = Field(4, ge=1, le=1000)
+
+
+EXAMPLES = Choices((("random", ShownParams), ("fixed", ShownParams)), what="choice of examples")
 
 
 class GenerateSettings(Settings):
     with_: ModelRef
-    prompt: PromptCall
+    examples: Annotated[Inner | None, EXAMPLES] = None
     samples: int = Field(1, ge=1, le=1000)
+    numbered: Word | None = None
     into: Word | None = None
     constrain: bool = True
     max_failed: float = Field(0.05, ge=0, le=1)
+    max_bad: float = Field(0.5, ge=0, le=1)
     description: str = ""
-
-
-@dataclass(frozen=True)
-class Answers:
-    """The form of an answer: its fields and their types; none for a plain text. ``many``: a list of such."""
-
-    types: Mapping[str, str]
-    many: bool = False
 
 
 @dataclass(frozen=True)
 class GeneratePlan:
     model: ModelRef
-    prompt: str
-    answers: Answers
+    asked: PromptCall
+    examples: Examples | None
+    answers: Form
     column: str
     samples: int
+    numbered: str | None
     constrain: bool
     max_failed: float
+    max_bad: float
     given: Schema
     """The columns once the answers are there, before the statements."""
     source: Schema
     chain: Chain
-    asked: PromptCall
 
     @property
     def rows(self) -> bool:
@@ -92,52 +98,63 @@ class Generate(Kind):
     }
     ```
 
-    ``answer`` says which fields an answer has and of what types; the model is asked for JSON of that form (by JSON Schema, where the
-    server takes one; ``constrain: false`` leaves that out). An answer that is not of the form is never mended: the row is dropped
-    under "not of the asked form", counted, and its answer shown by ``recipec bad``. ``answer: [{ question: text, answer: text }]`` asks for a list:
-    each item becomes a row. Without ``answer`` the text is a column of the step's name, or of ``into``.
+    **What is asked.** ``prompt`` is a template with its arguments, or a column: of text, or of messages (``prompt: messages``), which is how
+    a conversation goes on: every round of a ``repeat`` asks with all that was said. ``examples: random(pool, k: 8)`` fills the template's
+    open parameter ``examples`` with rows of another table, all their columns: others for every row, drawn without replacement by the seed
+    and the row's key, never the row itself; ``fixed(pool, k: 8)`` shows the first by key to all.
+
+    **What comes back.** ``answer`` says which fields an answer has and of what types; a list of values in a type's place says that it is one of them:
+    ``answer: { better: ["A", "B", "tie"], score: [1, 2, 3, 4, 5] }``. The model is asked for JSON of that form (by JSON Schema, where the
+    server takes one; ``constrain: false`` leaves that out). ``answer: [{ question: text, answer: text }]`` asks for a list: each item
+    becomes a row. Without ``answer`` the text is a column of the step's name, or of ``into``.
 
     With one sample, the answers are columns beside those of the row. With more (``samples: 4``), or a list, each answer is a row of its
-    own, whose parent is the row asked about; a field of the name of a column takes its place.
+    own, whose parent is the row asked about; a field of the name of a column takes its place. ``numbered: attempt`` adds a column with the
+    answer's number, from 1: that of the sample, or in a list that is asked for once that of the item. A server that takes a ``seed`` (of
+    the model) gets another one for every sample.
+
+    **What makes no row.** Nothing is mended. An answer (or an item of a list) that is not of the form is dropped under "not of the asked
+    form", one that reached ``max_tokens`` under "cut off", one without a text under "empty", one that the server marks as a refusal under
+    "refused"; each is counted, and ``recipec bad`` shows it. More than ``max_bad`` of them (50%) fail the step: the rows can be looked at,
+    but nothing goes on with them. A refusal in the model's own words is a text like any other: drop it by an expression. A row that a
+    server did not answer is dropped under "no answer" and asked again by the next run; more than ``max_failed`` of them (5%) fail the step,
+    and what was answered is kept.
 
     After the answers come statements as in ``clean``: columns, filters, operators, tests. ``keep where rouge_l(question, others) < 70%``
-    keeps what is unlike everything kept before it (the operator ``novel``). A row that a server did not answer is dropped under "no
-    answer" and asked again by the next run; more than ``max_failed`` of them fail the step, and what was answered is kept.
+    keeps what is unlike everything kept before it (the operator ``novel``).
+
+    The folder ``recipes/`` has worked ones: self-instruct, Evol-instruct, questions with quoted evidence, personas, preference pairs,
+    rejection sampling, distillation, translation, conversations, two judges.
     """
 
     Settings = GenerateSettings
     takes = frozenset({"assign", "filter", "op", "expect"})
 
     def bind(self, bind: StepBinder) -> Bound | None:
-        settings: GenerateSettings | None = bind.settings(skip=["answer"])
-        answers = self.answers(bind)
-        if settings is None or answers is None:
+        settings: GenerateSettings | None = bind.settings(skip=["answer", "prompt"])
+        answers, prompt = self.answers(bind), self.prompt(bind)
+        if settings is None or answers is None or prompt is None:
             return None
         before = len(bind.findings.errors)
         if not settings.with_.can("complete"):
             node = next(s.value for s in bind.statements(tree.Setting) if s.key.id == "with")
             bind.report(BadValue(span=node.span, message=f"`{settings.with_}` does not complete prompts", help=("use a language model",)))
-        if settings.prompt.open:
-            message = f"`{settings.prompt.prompt.name}` needs `{settings.prompt.open[0]}`"
-            bind.report(
-                WrongArguments(
-                    span=settings.prompt.span, message=message, help=(f"it is defined as: template {settings.prompt.prompt.form}",)
-                )
-            )
+        examples = self.examples(bind, settings, prompt)
         column = str(settings.into) if settings.into else bind.name
-        schema = self.schema(bind, answers, column)
+        schema = self.schema(bind, answers, column, settings.numbered)
         chain = ChainBuilder(bind, schema).chain([sugared(s) for s in bind.node.body])
         if chain is None or len(bind.findings.errors) > before:
             return None
         rows = settings.samples > 1 or answers.many
         meaning: dict[str, Json] = {
-            "prompt": meaning_of(settings.prompt),
+            "prompt": meaning_of(prompt),
             "column": column,
-            "answer": dict(answers.types),
+            "answer": {n: [t, *answers.choices.get(n, ())] for n, t in answers.types.items()},
             "many": answers.many,
         }
-        for name in ("samples", "constrain", "max_failed"):
+        for name in ("samples", "constrain", "max_failed", "max_bad", "numbered"):
             meaning[f"settings.{name}"] = getattr(settings, name)
+        meaning["settings.examples"] = [settings.examples.name, settings.examples.params.k] if settings.examples is not None else None
         shown = {f"settings.{s.key.id}": one_line(s.value.span) for s in bind.statements(tree.Setting)}
         for field, value, text in chain.meaning:
             name, n = field, 2
@@ -152,21 +169,62 @@ class Generate(Kind):
             meaning=meaning,
             shown=shown,
             plan=GeneratePlan(
-                settings.with_, settings.prompt.sql(), answers, column, settings.samples, settings.constrain, settings.max_failed, schema,
-                bind.schema, chain, settings.prompt,
+                settings.with_, prompt, examples, answers, column, settings.samples, settings.numbered and str(settings.numbered),
+                settings.constrain, settings.max_failed, settings.max_bad, schema, bind.schema, chain,
             ),
             traits=merge(own, chain.traits),
             tests=chain.tests,
-            uses=(Use("reads", bind.inputs[0], settings.prompt, settings.with_),),
+            uses=(Use("reads", bind.inputs[0], prompt, settings.with_),),
             made=tuple(Made(name, "answer") for name in answers.types or (column,)),
         )  # fmt: skip
 
     @staticmethod
-    def answers(bind: StepBinder) -> Answers | None:
+    def prompt(bind: StepBinder) -> PromptCall | None:
+        """What is asked; None after reporting."""
+        node: tree.Expr | None = next((s.value for s in bind.statements(tree.Setting) if s.key.id == "prompt"), None)
+        if node is None:
+            help = ("prompt: ask(text), with a template; or prompt: messages, with a column of them",)
+            bind.report(MissingSetting(span=bind.node.head, message="`generate` needs `prompt`", help=help))
+            return None
+        if isinstance(node, tree.Name) and bind.names.prompt(node) is None and node.id in bind.schema.types:
+            column = next(c for c in bind.schema.columns if c.name == node.id)
+            made = passed(column, node, node.span)
+            if made is None:
+                message = f"`prompt` is a text or messages; `{node.id}` is {shown(column.type)}"
+                bind.report(WrongType(span=node.span, message=message, help=("messages = conversation(user: text)",)))
+            return made
+        if isinstance(node, tree.Call | tree.Name):
+            return bind.prompt(node, bind.schema)
+        message = "`prompt` is a template with its arguments, or a column"
+        bind.report(WrongForm(span=node.span, message=message, help=("prompt: ask(text)", "or give it a name in a step before")))
+        return None
+
+    @staticmethod
+    def examples(bind: StepBinder, settings: GenerateSettings, prompt: PromptCall) -> Examples | None:
+        """The rows to show, held against what the template leaves open."""
+        inner = settings.examples
+        missing = [p for p in prompt.open if inner is None or p != "examples"]
+        if missing:
+            help = f"it is defined as: template {prompt.prompt.form}"
+            if missing == ["examples"]:
+                help = "examples: random(pool, k: 8)"
+            bind.report(WrongArguments(span=prompt.span, message=f"`{prompt.prompt.name}` needs `{missing[0]}`", help=(help,)))
+        if inner is None:
+            return None
+        if "examples" not in prompt.open and not missing:
+            message = f"`{prompt.prompt.name}` has no open parameter `examples` to put them in"
+            bind.report(WrongArguments(span=prompt.span, message=message, help=("template ask(text, examples) ...",)))
+        random = inner.name == "random"
+        salt = bind.salt("examples") if random else ""
+        table: TableRef = inner.params.table
+        return Examples(table, inner.params.k, random, table.schema.names, bind.seed, salt)
+
+    @classmethod
+    def answers(cls, bind: StepBinder) -> Form | None:
         """The form of an answer; None after reporting."""
         written = next((s for s in bind.statements(tree.Setting) if s.key.id == "answer"), None)
         if written is None:
-            return Answers({})
+            return Form({})
         node: tree.Expr = written.value
         many = isinstance(node, tree.ListExpr) and len(node.items) == 1
         if isinstance(node, tree.ListExpr) and many:
@@ -176,34 +234,48 @@ class Generate(Kind):
             bind.report(WrongForm(span=written.value.span, message="`answer` gives the fields of an answer and their types", help=help))
             return None
         types: dict[str, str] = {}
+        choices: dict[str, tuple[Json, ...]] = {}
         for name, type in node.items:
             if name.id in types:
                 bind.report(DuplicateName(span=name.span, message=f"the field `{name.id}` is listed twice"))
                 return None
             try:
-                types[name.id] = duckdb_type(type)
+                found = chosen_from(type)
+                types[name.id] = found[0] if found is not None else duckdb_type(type)
             except TypeProblem as problem:
                 bind.report(problem.diagnostic)
                 return None
-        return Answers(types, many)
+            if found is not None:
+                if len(set(found[1])) < len(found[1]):
+                    bind.report(BadValue(span=type.span, message=f"`{name.id}` lists a value twice"))
+                    return None
+                choices[name.id] = found[1]
+        return Form(types, choices, many)
 
     @staticmethod
-    def schema(bind: StepBinder, answers: Answers, column: str) -> Schema:
+    def schema(bind: StepBinder, answers: Form, column: str, numbered: Word | None) -> Schema:
         """The columns of the input and the answer's."""
         schema = bind.schema
-        for name, type in (answers.types or {column: "VARCHAR"}).items():
-            if not answers.types and name in schema.types:
-                message, help = f"`{bind.inputs[0]}` has a column `{name}` already", "give the answer another name: into: NAME"
-                bind.report(DuplicateName(span=bind.node.name.span, message=message, help=(help,)))
-            problem = name_problem(tree.Name(name, False, span=bind.node.name.span), [c for c in schema.names if c != name])
+        at = bind.node.name.span
+        made = dict(answers.types) or {column: "VARCHAR"}
+        if not answers.types and column in schema.types:
+            message, help = f"`{bind.inputs[0]}` has a column `{column}` already", "give the answer another name: into: NAME"
+            bind.report(DuplicateName(span=at, message=message, help=(help,)))
+        if numbered is not None:
+            if str(numbered) in made or str(numbered) in schema.types:
+                message = f"there is a column `{numbered}` already: `numbered` needs a name of its own"
+                bind.report(DuplicateName(span=at, message=message))
+            made[str(numbered)] = "BIGINT"
+        for name, type in made.items():
+            problem = name_problem(tree.Name(name, False, span=at), [c for c in schema.names if c != name])
             if problem is not None:
                 bind.report(problem)
-            schema = schema.with_column(Column(name, type, bind.node.name.span))
+            schema = schema.with_column(Column(name, type, at))
         return schema
 
     def run(self, plan: GeneratePlan, ctx: RunContext) -> Outcome:
         from recipec.engines.chain import run_chain
-        from recipec.engines.generate import generated
+        from recipec.engines.generate import ASKED, generated
         from recipec.engines.tests import run_tests
 
         made = generated(plan, ctx)
@@ -213,19 +285,36 @@ class Generate(Kind):
         outcome.dropped = {**made.dropped, **outcome.dropped}
         outcome.notes = [*made.notes, *outcome.notes]
         outcome.extra |= {"model": str(plan.model), "spent": made.spent, "failed": made.dropped.get(ASKED, 0)}
+        outcome.failure = made.failure
         run_tests(ctx, plan.chain.tests, f"(SELECT * FROM {ctx.target} WHERE _why IS NULL)", outcome)
         return outcome
 
     @classmethod
     def askings(cls, plan: GeneratePlan) -> Sequence[Asking]:
+        from recipec.engines.examples import picker
         from recipec.engines.generate import count
 
-        return [Asking(plan.model, lambda quote, part: count(plan, quote, part), prompt=plan.asked)]
+        shown = picker(plan.examples) if plan.examples is not None else None
+        return [Asking(plan.model, lambda quote, part: count(plan, quote, part), prompt=plan.asked, examples=shown)]
 
     @classmethod
     def stale(cls, plan: Any, extra: Mapping[str, Json]) -> str | None:
         failed = int(extra.get("failed", 0))
         return f"{failed:,} row{'s' * (failed != 1)} got no answer" if failed else None
+
+
+def chosen_from(node: tree.Expr) -> tuple[str, tuple[Json, ...]] | None:
+    """The DuckDB type and the values of ``["A", "B"]`` or ``[1, 2, 3]``, and of a list of such (``[["A", "B"]]``); None for a type."""
+    if not isinstance(node, tree.ListExpr) or not node.items:
+        return None
+    if len(node.items) == 1 and isinstance(node.items[0], tree.ListExpr):
+        inner = chosen_from(node.items[0])
+        return None if inner is None else (f"{inner[0]}[]", inner[1])
+    if all(isinstance(i, tree.String) for i in node.items):
+        return "VARCHAR", tuple(i.value for i in node.items if isinstance(i, tree.String))
+    if all(isinstance(i, tree.Number) and type(i.value) is int and not i.percent for i in node.items):
+        return "BIGINT", tuple(i.value for i in node.items if isinstance(i, tree.Number))
+    return None
 
 
 def sugared(statement: tree.Statement) -> tree.Statement:

@@ -44,7 +44,7 @@ STEPS = {
     "predict": "predict x from rows { model: lm  prompt: chat(text, id) }",
     "vectors": "predict x from rows { model: emb  text: text }",
     "zero": 'label x from rows { classes: ["good", "bad"]  vote zero_shot(emb, text: text)  unsure: keep }',
-    "generate": "generate x from rows { with: lm  prompt: plain(text)  answer: { a: text }  samples: 2  max_failed: 100%% }",
+    "generate": "generate x from rows { with: lm  prompt: plain(text)  answer: { a: text }  samples: 2  max_failed: 100%%  max_bad: 100%% }",
 }
 
 
