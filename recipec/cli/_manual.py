@@ -69,10 +69,19 @@ def verb_markdown(facts: dict[str, Any]) -> list[str]:
 
 
 def overview(out: Terminal) -> str:
-    """The commands, a line each."""
-    column = max(map(width, verbs()))
-    lines = [out.paint("bold", "Commands")]
-    for verb in verbs():
-        summary = inspect.cleandoc(load(verb).__doc__ or "").split("\n", 1)[0].rstrip(".")
-        lines.append("  " + out.paint("other", pad(verb, column)) + "  " + clip(plain(summary), out.width - column - 4, out.draw("…")))
-    return "\n".join([*lines, ""]) + "\n"
+    """The rules and the commands, a line each."""
+    found = [r for r in (rules.find_rule(name) for name in rules.names()) if r is not None]
+    out_of = {True: "Rules of data science", False: "Rules of the language"}
+    sections = [
+        (title, [(r.name, f"{r.code}  {r.title}") for r in found if (rules.index()[r.name][1].startswith("recipec.lints")) is science])
+        for science, title in out_of.items()
+    ]
+    sections.append(("Commands", [(v, inspect.cleandoc(load(v).__doc__ or "").split("\n", 1)[0].rstrip(".")) for v in verbs()]))
+    lines: list[str] = []
+    for title, rows in sections:
+        column = max(width(name) for name, _ in rows)
+        lines.append(out.paint("bold", title))
+        for name, summary in rows:
+            lines.append("  " + out.paint("other", pad(name, column)) + "  " + clip(plain(summary), out.width - column - 4, out.draw("…")))
+        lines.append("")
+    return "\n".join(lines) + "\n"

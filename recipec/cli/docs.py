@@ -60,7 +60,7 @@ def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
         case _ if args.name is None:
             out.write(reference_text.overview(groups, out))
             out.write(_manual.overview(out))
-            out.line("recipec docs NAME says more; DuckDB's own scalar functions are there too; recipec explain lists the rules")
+            out.line("recipec docs NAME says more; DuckDB's own scalar functions are there too")
         case _:
             out.write("\n".join(reference_text.entry_page(e, out) for _, found in groups for e in found))
     return 0

@@ -18,6 +18,8 @@ class StepFailure(Diagnostic):
     """A step that could not be finished: a test that does not hold, too many bad rows, a key that is not unique, a full disk.
 
     Nothing of the step is kept; what was finished before it is. Steps that do not read it still run.
+
+    Bad: ``expect unique(id)`` of a file with one ``id`` twice. Good: the file mended, or ``dedupe(id)`` before the test.
     """
 
     name = "step-failed"

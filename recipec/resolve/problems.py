@@ -99,7 +99,7 @@ class DuplicateName(Diagnostic):
 class Cycle(Diagnostic):
     """Steps, imports or macros that need each other in a circle, so that none can be first.
 
-    Bad: ``clean a from b {}  clean b from a {}``.
+    Bad: ``clean a from b {}  clean b from a {}``. Good: ``clean a from raw {}  clean b from a {}``.
     """
 
     name = "cycle"
@@ -109,7 +109,7 @@ class Cycle(Diagnostic):
 class MissingFile(Diagnostic):
     """A file that is not there, or a glob that matches nothing. Paths are relative to the recipe's own folder.
 
-    Bad: ``csv("dat/train.csv")`` where the folder is ``data``.
+    Bad: ``csv("dat/train.csv")`` where the folder is ``data``. Good: ``csv("data/train.csv")``.
     """
 
     name = "missing-file"
@@ -163,7 +163,7 @@ class BadRegex(Diagnostic):
 class WrongForm(Diagnostic):
     """A statement, input, reader or block where the step kind takes none, or one that is missing.
 
-    Bad: ``source a { ... }`` without ``= csv(...)``.
+    Bad: ``source a { key: id }``. Good: ``source a = csv("a.csv") { key: id }``.
     """
 
     name = "wrong-form"
@@ -173,7 +173,7 @@ class WrongForm(Diagnostic):
 class WrongArguments(Diagnostic):
     """Too many arguments, one given twice, or one by position after one by name.
 
-    Bad: ``sample(10%, 20%)``.
+    Bad: ``limit(3, 4)``. Good: ``limit(3)``.
     """
 
     name = "wrong-arguments"
@@ -193,7 +193,7 @@ class NotConstant(Diagnostic):
 class AmbiguousName(Diagnostic):
     """A name that is both a column and a parameter. Backticks always mean the column.
 
-    Bad: ``param limit = 3`` and a column ``limit`` in ``keep where n < limit``.
+    Bad: ``param limit = 3`` and a column ``limit`` in ``keep where n < limit``. Good: ``param most = 3`` and ``keep where n < most``.
     """
 
     name = "ambiguous-name"
@@ -225,7 +225,7 @@ class PercentSum(Diagnostic):
 class BadParam(Diagnostic):
     """A parameter without a value, or whose value does not fit its type; or ``--set`` for one that does not exist.
 
-    Good: ``param min_words: int = 5`` and ``recipec run --set min_words=8``.
+    Bad: ``param min_words: int = "five"``. Good: ``param min_words: int = 5`` and ``recipec run --set min_words=8``.
     """
 
     name = "bad-param"
@@ -236,6 +236,8 @@ class TooLarge(Diagnostic):
     """A recipe that expands beyond its bounds: macros in macros, imports in imports, rounds without end.
 
     Bounds: 32 imports deep, 200 files, 20,000 nodes in one expanded expression, 1,000 rounds, 10,000 steps.
+
+    Bad: ``def f(x) = g(x) + g(x)`` over a ``g`` of the same kind, fifteen deep. Good: a column for what each of them gives.
     """
 
     name = "too-large"
@@ -243,14 +245,20 @@ class TooLarge(Diagnostic):
 
 
 class Unreadable(Diagnostic):
-    """A file that is there but cannot be read as what the recipe says it is."""
+    """A file that is there but cannot be read as what the recipe says it is.
+
+    Bad: ``csv("table.parquet")``, whose bytes are no text. Good: ``parquet("table.parquet")``.
+    """
 
     name = "unreadable"
     code = "E223"
 
 
 class BadSQL(Diagnostic):
-    """SQL of a ``sql`` step that DuckDB refuses: the message is DuckDB's own, the place is ours."""
+    """SQL of a ``sql`` step that DuckDB refuses: the message is DuckDB's own, the place is ours.
+
+    Bad: ``sql a from rows \"\"\" selct * from rows \"\"\"``. Good: ``sql a from rows \"\"\" select * from rows \"\"\"``.
+    """
 
     name = "bad-sql"
     code = "E224"
@@ -258,7 +266,10 @@ class BadSQL(Diagnostic):
 
 @dataclass(kw_only=True, frozen=True)
 class BinderRefused(Diagnostic):
-    """Something that DuckDB's binder refuses and no other rule describes. The message is DuckDB's own."""
+    """Something that DuckDB's binder refuses and no other rule describes. The message is DuckDB's own.
+
+    Bad: ``n = text - 1``. Good: ``n = length(text) - 1``.
+    """
 
     name = "binder"
     code = "E225"
@@ -275,7 +286,10 @@ class ReservedColumn(Diagnostic):
 
 
 class OutsideFolder(Diagnostic):
-    """An import outside the folder of the recipe (or above it, where it is not part of the same repository)."""
+    """An import outside the folder of the recipe (or above it, where it is not part of the same repository).
+
+    Bad: ``import "../../other/common.recipe" as common``. Good: ``import "common.recipe" as common``, with the file copied beside the recipe.
+    """
 
     name = "outside-folder"
     code = "E227"

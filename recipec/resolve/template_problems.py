@@ -14,7 +14,7 @@ class TemplateSyntax(Diagnostic):
     ``set``, ``with``, ``macro``, ``call``, ``filter``, ``include`` and ``raw`` are there. A brace that is to be printed is written
     ``{{ "{{" }}`` or stands in ``{% raw %}``.
 
-    Bad: ``{% for e in examples %}{{ e.text }}`` with no ``{% endfor %}``.
+    Bad: ``{% for e in examples %}{{ e.text }}``. Good: ``{% for e in examples %}{{ e.text }}{% endfor %}``.
     """
 
     name = "template-syntax"
@@ -66,7 +66,7 @@ class TemplateForbidden(Diagnostic):
     Templates come from anywhere, and run on the machine that holds the data. So they see values, and nothing behind them: no name
     that begins with an underscore, no ``attr``, no ``self``, no ``namespace``, no import of other files.
 
-    Bad: ``{{ text.__class__ }}``.
+    Bad: ``{{ text.__class__ }}``. Good: ``{{ text }}``.
     """
 
     name = "template-forbidden"
@@ -79,6 +79,8 @@ class TemplateInclude(UnknownName):
     ``{% include "other" %}`` puts in the text of another plain template of the recipe, or of an import (``common.other``). The name is a
     constant, and the template must not include itself. It sees the variables of the template that includes it: each of its
     parameters must be one of them.
+
+    Bad: ``{% include "hed" %}`` where no template is called so. Good: ``{% include "head" %}`` and ``template head() "..."``.
     """
 
     name = "template-include"

@@ -323,6 +323,8 @@ class TooDeeplyNested(Diagnostic):
 
     No recipe written by a person comes near; the bound keeps a damaged or generated file from using up the memory. A long
     ``or``, ``and`` or ``||`` chain counts little; a sum of a hundred terms is better a ``list_sum([...])``.
+
+    Bad: a hundred opening brackets, one in the other. Good: ``a or b or c``, without brackets.
     """
 
     name = "too-deeply-nested"
@@ -337,6 +339,8 @@ class FileTooLarge(Diagnostic):
     """A file of more than a million characters, or a hundred thousand words, signs and blanks.
 
     Recipes are written by people; long lists of words or rows belong in a data file that a ``source`` reads.
+
+    Bad: ``classes: [...]`` with a hundred thousand names. Good: the names in a file that a ``source`` reads.
     """
 
     name = "file-too-large"
@@ -352,7 +356,10 @@ class FileTooLarge(Diagnostic):
 
 @dataclass(frozen=True, kw_only=True)
 class TooManyErrors(Diagnostic):
-    """More than a hundred syntax errors: probably not a recipe at all. Those before this place are shown."""
+    """More than a hundred syntax errors: probably not a recipe at all. Those before this place are shown.
+
+    Bad: a CSV file with the ending ``.recipe``. Good: a recipe that reads it: ``source rows = csv("rows.csv") {}``.
+    """
 
     name = "too-many-errors"
     code = "E133"

@@ -9,6 +9,7 @@ import pytest
 from cli_harness import GOOD, Run
 
 from recipec.registry import PACKAGES, names
+from recipec.report import rules
 
 
 def test_docs_list_everything(recipec: Run) -> None:
@@ -17,6 +18,14 @@ def test_docs_list_everything(recipec: Run) -> None:
     for name in (*names("step"), *names("operator"), *names("function")):
         assert f"\n  {name} " in done.out
     assert max(map(len, done.out.splitlines())) <= 120
+
+
+def test_docs_list_the_rules_and_the_commands(recipec: Run) -> None:
+    out = recipec("docs").out
+    science, _, rest = out.partition("Rules of data science\n")[2].partition("Rules of the language\n")
+    for name in rules.names():
+        assert f"  {name} " in (science if rules.index()[name][1].startswith("recipec.lints") else rest)
+    assert "\n  check " in rest.partition("Commands\n")[2]
 
 
 def test_docs_of_one_thing(recipec: Run) -> None:
