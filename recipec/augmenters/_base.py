@@ -19,6 +19,16 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Refusal:
+    """Copies that are not to be kept, found when all are made and filtered. ``find(ctx, copies, originals, out)`` gets the table of the copies
+    that are left (``_key``, ``_parent`` and the columns) and that of the originals, creates the temporary table ``out`` with ``_key``, and
+    returns notes for people."""
+
+    reason: str
+    find: Callable[[RunContext, str, str, str], list[str]]
+
+
+@dataclass(frozen=True)
 class Change:
     """What an augmenter makes of a copy, as SQL over the copy's columns.
 
@@ -29,7 +39,7 @@ class Change:
 
     ``made`` is an SQL value that several columns come from, computed once; they read it as ``{made}``.
     ``fill(ctx, relation, out)`` instead runs on the table of the copies and creates the temporary table ``out`` with ``_key`` and ``made``,
-    which the columns read as ``{made}`` (null where there is no answer); it returns notes for people.
+    which the columns read as ``{made}`` (null where there is no answer); it returns notes for people. The relation has ``__seed``, the chance.
     ``partner`` asks for another original as partner, drawn by chance among those that are equal in the columns named (any
     other row where none is named); its values are null where there is no other row.
     ``prepare(tools, relation)`` runs once before the copies are made, on the table of the originals.
@@ -42,6 +52,7 @@ class Change:
     prepare: Callable[[RunTools, str], None] | None = None
     distinct: tuple[str, ...] | None = None
     """Columns in which no two copies, and no copy and original, may be equal; empty for all that are changed."""
+    refusal: Refusal | None = None
     facts: Mapping[str, Json] = field(default_factory=dict)
     """What decides the result beside the parameters, for the fingerprint."""
 
@@ -73,6 +84,10 @@ class Augmenter(ABC):
     def keeps(self, label: str) -> bool:
         """Whether a copy means what its original means, so that the original's value in the column of labels holds for it."""
         return True
+
+    def vouches(self, label: str) -> bool:
+        """Whether it sees to it that the value in the column of labels holds for the copies that are kept."""
+        return False
 
     def instead(self, label: str) -> tuple[str, ...]:
         """What one could write for meaning to be kept, given the column of labels."""

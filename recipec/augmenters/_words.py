@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections import Counter
 from collections.abc import Callable
 from hashlib import md5
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +19,7 @@ from recipec.resolve.chain import meaning_of
 from recipec.resolve.problems import BadValue, WrongType
 from recipec.resolve.types import shown
 from recipec.settings import Field
+from recipec.syntax import tree
 
 
 class WordNetParams(Settings):
@@ -75,6 +79,12 @@ def check_words(bind: StepBinder, source: Inner | TableRef | None) -> None:
         bind.report(
             BadValue(span=span, message=f"`{source.params.model}` does not embed texts", help=('model e = embedding("models/minilm")',))
         )
+    if isinstance(source, Inner) and source.name == "wordnet":
+        lacking_data = wordnet_lacks()
+        if lacking_data:
+            calls = [op.call for op in bind.statements(tree.Op)]
+            written = next((a.value.span for c in calls for a in c.args if a.name is not None and a.name.id == "from"), None)
+            bind.report(BadValue(span=written or bind.node.head, message=f"`wordnet()` needs {lacking_data}", help=WORDNET_HELP))
     if not isinstance(source, TableRef) or source.schema.unknown:
         return
     types = source.schema.types
@@ -87,6 +97,26 @@ def check_words(bind: StepBinder, source: Inner | TableRef | None) -> None:
     for column, good in (("word", ("VARCHAR",)), ("synonym", ("VARCHAR", "VARCHAR[]"))):
         if types[column] not in good:
             bind.report(WrongType(span=span, message=f"`{source}.{column}` must be text, not {shown(types[column])}"))
+
+
+WORDNET_HELP = (
+    "pip install nltk && python -c \"import nltk; nltk.download('wordnet')\"",
+    "or give the words in a table with the columns `word` and `synonym`: from: STEP",
+)
+
+
+def wordnet_lacks() -> str:
+    """What is not installed for WordNet, without importing NLTK, which takes longer than the whole check; empty where nothing is."""
+    if find_spec("nltk") is None:
+        return "the package nltk, which is not installed"
+    prefix = Path(sys.prefix)
+    folders = [Path(f) for f in os.environ.get("NLTK_DATA", "").split(os.pathsep) if f]
+    folders += [Path.home() / "nltk_data", prefix / "nltk_data", prefix / "share/nltk_data", prefix / "lib/nltk_data"]
+    folders += [Path(f"{root}/nltk_data") for root in ("/usr/share", "/usr/local/share", "/usr/lib", "/usr/local/lib")]
+    if os.name == "nt":
+        folders += [Path(f"{drive}:/nltk_data") for drive in "CDE"] + [Path(os.environ.get("APPDATA", "C:/")) / "nltk_data"]
+    there = any((f / "corpora" / name).exists() for f in folders for name in ("wordnet", "wordnet.zip"))
+    return "" if there else "NLTK's corpus `wordnet`, which is not in any of its folders"
 
 
 def file_of(source: Inner | TableRef, text: str) -> str:
@@ -149,7 +179,7 @@ def write_wordnet(path: Path, language: str) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    help = "pip install nltk && python -c \"import nltk; nltk.download('wordnet')\", or give a table: from: STEP"
+    help = "; ".join(WORDNET_HELP)
     try:
         wordnet = import_module("nltk.corpus").wordnet
         refused: type[Exception] = import_module("nltk.corpus.reader.wordnet").WordNetError

@@ -12,6 +12,7 @@ from recipec.rand import rank64
 from recipec.resolve.chain import compose
 
 if TYPE_CHECKING:
+    from recipec.augmenters._base import Refusal
     from recipec.engines.context import RunContext
     from recipec.steps.augment import Applied, AugmentPlan
 
@@ -39,6 +40,11 @@ def make_copies(plan: AugmentPlan, ctx: RunContext) -> Outcome:
     if plan.compared is not None:
         reasons.append("duplicate")
         made = copies.distinct(made, len(reasons) - 1)
+    for refusal in (a.change.refusal for a in plan.applied):
+        if refusal is not None:
+            if refusal.reason not in reasons:
+                reasons.append(refusal.reason)
+            made = copies.refused(made, refusal, reasons.index(refusal.reason))
     value = "(CASE WHEN _why IS NULL THEN {0} END)::{1} AS {0}"
     cells = [
         f"NULL::{c.type} AS {quote(c.name)}" if c.name in plan.unlabel else value.replace("{0}", quote(c.name)).replace("{1}", c.type)
@@ -99,7 +105,7 @@ class Copies:
             if change.partner is not None:
                 current = self.with_partner(current, applied)
             if change.fill is not None:
-                current = self.answered(current, change.fill)
+                current = self.answered(current, change.fill, self.filled("{seed}", applied.salt))
             elif change.made is not None:
                 current = f"SELECT *, {self.filled(change.made, applied.salt)} AS __made FROM ({current})"
             new = [f"{self.filled(sql, applied.salt)} AS __n{i}" for i, sql in enumerate(change.columns.values())]
@@ -112,13 +118,13 @@ class Copies:
             current = f"SELECT * EXCLUDE ({', '.join(gone)}) REPLACE ({swaps}, {bit}) FROM (SELECT *, {', '.join(new)} FROM ({current}))"
         return current
 
-    def answered(self, current: str, fill: Callable[[RunContext, str, str], list[str]]) -> str:
+    def answered(self, current: str, fill: Callable[[RunContext, str, str], list[str]], seed: str) -> str:
         """The copies with what a model said of each."""
         copies, answers = self.ctx.temp(f"copies_{len(self.made)}"), self.ctx.temp(f"answers_{len(self.made)}")
         self.made += [copies, answers]
-        self.ctx.execute(f"CREATE TEMP TABLE {copies} AS {current}")
+        self.ctx.execute(f"CREATE TEMP TABLE {copies} AS SELECT *, {seed} AS __seed FROM ({current})")
         self.notes += fill(self.ctx, copies, answers)
-        return f"SELECT c.*, a.made AS __made FROM {copies} AS c LEFT JOIN {answers} AS a ON a._key = c._key"
+        return f"SELECT c.* EXCLUDE (__seed), a.made AS __made FROM {copies} AS c LEFT JOIN {answers} AS a ON a._key = c._key"
 
     def with_partner(self, current: str, applied: Applied) -> str:
         """The copies, each with the columns of another original: of the same values in some columns, drawn by chance."""
@@ -180,6 +186,15 @@ class Copies:
         place = f"row_number() OVER (PARTITION BY {compared}, _why IS NULL ORDER BY _key)"
         elsewhere = f"{row} IN (SELECT {row} FROM {self.source})"
         return f"SELECT * REPLACE (CASE WHEN _why IS NULL AND ({place} > 1 OR {elsewhere}) THEN {why} ELSE _why END AS _why) FROM ({made})"
+
+    def refused(self, made: str, refusal: Refusal, why: int) -> str:
+        """Copies that a refusal finds dropped under reason number ``why``."""
+        copies, out = self.ctx.temp(f"made_{len(self.made)}"), self.ctx.temp(f"refused_{len(self.made)}")
+        self.made += [copies, out]
+        self.ctx.execute(f"CREATE TEMP TABLE {copies} AS {made}")
+        self.notes += refusal.find(self.ctx, f"(SELECT * FROM {copies} WHERE _why IS NULL)", self.source, out)
+        gone = f"CASE WHEN c._why IS NULL AND r._key IS NOT NULL THEN {why} ELSE c._why END AS _why"
+        return f"SELECT c.* REPLACE ({gone}) FROM {copies} AS c LEFT JOIN {out} AS r ON r._key = c._key"
 
 
 def told(plan: AugmentPlan, ctx: RunContext, reasons: list[str], rows: int) -> Outcome:

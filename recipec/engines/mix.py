@@ -31,6 +31,8 @@ def make_mixture(plan: MixPlan, ctx: RunContext) -> Outcome:
         ctx.con.execute(f"CREATE TABLE {ctx.target} AS {' UNION ALL '.join(parts)}")
         sizes = [ctx.rows(i) for i in ctx.step.inputs]
         outcome.extra["mixture"] = [{"name": n, "holds": s, "rows": s} for n, s in zip(plan.names, sizes, strict=True)]
+        if 1 < len(sizes) <= TOLD:
+            outcome.extra["parts"] = [{"name": n, "rows": s} for n, s in zip(plan.names, sizes, strict=True)]
     else:
         counted = [count_rows(plan, ctx, r, i) for i, r in enumerate(relations)]
         sizes = [

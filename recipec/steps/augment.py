@@ -91,7 +91,9 @@ class Augment(Kind):
 
     A copy that ends as it began (there was nothing to change) is dropped under the reason "unchanged". ``keep where`` and
     ``drop where`` look at the copies alone; ``original.description`` is the original's value. ``dedupe(description)`` drops
-    copies equal to an original or another copy.
+    copies equal to an original or another copy, ``dedupe(description, near: 85%)`` those that are nearly so. ``keeps_label(description, label:
+    topic, with: clf)`` drops copies whose label a classifier no longer predicts, ``keeps_meaning(description, with: minilm)`` those that
+    an embedding model finds too far from their original. These come after all filters, in the order written.
 
     A label holds for a copy as far as its augmenters keep the meaning. Where one does not, the recipe must say what is to
     become of the label (of a ``label`` step above, or of ``label: column``): ``labels: null`` empties it in the copies,
@@ -165,12 +167,10 @@ class Augment(Kind):
         applied: list[Applied] = []
         meaning: dict[str, Json] = {}
         shown: dict[str, str] = {}
-        for op in bind.statements(tree.Op):
-            made = self.augmenter(bind, schema, op)
-            if made is None:
-                continue
+        found = [(made, op) for op in bind.statements(tree.Op) if (made := self.augmenter(bind, schema, op)) is not None]
+        for made, op in found:
             if settings is not None:
-                self.check_label(bind, settings, made, op)
+                self.check_label(bind, settings, made, op, [m for m, _ in found])
             change = made.change(bind, schema, op)
             uses.extend(asked_of(bind.inputs[0], made.params))
             title, n = op.name.id if op.name else made.name, 2
@@ -205,9 +205,10 @@ class Augment(Kind):
         return None if params is None else cls(params)
 
     @staticmethod
-    def check_label(bind: StepBinder, settings: AugmentSettings, made: Augmenter, op: tree.Op) -> None:
+    def check_label(bind: StepBinder, settings: AugmentSettings, made: Augmenter, op: tree.Op, every: list[Augmenter]) -> None:
         """Where an augmenter may change what a row means, the recipe must say what becomes of its label."""
-        lost = [] if settings.labels != "checked" else [c for c in label_columns(bind, settings) if not made.keeps(c)]
+        columns = label_columns(bind, settings) if settings.labels == "checked" else ()
+        lost = [c for c in columns if not made.keeps(c) and not any(m.vouches(c) for m in every)]
         if lost:
             bind.report(
                 BadValue(
