@@ -221,5 +221,5 @@ def remarks(found: Answers, answered: npt.NDArray[np.bool_]) -> list[str]:
         notes.append("every item has one answer: nothing can be learned from agreement")
     silent = int((~answered & (found.gold < 0)).sum())
     if silent:
-        notes.append(f"{silent:,} of {found.items:,} items have no answer")
+        notes.append(f"{silent:,} of {found.items:,} items {'has' if silent == 1 else 'have'} no answer")
     return notes

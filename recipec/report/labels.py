@@ -96,7 +96,9 @@ def tell(facts: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], out: Termi
     crowds = [n for n, v in cost.items() if v.get("workers")]
     # A crowd that votes alone is no voter without company: its workers agree or not, and are shown below.
     alone = {f"only {n} votes: nothing can be learned from agreement" for n in crowds if len(cost) == 1}
-    for note in (n for n in analysis.get("notes", ()) if n not in alone):
+    for note in analysis.get("notes", ()):
+        if note in alone or (len(cost) == 1 and note.startswith("nobody votes on")):
+            continue
         out.line(out.paint("yellow", "! ") + clean(note))
     fights = analysis.get("fights", ())[: min(limit, 5)]
     if fights:

@@ -13,7 +13,7 @@ class Ballot:
     def __init__(self, voting: Voting) -> None:
         self.voting = voting
         self.keys: list[str] = []
-        self.votes: list[int] = []
+        self.votes: list[int | None] = []
         self.sure: list[list[float] | None] = []
         self.failed: list[tuple[str, str, str]] = []
         self.strange: dict[str, int] = {}
@@ -22,6 +22,12 @@ class Ballot:
     def add(self, key: str, code: int, sure: list[float] | None = None) -> None:
         self.keys.append(key)
         self.votes.append(code)
+        self.sure.append(sure)
+
+    def tie(self, key: str, sure: list[float]) -> None:
+        """A row on which there were votes, and two classes or more are even."""
+        self.keys.append(key)
+        self.votes.append(None)
         self.sure.append(sure)
 
     def fail(self, key: str, reason: str, text: str) -> None:

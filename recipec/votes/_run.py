@@ -33,7 +33,8 @@ def label(plan: LabelPlan, ctx: RunContext) -> Outcome:
 
     found = patterns(ctx.con, votes, columns, len(classes), gold=gold, scratch=f"{ctx.scratch}l_", folder=ctx.temporary)
     fit, combined = combining(plan, found, classes)
-    if len(plan.voters) == 1 and voted[0].soft and plan.combiner is None:
+    soft = len(plan.voters) == 1 and voted[0].soft
+    if soft and plan.combiner is None:
         # One voter that knows how sure it is: there is nothing to combine.
         if plan.settings.calibrate is not None:
             from recipec.votes._soft import calibrate
@@ -42,7 +43,7 @@ def label(plan: LabelPlan, ctx: RunContext) -> Outcome:
         labels = f"SELECT _key, v0 AS _label, coalesce(sure[v0 + 1], 1.0) AS _confidence FROM {votes}"
     else:
         labels = back(ctx.con, found, combined, scratch=f"{ctx.scratch}l_", seed=plan.seed, salt=plan.salt)
-    write(plan, ctx, source, votes, labels, classes)
+    write(plan, ctx, source, votes, labels, classes, soft=soft)
     counted(plan, ctx, outcome, rows)
     outcome.extra["reasons"] = ["no vote", "unsure"]
     describe(plan, ctx, outcome, voted, renamed(found, plan.voters), combined, classes, fit)
@@ -165,8 +166,8 @@ def failed(plan: LabelPlan, ctx: RunContext, voted: Sequence[Voted], rows: int) 
         ctx.set_aside(f"vote {voter.name}", [(reason, text) for _, reason, text in result.failed])
 
 
-def write(plan: LabelPlan, ctx: RunContext, source: str, votes: str, labels: str, classes: tuple[str, ...]) -> None:
-    """The step's table. The order of its columns is the schema's."""
+def write(plan: LabelPlan, ctx: RunContext, source: str, votes: str, labels: str, classes: tuple[str, ...], *, soft: bool = False) -> None:
+    """The step's table. The order of its columns is the schema's. ``soft``: a single voter told how sure it is, and where it is even."""
     names = literal(list(classes))
     column = plan.column
     cast = [
@@ -179,6 +180,8 @@ def write(plan: LabelPlan, ctx: RunContext, source: str, votes: str, labels: str
     }
     hidden = ["_key", "_parent", *(["_order"] if plan.schema.ordered else [])]
     voted = " OR ".join(f"v.v{i} IS NOT NULL" for i in range(len(plan.voters)))
+    if soft:
+        voted = f"{voted} OR v.sure IS NOT NULL"
     accepted = "l._label IS NOT NULL"
     if plan.accept is not None:
         # The condition sees the input's columns, and beside them the label and its confidence.
@@ -195,6 +198,11 @@ def write(plan: LabelPlan, ctx: RunContext, source: str, votes: str, labels: str
     drop = plan.settings.unsure == "drop"
     each = ", ".join(f"{literal(v.name + ' ')} || {names}[v.v{i} + 1]" for i, v in enumerate(plan.voters))
     told = f"array_to_string(list_filter([{each}], lambda x: x IS NOT NULL), ', ')"
+    if soft:
+        # Its probabilities are even: between which classes.
+        even = f"list_filter({names}, lambda c, i: v.sure[i] >= list_max(v.sure) - 1e-9)"
+        who = literal(plan.voters[0].name + " ")
+        told = f"CASE WHEN v.v0 IS NULL THEN {who} || array_to_string({even}, ' or ') ELSE {told} END"
     because = (
         f"CASE WHEN accepted THEN NULL WHEN NOT voted THEN 'no voter voted' WHEN l._label IS NULL THEN 'the votes are even: ' || {told} "
         f"ELSE 'confidence ' || printf('%.2f', l._confidence) || ' for ' || {names}[l._label + 1] || ': ' || {told} END"

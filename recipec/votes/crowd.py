@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from recipec.api import Json, Schema, Settings, TableRef, Word, literal, named, quote, vote
@@ -43,7 +44,7 @@ class Crowd(Vote):
     row's ``_key``, for rows whose source declares no key and for rows made from others; ``answer`` is a class. The workers'
     answers are put together by Dawid and Skene's model (1979), in which each worker has a table of errors: the vote is its most probable class,
     the confidence that class's probability, and ``recipec labels`` shows every worker's skill. ``by: one_coin`` gives each worker one number
-    instead, ``by: majority`` counts heads. ``gold: fix`` lets the step's gold teach the workers' tables. Answers to items that are not among
+    instead, ``by: majority`` counts heads; where two classes are even the row has no label, under the reason "unsure". ``gold: fix`` lets the step's gold teach the workers' tables. Answers to items that are not among
     the rows are not used, and are counted.
 
     In a step of several classes (``many: true``) a worker's answer to an item is a list, or several rows; it says no to what is not in it;
@@ -139,16 +140,23 @@ class Crowd(Vote):
         )
         whole = int(ctx.one(f"SELECT count(*) FROM {ctx.relation(given.votes)}")[0])
         matched = int(ctx.one(f"SELECT count(*) FROM {joined} AS j")[0])
-        crowd = combine(found, method=given.by)
-        # Rows of items: the class of the greatest probability, none where two are even.
+        # Which answers they are is told with the votes.
+        crowd = combine(replace(found, strange=0), method=given.by)
+        # Rows of items: the class of the greatest probability; where two are even, those.
+        heard = np.bincount(found.item, weights=found.count, minlength=found.items) > 0
         sure = [[float(p) for p in row] for row in crowd.probabilities]
         ballot = Ballot(voting)
         keys = [k for (k,) in ctx.con.execute(f"SELECT item::VARCHAR FROM {found.table} ORDER BY _item").fetchall()]
-        for key, code, row in zip(keys, crowd.decided.tolist(), sure, strict=True):
+        for key, code, row, said in zip(keys, crowd.decided.tolist(), sure, heard.tolist(), strict=True):
             if code >= 0:
                 ballot.add(key, code, row)
+            elif said:
+                ballot.tie(key, row)
         ballot.write()
-        voted = Voted(soft=True, notes=[f"{voting.name}: {n}" for n in crowd.notes])
+        strange = ctx.con.execute(
+            f"SELECT answer, count(*) FROM {joined} AS j WHERE worker IS NOT NULL AND NOT list_contains({literal(list(voting.classes))}, answer) GROUP BY 1"
+        ).fetchall()
+        voted = Voted(soft=True, notes=[f"{voting.name}: {n}" for n in crowd.notes], strange=dict(strange))
         if matched < whole:
             lost = whole - matched
             told = "is for an item that is" if lost == 1 else "are for items that are"

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from recipec.api import Asking, ColumnName, Json, ModelRef, Schema, Settings, TableRef, Word, named, quote, vote
 from recipec.models._base import spending
 from recipec.resolve.binder import StepBinder
-from recipec.resolve.problems import BadValue, UnknownColumn
+from recipec.resolve.problems import BadValue
 from recipec.syntax import tree
+from recipec.votes._arguments import check_columns
 from recipec.votes._ballot import Ballot
 from recipec.votes._base import Vote, Voted, Voting
 from recipec.votes._examples import likeness, pool
@@ -53,11 +54,7 @@ class KNN(Vote):
     def bind(self, bind: StepBinder, schema: Schema, classes: Sequence[str] | None, call: tree.Op) -> None:
         given = self.params
         self.column = check_text(bind, schema, given.text, call)
-        for name in (given.like, given.label):
-            if name not in given.table.schema.types and not given.table.schema.unknown:
-                problem = UnknownColumn(span=call.call.span, wanted=str(name), candidates=given.table.schema.names)
-                problem.suggest(f"no column `{name}` in `{given.table}`", listing="it has")
-                bind.report(problem)
+        check_columns(bind, given.table, {"like": [given.like], "label": [given.label]}, call)
         if given.with_ is not None and not given.with_.can("embed"):
             bind.report(
                 BadValue(
@@ -72,7 +69,10 @@ class KNN(Vote):
         return tuple(sorted(set(pool(ctx, self.params.table, self.params.like, self.params.label).labels)))
 
     def asking(self, name: str, classes: Sequence[str] | None) -> Asking | None:
-        return asking(self.params.with_, name, quote(self.column)) if self.params.with_ is not None else None
+        given = self.params
+        if given.with_ is None:
+            return None
+        return asking(given.with_, name, quote(self.column), lambda look: pool(look, given.table, given.like, given.label).texts)
 
     def run(self, voting: Voting) -> Voted:
         import numpy as np
@@ -82,7 +82,7 @@ class KNN(Vote):
         model = voting.ctx.model(given.with_) if given.with_ is not None else None
         before = dict(model.spent()) if model is not None else {}
         if model is not None:
-            agree(voting, model, quote(self.column))
+            agree(voting, model, quote(self.column), found.texts)
         embed = likeness(voting.ctx, given.with_, found.texts)
         known = embed(found.texts)
         codes = [voting.code(label) for label in found.labels]
@@ -113,6 +113,8 @@ class KNN(Vote):
                         top = max(sure)
                         if sum(s >= top - 1e-9 for s in sure) == 1:
                             ballot.add(key, sure.index(top), sure)
+                        else:
+                            ballot.tie(key, sure)
             ballot.flush()
         ballot.write()
         if model is None:

@@ -87,7 +87,7 @@ def test_an_item_shown_to_nobody_and_answers_that_are_none() -> None:
     assert made.notes == (
         "3 answers lack their worker, item or answer",
         "1 answer is none of the classes",
-        "1 of 4 items have no answer",
+        "1 of 4 items has no answer",
     )
     assert combine(found, method="majority", ties="random").tied == (0,)
     assert combine(found, method="majority", ties="first").decided.tolist() == [0, -1, 1, 0]
