@@ -191,6 +191,8 @@ def hard() -> None:
         print(f" {name:37} {wall:6.2f} ({processor:6.2f}) {stats.compared:10,} {stats.duplicates:11,} {peak():15}", flush=True)
 
 
+# Its releases name neither tokenizers, which its module imports, nor that its hashes need an xxhash that takes text.
+PEER_NEEDS = "datatrove[io,processing] spacy tokenizers orjson 'xxhash<3.6'"
 PEER = r"""
 import json, os, sys, time
 from pathlib import Path
@@ -218,9 +220,7 @@ if __name__ == "__main__":
 
 def datatrove(peer: str | None) -> None:
     if peer is None and importlib.util.find_spec("datatrove") is None:
-        print(
-            "\nDataTrove: skipped, it is not installed beside this Python (--peer PYTHON names one that has datatrove[processing,io] and spacy)"
-        )
+        print(f"\nDataTrove: skipped, it is not installed beside this Python (--peer PYTHON names one that has {PEER_NEEDS})")
         return
     con = connect()
     packages(con)
@@ -233,8 +233,12 @@ def datatrove(peer: str | None) -> None:
         # A file, since its workers start by reading it again.
         (Path(folder) / "peer.py").write_text(PEER)
         command = [peer or sys.executable, f"{folder}/peer.py", folder]
-        answer = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        theirs = json.loads(answer.splitlines()[-1])
+        answer = subprocess.run(command, capture_output=True, text=True)
+        if answer.returncode:
+            said = [line for line in answer.stderr.splitlines() if line.strip()]
+            print(f"\nDataTrove: skipped, it did not run ({said[-1] if said else answer.returncode}); it needs {PEER_NEEDS}")
+            return
+        theirs = json.loads(answer.stdout.splitlines()[-1])
     runs = [timed(lambda: near_duplicates(con, "from docs", text="text", threshold=0.72, out="found")) for _ in range(3)]
     stats, wall, _ = min(runs, key=lambda run: run[1])
     used = min(run[2] for run in runs)
