@@ -38,6 +38,7 @@ def dataset_card(
         _authors(card),
         _columns(ctx, classes),
         _parts(ctx, splits),
+        origin(card, "parts", "Where the rows came from"),
         _sources(card),
         _steps(card),
         _licence(card),
@@ -50,21 +51,29 @@ def dataset_card(
 
 
 def _header(ctx: ExportContext, splits: Mapping[str, Sequence[str]], title: str, tasks: Sequence[str]) -> str:
-    lines = ["---", f"pretty_name: {_yaml(title)}"]
-    licence = _text(ctx.card.get("license"))
-    if re.fullmatch(r"[A-Za-z0-9.+-]+", licence):
-        lines.append(f"license: {_yaml(licence.lower())}")
-    elif licence:
-        lines += ["license: other", f"license_name: {_yaml(licence)}"]
-    for key, values in (("language", _texts(ctx.card.get("language"))), ("tags", _texts(ctx.card.get("tags"))), ("task_categories", tasks)):
-        if values:
-            lines += [f"{key}:", *(f"- {_yaml(v)}" for v in values)]
+    lines = ["---", f"pretty_name: {_yaml(title)}", *tags(ctx.card)]
+    if tasks:
+        lines += ["task_categories:", *(f"- {_yaml(v)}" for v in tasks)]
     lines += ["size_categories:", f"- {size_category(sum(p.rows for p in ctx.parts))}"]
     lines += ["configs:", "- config_name: default", "  data_files:"]
     for split, files in splits.items():
         path = files[0] if len(files) == 1 else re.sub(r"-\d{5}(-of-\d{5}\.)", r"-*\1", files[0])
         lines += [f"  - split: {_yaml(split)}", f"    path: {_yaml(path)}"]
     return "\n".join([*lines, "---"])
+
+
+def tags(card: Mapping[str, Json]) -> list[str]:
+    """The header's lines of licence, language and tags, those that the recipe names."""
+    lines = []
+    licence = _text(card.get("license"))
+    if re.fullmatch(r"[A-Za-z0-9.+-]+", licence):
+        lines.append(f"license: {_yaml(licence.lower())}")
+    elif licence:
+        lines += ["license: other", f"license_name: {_yaml(licence)}"]
+    for key, values in (("language", _texts(card.get("language"))), ("tags", _texts(card.get("tags")))):
+        if values:
+            lines += [f"{key}:", *(f"- {_yaml(v)}" for v in values)]
+    return lines
 
 
 def size_category(rows: int) -> str:
@@ -147,8 +156,21 @@ def _sources(card: Mapping[str, Json]) -> str:
         listed = [] if isinstance(files, int) else _texts(files)
         more = f" and {len(listed) - SHOWN_FILES:,} more" if len(listed) > SHOWN_FILES else ""
         named = _number(files) if isinstance(files, int) else ", ".join(f"`{f}`" for f in listed[:SHOWN_FILES]) + more
-        rows.append((_text(s.get("name")), named, _number(s.get("rows")), f"`{_text(s.get('digest'))}`" if s.get("digest") else ""))
-    return "## Sources\n\n" + _table(("source", "files", "rows", "digest"), rows)
+        given = _text(s.get("license")) or "not given"
+        rows.append((_text(s.get("name")), named, _number(s.get("rows")), given, f"`{_text(s.get('digest'))}`" if s.get("digest") else ""))
+    return "## Sources\n\n" + _table(("source", "files", "rows", "licence", "digest"), rows)
+
+
+def origin(card: Mapping[str, Json], what: str, title: str) -> str:
+    """Rows of each table by the source that they, or the rows that they are copies of, came from."""
+    rows = [
+        (_text(t["name"]), _text(source) or "made by a step", _number(n))
+        for t in card.get(what) or ()
+        for source, n in (t.get("from") or {}).items()
+    ]
+    if not rows:
+        return ""
+    return f"## {title}\n\n" + _table((what.removesuffix("s"), "source", "rows"), rows)
 
 
 def _steps(card: Mapping[str, Json]) -> str:

@@ -20,6 +20,7 @@ from recipec.api import (
     Format,
     Json,
     Kind,
+    ModelRef,
     Outcome,
     Schema,
     Settings,
@@ -32,8 +33,10 @@ from recipec.api import (
 from recipec.resolve.arguments import Choices, Inner
 from recipec.resolve.binder import StepBinder
 from recipec.resolve.chain import meaning_of
-from recipec.resolve.problems import BadValue, WrongArguments
+from recipec.resolve.problems import BadValue, WrongArguments, WrongForm
 from recipec.settings import Field
+from recipec.steps._cards import card as facts_of
+from recipec.steps._cards import header, model_facts
 from recipec.syntax import tree
 
 if TYPE_CHECKING:
@@ -51,6 +54,8 @@ class ExportSettings(Settings):
     description: str = ""
 
 
+OURS = "Made by recipec from the recipe"
+"""Stands in every card."""
 ENDINGS = (".parquet", ".jsonl", ".json", ".csv", ".tsv", ".conll", ".txt", ".jsonl.gz", ".csv.gz", ".arrow", ".xlsx")
 """Endings that say what a file holds: none of them is part of a folder's name."""
 
@@ -65,6 +70,9 @@ class ExportPlan:
     columns: tuple[str, ...]
     keys: bool
     shards: int
+    model: ModelRef | None = None
+    scores: tuple[TableRef, ...] = ()
+    """Evaluations, for the card of the model."""
 
 
 @step("export")
@@ -74,7 +82,10 @@ class Export(Kind):
     ```recipe
     export out from final { to: "build/packages"  format: huggingface() }
     export chats from chat { to: "build/chat.jsonl"  format: jsonl()  columns: [messages] }
+    export release from clf, scores { to: "build/model"  format: transformers() }
     ```
+
+    With ``format: transformers()`` a trained model is written, and the scores of the ``evaluate`` steps beside it go into its card.
 
     ``to`` is a folder, or for one table a file with the format's ending; relative to the recipe. A split is written as
     one file for each of its parts, named after it. Rows stand in the order of their keys, or in that of ``sort``; the
@@ -87,7 +98,8 @@ class Export(Kind):
 
     Settings = ExportSettings
     level = "metadata"
-    inputs = (1, None)
+    inputs = (0, None)
+    models = True
     table = False
 
     def bind(self, bind: StepBinder) -> Bound | None:
@@ -96,8 +108,19 @@ class Export(Kind):
             return None
         span = {s.key.id: s.value.span for s in bind.statements(tree.Setting)}
         made: Format = settings.format.cls(settings.format.params)
-        parts = self.parts(bind)
-        ok = True
+        if not bind.node.inputs:
+            example = f"export {bind.name} from STEP {{ ... }}"
+            bind.report(WrongForm(span=bind.node.head, message="`export` needs at least 1 input", help=(example,)))
+            return None
+        parts: tuple[tuple[str, TableRef], ...] = ()
+        model, ok = self.weights(bind, made)
+        if model is not None:
+            unfit = [n for n in ("columns", "keys", "shards") if n in span]
+            for name in unfit:
+                bind.report(BadValue(span=span[name], message=f"a model has no `{name}`", help=("leave it out",)))
+            ok = ok and not unfit
+        else:
+            parts = self.parts(bind)
         suffixes = {made.extension, *(made.extension + z for z in (".gz", ".zst"))} - {""}
         single = next((Path(settings.to).name for s in suffixes if s and settings.to.endswith(s)), None)
         if single is not None and len(parts) > 1:
@@ -146,7 +169,8 @@ class Export(Kind):
             ok = False
         if not ok:
             return None
-        plan = ExportPlan(target, settings.to, single, made, parts, tuple(names), settings.keys, settings.shards)
+        scores = bind.inputs if model is not None else ()
+        plan = ExportPlan(target, settings.to, single, made, parts, tuple(names), settings.keys, settings.shards, model, scores)
         meaning: dict[str, Json] = {
             "settings.to": settings.to,
             "settings.format": [f"{made.name}@{made.version}", meaning_of(made.params)],
@@ -157,17 +181,44 @@ class Export(Kind):
         }
         if made.card:
             # The card says these, so they decide the bytes.
-            header = bind.program.header
-            meaning["card"] = [
-                bind.program.recipe,
-                header.version,
-                header.description,
-                header.license,
-                header.language,
-                header.authors,
-                header.tags,
-            ]
+            read = [r.step for r in (*(r for _, r in parts), *scores)] + ([model.step] if model is not None else [])
+            meaning["card"] = header(bind.program, read)
         return bind.bound(outputs={}, meaning=meaning, plan=plan, edges_extra=tuple(r for _, r in parts), traits=Traits(scope="global"))
+
+    @staticmethod
+    def weights(bind: StepBinder, made: Format) -> tuple[ModelRef | None, bool]:
+        """The model to write (None: this export is of tables), and whether all is well; what is not is reported."""
+        nodes = bind.models
+        if not nodes:
+            if made.model:
+                help = ("export release from clf, scores { ... }: a `train` step, and `evaluate` steps whose scores go into its card",)
+                bind.report(
+                    WrongForm(span=bind.node.head, message=f"`{made.name}` writes a model, and none is among the inputs", help=help)
+                )
+            return None, not made.model
+        ref = bind.model(nodes[0])
+        ok = ref is not None
+        if len(nodes) > 1:
+            bind.report(WrongForm(span=nodes[1].span, message="an export writes one model", help=("make an export for each",)))
+            ok = False
+        if ref is not None and not made.model:
+            written = next(s.value for s in bind.statements(tree.Setting) if s.key.id == "format")
+            message = f"`{ref}` is a model, and `{made.name}` writes tables"
+            bind.report(BadValue(span=written.span, message=message, help=("format: transformers()",)))
+            ok = False
+        elif ref is not None and ref.facts is not None and ref.facts.provider != "train":
+            message = f"`{ref}` is no `train` step: it has no weights of this recipe's"
+            bind.report(WrongForm(span=nodes[0].span, message=message, help=("name the `train` step whose model is to be written",)))
+            ok = False
+        for table in bind.inputs:
+            step = bind.program.resolved.get(table.step)
+            if step is not None and step.kind.name != "evaluate":
+                message = f"`{table}` is no evaluation: beside a model stand the `evaluate` steps whose scores go into its card"
+                bind.report(
+                    WrongForm(span=table.span or bind.node.head, message=message, help=("write its rows with an export of their own",))
+                )
+                ok = False
+        return ref, ok
 
     @staticmethod
     def overlapping(bind: StepBinder, target: Path) -> str | None:
@@ -240,8 +291,13 @@ class Export(Kind):
         # Rows must leave in the order of the query; the rest of a run is free of that.
         con.execute("SET preserve_insertion_order = true")
         try:
-            card = self.card(ctx, parts) if plan.format.card else {}
-            plan.format.write(ExportContext(con, fresh, plan.single, tuple(parts), plan.shards, card, shown))
+            card: dict[str, Json] = {}
+            if plan.model is not None:
+                card = model_facts(ctx, plan.model, plan.scores)
+            elif plan.format.card:
+                card = facts_of(ctx, [(p.name, ref, p.rows) for p, (_, ref) in zip(parts, plan.parts, strict=True)], "parts")
+            folder = ctx.artifact_of(plan.model.step) if plan.model is not None else None
+            plan.format.write(ExportContext(con, fresh, plan.single, tuple(parts), plan.shards, card, shown, folder))
             files = self.files(fresh)
             self.move(plan, fresh, files)
         finally:
@@ -250,6 +306,8 @@ class Export(Kind):
         for file in files:
             path = plan.target / file["path"] if plan.single is None else plan.target
             file["mtime_ns"] = path.stat().st_mtime_ns
+        if plan.model is not None:
+            rows = int(card["training"]["rows"])  # what the model learned from
         return Outcome(rows_in=rows, rows_out=rows, extra={"files": files, "to": plan.shown})
 
     @staticmethod
@@ -286,6 +344,8 @@ class Export(Kind):
             for p in sorted(target.rglob("*"))
             if p.is_file() and p.relative_to(target).as_posix() not in ours and not looks_ours(p.name, names, plan.format.beside)
         ]
+        if plan.model is not None and made_by_us(target):
+            foreign = []
         if foreign:
             more = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
             raise DataError(
@@ -309,52 +369,11 @@ class Export(Kind):
         os.rename(fresh, plan.target)
         shutil.rmtree(old, ignore_errors=True)
 
-    @staticmethod
-    def card(ctx: RunContext, parts: list[ExportPart]) -> dict[str, Json]:
-        """Facts for a dataset card: what the data is, and every step between the sources and these parts."""
-        from recipec.plan.fingerprint import digest as fingerprint
-        from recipec.plan.lock import static_keys
 
-        program, header = ctx.program, ctx.program.header
-        above: list[str] = []
-        queue = [p.step for p in ctx.step.parents]
-        while queue:
-            name = queue.pop()
-            if name not in above:
-                above.append(name)
-                resolved = program.resolved[name]
-                queue.extend(p.step for p in resolved.parents) if resolved is not None else None
-        steps, sources = [], []
-        code: list[str] = []
-        for made in program.steps:
-            if made.name not in above:
-                continue
-            facts = ctx.history(made.name)
-            rows = {k: facts[k] for k in ("rows_in", "rows_out", "dropped")}
-            steps.append({"name": made.name, "kind": made.kind.name, **rows})
-            if made.kind.name == "source":
-                digest = contents(ctx, facts["relation"])
-                sources.append({"name": made.name, "files": sorted(facts["files"]), "rows": facts["rows_out"], "digest": digest})
-            else:
-                code += sorted(facts["files"].values())
-        return {
-            "recipe": program.recipe,
-            "version": header.version,
-            "description": header.description,
-            "license": header.license,
-            "language": list(header.language),
-            "authors": list(header.authors),
-            "tags": list(header.tags),
-            "fingerprint": fingerprint([static_keys(program)[ctx.step.name], [s["digest"] for s in sources], code]),
-            "sources": sources,
-            "steps": steps,
-            "parts": [{"name": p.name, "rows": p.rows} for p in parts],
-        }
-
-
-def contents(ctx: RunContext, table: str) -> str:
-    """A digest of a table's rows, whatever their order: a keyed source says the same when its lines are shuffled."""
-    return f"{int(ctx.one(f'SELECT coalesce(bit_xor(md5_number(t::VARCHAR)), 0) FROM {table} AS t')[0]):032x}"
+def made_by_us(folder: Path) -> bool:
+    """Whether a model's card says that the folder was written by an export: the names of its files are those of anybody's model."""
+    card = folder / "README.md"
+    return card.is_file() and OURS in card.read_text(encoding="utf-8", errors="replace")
 
 
 def looks_ours(file: str, parts: list[str], beside: frozenset[str]) -> bool:

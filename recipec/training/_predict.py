@@ -213,14 +213,16 @@ class Predictor:
         out = [Answer("", False)] * len(ids)
         stops = list(self.env.facts["stops"])
         how: dict[str, Any] = {"do_sample": False} if not temperature else {"do_sample": True, "temperature": temperature, "top_p": top_p}
+        most = _bases.positions(self.env.config, self.env.tokenizer)
         done = 0
         with quiet(self.notes), self._threads(), torch.random.fork_rng(devices=range(torch.cuda.device_count())):
             for places in in_order(self._lengths(ids), self.batch_size):
                 torch.manual_seed(seed * 1_000_003 + done)
                 batch = {k: v.to(self.device) for k, v in padded(self.env, [ids[p] for p in places], left=True).items()}
+                room = max_tokens if most is None else min(max_tokens, most - batch["input_ids"].shape[1])
                 with torch.inference_mode(), self._autocast():
                     made = self.model.generate(
-                        **batch, max_new_tokens=max_tokens, eos_token_id=stops, pad_token_id=self.env.tokenizer.pad_token_id, **how
+                        **batch, max_new_tokens=room, eos_token_id=stops, pad_token_id=self.env.tokenizer.pad_token_id, **how
                     )
                 for place, line in zip(places, made[:, batch["input_ids"].shape[1] :].tolist(), strict=True):
                     end = next((i for i, t in enumerate(line) if t in stops), None)
@@ -243,8 +245,11 @@ class Predictor:
             messages = exchange(prompt, None) if isinstance(prompt, str) else list(prompt)
             ids = self.env.fast().encode(render(self.env, template, messages, opening=True), add_special_tokens=False).ids
         most = _bases.positions(self.env.config, self.env.tokenizer)
-        # The end of a prompt says what is asked: where there is no room for an answer, its beginning goes.
-        return ids if most is None or len(ids) + more <= most else ids[-max(1, most - more) :]
+        if most is None:
+            return ids
+        # An answer may be as long as the model still takes. Only where a prompt leaves it less than a quarter, its beginning goes: the
+        # end of a prompt says what is asked.
+        return ids[-max(1, most - min(more, max(1, most // 4))) :]
 
     def logprobs(self, rows: Mapping[str, Sequence[Any]], tell: Tell | None = None) -> list[tuple[float, int] | None]:
         """For each row (columns as in training) the log-probability of its trained tokens, and how many they are: what perplexity is

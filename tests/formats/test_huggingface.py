@@ -89,7 +89,7 @@ def test_the_card(export):
         "By A. Writer.",
         "| topic | class: `games`, `web` |",
         "| train | 3 | `train-00000-of-00002.parquet` to `train-00001-of-00002.parquet` |",
-        "| packages | `data/packages.parquet` | 63,440 | `abc123` |",
+        "| packages | `data/packages.parquet` | 63,440 | not given | `abc123` |",
         "| tidy | clean | 63,440 | 51,873 | too short 4,102 |",
         "CC-BY-4.0. The terms of the sources apply to what comes from them.",
     ):
