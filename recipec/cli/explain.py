@@ -2,7 +2,8 @@
 
 With one word, the page of a rule: what is wrong and what would be right; without any, the list of rules. With STEP
 and KEY, what every step on the way did to a row, as the last run built it. KEY is the value of the source's key
-(values of several columns with commas), the row's place (FILE:ROW) where the source has no key, or a row's _key.
+(values of several columns with commas), or the row's place (FILE:ROW, or ROW alone) where the source has no key, or a
+row's _key or how it begins: the first of these that a row answers to.
 
 examples:
   recipec explain unknown-column
@@ -101,6 +102,9 @@ def row(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
             out.line(json.dumps([life_data(life) for life in lives], ensure_ascii=not out.unicode, indent=2))
             return 0
         out.write("\n".join(life_text(life, out, diff=args.diff) for life in lives))
+        if lives[0].also:
+            others = " · ".join(lives[0].also[:5]) + (f" (+{len(lives[0].also) - 5})" if len(lives[0].also) > 5 else "")
+            out.line(out.paint("dim", f"`{key}` could also be {others}: name it so"))
         if not args.diff and any(not c.added for life in lives for e in life.events for c in e.changes):
             out.line(out.paint("dim", "changed values: --diff"))
     return 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import md5
 from typing import Any
 from uuid import UUID
@@ -47,28 +47,30 @@ class Event:
 
 @dataclass(frozen=True)
 class Life:
-    """``label`` is how people know the row: its source's key, or its file and place."""
+    """``label`` is how people know the row: its source's key, or its file and place. ``also`` are other rows that the same text could
+    name, by what names each alone."""
 
     key: str
     label: str
     events: tuple[Event, ...]
+    also: tuple[str, ...] = ()
 
 
 def explain(program: Program, workspace: Workspace, step: str, text: str) -> list[Life]:
     """The lives of the rows that ``text`` names, as ``step`` and all steps before and after it saw them.
 
-    ``text`` is a source's key (several columns joined by commas), ``file:row`` or a bare row number for a source without a
-    key, or a ``_key`` or the start of one. Raises DataError when no row answers to it.
+    ``text`` is a source's key (several columns joined by commas) or a whole ``_key``; else ``file:row`` or a bare row number, for a source
+    without a key; else the start of a ``_key``. The first reading that any row answers to holds. Raises DataError when none does.
     """
     teller = Teller(program, workspace, step)
     if step not in teller.built:
         raise DataError(f"`{step}` is not built", f"recipec run --only {step}")
-    keys = teller.find(step, text)
+    keys, also = teller.find(step, text)
     if not keys:
         raise DataError(
             f"no row `{text}` in `{step}` or the steps it reads", "a row is named by its source's key, by file:row, or by its _key"
         )
-    return [teller.life(k) for k in keys]
+    return [replace(teller.life(k), also=tuple(also)) for k in keys]
 
 
 class Teller:
@@ -100,42 +102,44 @@ class Teller:
 
     # Finding
 
-    def find(self, step: str, text: str) -> list[str]:
+    def find(self, step: str, text: str) -> tuple[list[str], list[str]]:
+        """The keys of the rows meant, and the names of rows that were not meant though the text could name them."""
         wanted = self.above(step)
-        keys: list[str] = []
-        hexadecimal = re.fullmatch(r"[0-9a-fA-F][0-9a-fA-F-]{7,35}", text) is not None
-        for resolved, built in self.tables:
-            if resolved.name not in wanted:
-                continue
-            table = self.workspace.table(built.run_key)
-            if hexadecimal:
-                rows = self.con.execute(
-                    f"SELECT _key::VARCHAR FROM {table} WHERE starts_with(_key::VARCHAR, ?) LIMIT 20", [text.lower()]
-                ).fetchall()
-                keys += [r[0] for r in rows]
-            if resolved.kind.name == "source":
-                keys += self.in_source(resolved, table, text)
-        return list(dict.fromkeys(keys))[:20]
+        tables = [(s, self.workspace.table(b.run_key)) for s, b in self.tables if s.name in wanted]
+        sources = [(s, table) for s, table in tables if s.kind.name == "source"]
+        whole = text.lower() if _UUID.fullmatch(text.lower()) else None
+        named = [k for _, table in tables for k in self.keys(table, "_key = ?::UUID", [whole])] if whole else []
+        named += [k for s, table in sources for k in self.by_key(s, table, text)]
+        placed = [k for s, table in sources for k in self.by_place(s, table, text)]
+        begun: list[str] = []
+        if whole is None and re.fullmatch(r"[0-9a-fA-F][0-9a-fA-F-]{7,35}", text):
+            begun = [k for _, table in tables for k in self.keys(table, "starts_with(_key::VARCHAR, ?)", [text.lower()])]
+        first, *rest = [found for found in (named, placed, begun) if found] or [[]]
+        keys = list(dict.fromkeys(first))[:20]
+        others = dict.fromkeys(k for found in rest for k in found if k not in keys)
+        return keys, [self.label(k) if k in placed else k for k in others][:20]
 
-    def in_source(self, step: ResolvedStep, table: str, text: str) -> list[str]:
-        plan = step.bound.plan
-        if plan.key:
-            values = [text] if len(plan.key) == 1 else [v.strip() for v in text.split(",")]
-            if len(values) != len(plan.key):
-                return []
-            conditions = " AND ".join(f"{quote(k)}::VARCHAR = ?" for k in plan.key)
-            rows = self.con.execute(f"SELECT _key::VARCHAR FROM {table} WHERE {conditions} LIMIT 20", values).fetchall()
-            return [r[0] for r in rows]
-        name, _, number = text.rpartition(":")
-        if not number.isdigit():
+    def keys(self, table: str, condition: str, values: list[str]) -> list[str]:
+        rows = self.con.execute(f"SELECT _key::VARCHAR FROM {table} WHERE {condition} ORDER BY _key LIMIT 20", values).fetchall()
+        return [r[0] for r in rows]
+
+    def by_key(self, step: ResolvedStep, table: str, text: str) -> list[str]:
+        """Rows of a source with a key, by its value."""
+        key = step.bound.plan.key
+        values = [text] if len(key) == 1 else [v.strip() for v in text.split(",")]
+        if not key or len(values) != len(key):
             return []
-        out = []
-        for file in plan.files:
-            if not name or file.name == name or file.name.endswith("/" + name):
-                key = position_uuid(file.name, int(number))
-                if self.con.execute(f"SELECT 1 FROM {table} WHERE _key = ?::UUID", [key]).fetchone():
-                    out.append(key)
-        return out
+        return self.keys(table, " AND ".join(f"{quote(k)}::VARCHAR = ?" for k in key), values)
+
+    def by_place(self, step: ResolvedStep, table: str, text: str) -> list[str]:
+        """Rows of a source without a key, by ``file:row`` or the row's number."""
+        plan = step.bound.plan
+        name, _, number = text.rpartition(":")
+        # A place is a number of 40 bits (see position_uuid).
+        if plan.key or not number.isdecimal() or len(number) > 13 or int(number) >= 1 << 40:
+            return []
+        files = [f for f in plan.files if not name or f.name == name or f.name.endswith("/" + name)]
+        return [k for f in files for k in self.keys(table, "_key = ?::UUID", [position_uuid(f.name, int(number))])]
 
     # Telling
 

@@ -84,4 +84,4 @@ def life_data(life: Life) -> dict[str, Any]:
             ],
         }
 
-    return {"label": life.label, "key": life.key, "events": [one(e) for e in life.events]}
+    return {"label": life.label, "key": life.key, "also": list(life.also), "events": [one(e) for e in life.events]}

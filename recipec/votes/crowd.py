@@ -44,8 +44,8 @@ class Crowd(Vote):
     row's ``_key``, for rows whose source declares no key and for rows made from others; ``answer`` is a class. The workers'
     answers are put together by Dawid and Skene's model (1979), in which each worker has a table of errors: the vote is its most probable class,
     the confidence that class's probability, and ``recipec labels`` shows every worker's skill. ``by: one_coin`` gives each worker one number
-    instead, ``by: majority`` counts heads; where two classes are even the row has no label, under the reason "unsure". ``gold: fix`` lets the step's gold teach the workers' tables. Answers to items that are not among
-    the rows are not used, and are counted.
+    instead, ``by: majority`` counts heads; where two classes are even the row has no label, under the reason "unsure". ``gold: fix``
+    lets the step's gold teach the workers' tables. Answers to items that are not among the rows are not used, and are counted.
 
     In a step of several classes (``many: true``) a worker's answer to an item is a list, or several rows; it says no to what is not in it;
     a null answer says nothing. ``recipec annotate`` lets people answer on a page: ``annotations`` reads what they said.
