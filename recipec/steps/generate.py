@@ -282,7 +282,8 @@ class Generate(Kind):
         hidden = ["_key", "_parent", *([ORDER] if plan.chain.schema.ordered else [])]
         outcome = run_chain(ctx, plan.chain, made.table, hidden)
         outcome.rows_in = made.rows
-        outcome.dropped = {**made.dropped, **outcome.dropped}
+        # A filter may give the same reason.
+        outcome.dropped = {r: made.dropped.get(r, 0) + outcome.dropped.get(r, 0) for r in (*made.dropped, *outcome.dropped)}
         outcome.notes = [*made.notes, *outcome.notes]
         outcome.extra |= {"model": str(plan.model), "spent": made.spent, "failed": made.dropped.get(ASKED, 0)}
         outcome.failure = made.failure

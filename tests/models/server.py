@@ -11,7 +11,7 @@ import json
 import sys
 import time
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -71,6 +71,8 @@ class Behaviour:
     """The most texts of one request for vectors; 0 for no bound."""
     page: bool = False
     """Answers everything with a web page."""
+    says: Callable[[dict[str, Any]], tuple[str, str]] | None = None
+    """What chats are answered with, and the reason why the answer ends there (``stop``, ``length``, ``refusal``), by the whole request."""
 
 
 def answer_of(text: str, seed: object = None) -> str:
@@ -202,6 +204,11 @@ class Server:
 
     def chat(self, request: dict[str, Any], text: str, number: int) -> dict[str, Any]:
         told = self.behaviour
+        if told.says is not None:
+            said, finish = told.says(request)
+            field = "refusal" if finish == "refusal" else "content"
+            made: dict[str, Any] = {"index": 0, "message": {"role": "assistant", "content": None, field: said}, "finish_reason": finish}
+            return self.envelope(request, [made], len(text) // 4 + 1, len(said) // 4 + 1)
         said = answer_of(text, request.get("seed"))
         if told.classes:
             said = told.classes[int(share_of(len(text), sum(text.encode())) * len(told.classes))]

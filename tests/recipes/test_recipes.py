@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ import pytest
 
 from recipec.source import Source
 from recipec.syntax.format import format_source
+from tests.models.server import serving
+from tests.recipes.answering import Model
 
 if TYPE_CHECKING:
     from tests.conftest import Lab
@@ -30,13 +33,29 @@ DROPPED = {
     "sms_spam": {"tidy": {"duplicate": 415}},
     "wnut17": {"tidy": {"one token": 2, "duplicate": 103}},
     "youtube_spam": {"tidy": {"duplicate": 223}},
+    "conversations": {"replied@1": {"refused": 1, "empty": 1}, "going@3": {"ended before": 1}},
     "dialogues": {"chat": {"the agent speaks first": 1, "the last word is not the agent's": 3}},
+    "distill": {"distilled": {"refused": 2}},
+    "evolve": {
+        "answered": {"empty": 2},
+        "judged@1": {"no more than before": 2, "copied from the request": 2},
+        "judged@2": {"no more than before": 1, "copied from the request": 3, "not novel": 1},
+    },
     "folds": {"survey": {"does not parse": 1}, "tidy": {"no topic or no comment": 3}},
     "hash_split": {"tidy": {"no topic": 2, "duplicate": 5}},
+    "grounded_qa": {"qa": {"the quote is not in the passage": 3}},
+    "instructions": {
+        "fresh@1": {"not of the asked form": 3, "too short or too long": 6, "not for text alone": 2, "no output": 1, "not novel": 3}
+    },
     "names": {"tidy": {"too short": 2, "a name without its beginning": 1}},
+    "personas": {"questions": {"not of the asked form": 4, "not novel": 30}},
+    "preferences": {"answers": {"refused": 2}, "preferences": {"tie": 3, "the judge goes by the place": 15}},
     "python_step": {"short": {"longer than half a minute": 2}},
     "shared_parts": {"letters": {"too short": 4}},
+    "rejection": {"traces": {"cut off": 2, "no number at the end": 10, "another number": 14}, "kept": {"duplicate": 9}},
     "time_split": {"mail": {"does not parse": 1}, "tidy": {"nothing to learn from": 8, "duplicate": 11}},
+    "translate": {"parallel": {"not translated": 3, "numbers differ": 2, "does not come back": 3}},
+    "two_judges": {"answers": {"refused": 1, "empty": 2}, "good": {"the judges disagree": 1, "not good enough": 23}},
 }
 """What steps drop. The counts of the real data were found a second time with Python and DuckDB alone."""
 
@@ -48,10 +67,12 @@ def test_is_laid_out_as_the_formatter_would(path: Path) -> None:
 
 
 @pytest.fixture
-def worked(lab: Lab) -> Lab:
-    """The folder of worked recipes, copied, so that a run leaves nothing behind."""
+def worked(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
+    """The folder of worked recipes, copied, so that a run leaves nothing behind; and a server for those that ask a language model."""
     shutil.copytree(WORKED, lab.folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("build", ".recipec", "__pycache__"))
-    return lab
+    with serving(says=Model()) as server:
+        monkeypatch.setenv("LLM_URL", server.url)
+        yield lab
 
 
 @pytest.mark.parametrize("name", SHIPPED)
