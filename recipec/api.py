@@ -387,6 +387,8 @@ class Asking:
     query: str = "''"
     slow: bool = False
     """Whether finding the examples takes so long that a plan looks at some of the rows only."""
+    beside: Callable[[Any], Sequence[tuple[str, str]]] | None = None
+    """``beside(look)`` gives the texts that are embedded beside those of the rows: the labelled ones that rows are compared with."""
 
 
 @dataclass(frozen=True)
@@ -406,6 +408,10 @@ class Estimate:
     usd_at_most: float | None = None
     unknown: str = ""
     sampled: int | None = None
+    why: str = ""
+    """Why the cost is not known, where the calls are."""
+    near: bool = False
+    """Whether the server is on this machine or its own network, where nobody is known to charge."""
 
 
 class Kind(ABC):

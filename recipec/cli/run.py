@@ -44,7 +44,9 @@ def options(parser: argparse.ArgumentParser) -> None:
     add_sets(parser)
     add_only(parser)
     add_workspace(parser)
-    parser.add_argument("--ask-above", type=usd, metavar="USD", help="ask before model calls expected to cost more (default: 1.00)")
+    parser.add_argument(
+        "--ask-above", type=usd, metavar="USD", help="ask before model calls expected to cost more, or of unknown cost (default: 1.00)"
+    )
     parser.add_argument("--yes", action="store_true", help="do not ask, whatever it costs; budgets hold all the same")
     parser.add_argument("--locked", action="store_true", help="only if everything is as the lock has it: see recipec lock")
     parser.add_argument("--memory", type=memory, metavar="SIZE", help="memory for the run: 4GB; beyond it, work goes to disk")
@@ -130,7 +132,10 @@ def agreement(args: argparse.Namespace, screen: Terminal, watcher: Progress, pat
         above = config_for(path).ask_above
     ask = asker(screen, watcher.check)
     return Agreement(
-        ASK_ABOVE if above is None else above, (lambda q: watcher.quiet(lambda: ask(q))) if ask else None, f"recipec run {path}"
+        ASK_ABOVE if above is None else above,
+        (lambda q: watcher.quiet(lambda: ask(q))) if ask else None,
+        f"recipec run {path}",
+        lambda text: watcher.quiet(lambda: screen.line(text)),
     )
 
 

@@ -72,6 +72,7 @@ class RunContext:
             except DataError as error:
                 error.about = error.about or ref.step
                 raise
+        opened[ref.step, folder].agree = self.agree if self.agreed is not None else None
         return opened[ref.step, folder]
 
     def quote(self, model: Any) -> Any:
@@ -82,6 +83,9 @@ class RunContext:
         """Tell people what comes next, before the first of these calls."""
         if self.agreed is not None:
             self.agreed(estimate)
+            for (name, _), model in self.shared.get("models", {}).items():
+                if name == estimate.model:
+                    model.allowed += estimate.calls or 0
 
     def history_of_exports(self, to: str) -> list[dict[str, Any]]:
         """Files that earlier runs of any recipe of this workspace wrote to a place."""

@@ -9,7 +9,7 @@ rows, which are a random sample since keys are, and scales what it finds.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -103,9 +103,19 @@ def estimates(plan: Plan, workspace: Workspace) -> dict[str, list[Estimate]]:
             continue
         askings = planned.step.kind.askings(planned.step.bound.plan)
         made = [e for a in askings if (e := estimate(a, plan, planned, workspace, seen.setdefault(a.model.step, set()))) is not None]
+        made += uncounted(plan, planned, {a.model.step for a in askings})
         if made:
             out[planned.name] = made
     return out
+
+
+def uncounted(plan: Plan, planned: Planned, counted: Collection[str]) -> Iterator[Estimate]:
+    """One for each model behind a server that a step reads and that is not among the ``counted``: what it is asked depends on what the step
+    does to its rows before, and nobody can tell without doing it."""
+    for name in dict.fromkeys(ref.step for ref in planned.step.parents if ref.step not in counted):
+        model = plan[name].step.bound.model
+        if model is not None and model.external:
+            yield Estimate("", name, unknown=f"not known before the run: what `{planned.name}` asks of it is not counted")
 
 
 def estimate(asking: Asking, plan: Plan, planned: Planned, workspace: Workspace, seen: set[bytes]) -> Estimate | None:
@@ -128,6 +138,8 @@ def estimate(asking: Asking, plan: Plan, planned: Planned, workspace: Workspace,
                 source, sampled = f"(SELECT * FROM {source} ORDER BY _key LIMIT {SAMPLE})", SAMPLE
         for part in prompts(look, asking, source):
             asking.count(quote, part)
+        if asking.beside is not None:
+            asking.count(quote, asking.beside(look))
         seen |= quote.new
         made: Estimate = quote.estimate(asking.name, rows=sampled, of=whole if sampled else None)
         return made

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from recipec.api import DataError, Field, Json, ModelFacts, Settings
+from recipec.api import DataError, Estimate, Field, Json, ModelFacts, Settings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -98,6 +98,10 @@ class Model:
 
     name: str = ""
     facts: ModelFacts = ModelFacts()
+    agree: Callable[[Estimate], None] | None = None
+    """Of the step that runs: tells people what calls will cost before they are made; None where nobody wants to know."""
+    allowed: int = 0
+    """Calls that people were told of, and that are not made yet."""
 
     def cannot(self, what: str) -> DataError:
         return DataError(f"the model `{self.name}` cannot {what}", f"it can: {', '.join(sorted(self.facts.does)) or 'nothing'}")

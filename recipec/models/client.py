@@ -18,7 +18,6 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from ipaddress import ip_address
 from types import TracebackType
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -27,7 +26,7 @@ from recipec.models.asking import Asker, CallerError, CannotScore, Job, Notice, 
 from recipec.models.budget import Account, Budget, BudgetExceeded, Prices, worst_case
 from recipec.models.ledger import Ledger, LedgerError
 from recipec.models.limits import Limits
-from recipec.models.requests import Answer, Call, Failure, Keys, Request
+from recipec.models.requests import Answer, Call, Failure, Keys, Request, near
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -186,7 +185,7 @@ class Caller:
         budget = self.account.budget
         if budget.usd is not None and not self.account.prices.known:
             host = urlsplit(self.call.url).hostname or ""
-            if not _near(host):
+            if not near(host):
                 raise ValueError(
                     f"a budget of ${budget.usd:g} cannot be kept: the price of `{self.call.model}` at {host} is unknown. "
                     "Give its price per million tokens, in and out"
@@ -222,21 +221,6 @@ def _secrets(url: str, api_key: str | None, headers: Mapping[str, str]) -> list[
         # As it is sent.
         found.add(b64encode(f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()).decode())
     return sorted((s for s in found if len(s) >= 4), key=len, reverse=True)
-
-
-def _near(host: str) -> bool:
-    """Whether a host is this machine or in a private network, where nobody charges by the token."""
-    if (
-        host == "localhost"
-        or ("." not in host.strip("[]") and ":" not in host)
-        or host.endswith((".local", ".internal", ".localhost", ".lan"))
-    ):
-        return True
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return False
-    return address.is_private or address.is_loopback or address.is_link_local
 
 
 __all__ = [

@@ -112,7 +112,8 @@ class OpenAI(Provider):
     ``max_tokens`` is; a request whose answer was lost on the way is sent again, and may be charged again. Without ``price_in`` and
     ``price_out`` the cost is unknown, and where a step's input is not built yet, so are its calls.
     ``recipec run`` asks before it makes calls that are expected to cost more than ``--ask-above`` (``ask_above`` in ``[tool.recipec]``;
-    1.00) dollars in all; ``--yes`` does not ask. Afterwards the tables ``recipec.calls`` and ``recipec.votes`` in the workspace's database
+    1.00) dollars in all, and before calls whose cost is unknown, unless the server is on this machine or its network: then it says so;
+    ``--yes`` does not ask. Afterwards the tables ``recipec.calls`` and ``recipec.votes`` in the workspace's database
     say what was called, reused, failed and spent, by step and voter. ``recipec show STEP --render TEMPLATE`` prints the prompts as they are sent.
 
     **What is secret.** ``env("NAME")`` is read when it is used. The key, the user, password and query of an address are sent to the server

@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from recipec.api import DataError, Estimate, Json
 from recipec.models.budget import Prices, worst_case
-from recipec.models.requests import Call, Keys, Message, Request, way_key
+from recipec.models.requests import Call, Keys, Message, Request, near, way_key
 
 if TYPE_CHECKING:
     from recipec.models._base import ModelSettings
@@ -58,8 +59,9 @@ class Served:
 class Count:
     """Calls of one model, counted: which the ledger answers, and how much the others may take."""
 
-    def __init__(self, model: str, prices: Prices, budget: float | None) -> None:
+    def __init__(self, call: Call, model: str, prices: Prices, budget: float | None) -> None:
         self.model, self.prices, self.budget = model, prices, budget
+        self.near = near(urlsplit(call.url).hostname or "")
         self.calls = self.in_ledger = 0
         self.worst_in = self.worst_out = 0
         self.open = False
@@ -99,7 +101,7 @@ class Count:
         calls, kept = round(self.calls * scale), round(self.in_ledger * scale)
         sampled = rows if rows is not None and rows != of else None
         if not calls:
-            return Estimate(name, self.model, 0, kept, 0, 0, 0.0, 0.0, sampled=sampled)
+            return Estimate(name, self.model, 0, kept, 0, 0, 0.0, 0.0, sampled=sampled, near=self.near)
         ratio = self.known_worst / self.known_in if self.known_in else BYTES_PER_TOKEN
         tokens_in = self.worst_in * scale / ratio
         tokens_out: float | None = None
@@ -112,8 +114,9 @@ class Count:
         if self.budget is not None and self.prices.known:
             # More than that is never spent.
             at_most = self.budget if at_most is None else min(at_most, self.budget)
+        why = "" if usd is not None else "no `max_tokens` bounds the answers" if self.prices.known else f"`{self.model}` has no price"
         return Estimate(name, self.model, calls, kept, round(tokens_in), None if tokens_out is None else round(tokens_out), usd, at_most,
-                        sampled=sampled)  # fmt: skip
+                        sampled=sampled, why=why, near=self.near)  # fmt: skip
 
     def cost(self, tokens_in: float, tokens_out: float | None) -> float | None:
         if tokens_out is None:
@@ -125,7 +128,7 @@ class Quote(Count):
     """Prompts for a served model, counted."""
 
     def __init__(self, served: Served, ledger: Ledger, prices: Prices, budget: float | None) -> None:
-        super().__init__(served.name, prices, budget)
+        super().__init__(served.plain, served.name, prices, budget)
         self.served, self.ledger = served, ledger
         self._keys: dict[Any, tuple[Call, Keys]] = {}
 

@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from ipaddress import ip_address
 from typing import Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
@@ -148,6 +149,21 @@ def bare(url: str) -> str:
     if parts.port is not None and parts.port != {"http": 80, "https": 443}.get(parts.scheme):
         host = f"{host}:{parts.port}"
     return urlunsplit((parts.scheme, host, parts.path.rstrip("/") or "/v1", "", ""))
+
+
+def near(host: str) -> bool:
+    """Whether a host is this machine or in a private network, where nobody charges by the token."""
+    if (
+        host == "localhost"
+        or ("." not in host.strip("[]") and ":" not in host)
+        or host.endswith((".local", ".internal", ".localhost", ".lan"))
+    ):
+        return True
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    return address.is_private or address.is_loopback or address.is_link_local
 
 
 @dataclass(frozen=True, slots=True)

@@ -293,7 +293,7 @@ class VectorQuote(Count):
     """Texts for a served embedding, counted. A call is a text here."""
 
     def __init__(self, name: str, call: Call, ledger: Store, prices: Prices, budget: float | None) -> None:
-        super().__init__(name, prices, budget)
+        super().__init__(call, name, prices, budget)
         self.ledger, self.prefix, self.keys = ledger, "", Keys(call)
 
     def add(self, requests: Iterable[Request]) -> None:
@@ -364,8 +364,18 @@ class ServedEmbedding(Model):
         missing = [self.params.prefix + t for t, key in keys.items() if not self.store.has(key)]
         self.counts["reused"] += len(keys) - len(missing)
         if missing:
+            self.tell(missing)
             self.ask(missing, len(keys) - len(missing), progress)
         return self.store.get([keys[t] for t in texts])
+
+    def tell(self, texts: Sequence[str]) -> None:
+        """People hear of these calls before they are made, unless the step that wants them has told already."""
+        if self.agree is not None and len(texts) > self.allowed:
+            quote = self.quote()
+            quote.prefix = ""
+            quote.add(Request("", prompt=text) for text in texts)
+            self.agree(quote.estimate(""))
+        self.allowed = max(0, self.allowed - len(texts))
 
     def ask(self, texts: Sequence[str], done: int, progress: Callable[[int], None]) -> None:
         failed: list[Failure] = []

@@ -71,7 +71,8 @@ def calls_line(e: Estimate) -> str:
     head = f"{name}: {plural(e.calls, 'call')} ({e.in_ledger:,} in the ledger{about})"
     if not e.calls:
         return head
-    return f"{head}, {tokens(e.tokens_in)} tokens in, {tokens(e.tokens_out)} out, cost {cost_words(e)}"
+    why = f": {e.why}" if e.why and e.usd_at_most is None else ""
+    return f"{head}, {tokens(e.tokens_in)} tokens in, {tokens(e.tokens_out)} out, cost {cost_words(e)}{why}"
 
 
 def calls_data(e: Estimate) -> dict[str, Any]:
@@ -88,6 +89,8 @@ def calls_data(e: Estimate) -> dict[str, Any]:
     }
     if e.unknown:
         out["unknown"] = e.unknown
+    if e.why:
+        out["why"] = e.why
     if e.sampled is not None:
         out["sampled"] = e.sampled
     return out

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from recipec.api import Asking, ModelRef
@@ -33,15 +33,16 @@ def count(quote: Any, part: Sequence[tuple[str, Any]]) -> None:
     quote.add(Request(key, prompt=text) for key, text in part)
 
 
-def asking(model: ModelRef, name: str, sql: str) -> Asking:
-    """What a vote asks of a model that embeds every row's text."""
-    return Asking(model, count, name, texts=sql)
+def asking(model: ModelRef, name: str, sql: str, beside: Callable[[Any], Sequence[str]]) -> Asking:
+    """What a vote asks of a model that embeds every row's text, and the texts that they are compared with."""
+    return Asking(model, count, name, texts=sql, beside=lambda look: [("", text) for text in beside(look)])
 
 
-def agree(voting: Voting, model: Any, sql: str) -> None:
-    """Let people know what the vectors of all rows will cost, before the first is asked for."""
+def agree(voting: Voting, model: Any, sql: str, beside: Sequence[str]) -> None:
+    """Let people know what the vectors of all rows, and of the texts beside them, will cost, before the first is asked for."""
     quote = voting.ctx.quote(model)
     if quote is not None:
         for block in texts(voting, sql):
             count(quote, block)
+        count(quote, [("", text) for text in beside])
         voting.ctx.agree(quote.estimate(voting.name))

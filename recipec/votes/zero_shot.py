@@ -55,15 +55,20 @@ class ZeroShot(Vote):
         return self.column
 
     def asking(self, name: str, classes: Sequence[str] | None) -> Asking | None:
-        return asking(self.params.model, name, quote(self.column))
+        return asking(self.params.model, name, quote(self.column), lambda look: self.names(classes or ()))
+
+    def names(self, classes: Sequence[str]) -> list[str]:
+        """What stands for each class."""
+        return [self.params.describe.get(c, c) for c in classes]
 
     def run(self, voting: Voting) -> Voted:
         import numpy as np
 
         model = voting.ctx.model(self.params.model)
         before = dict(model.spent())
-        agree(voting, model, quote(self.column))
-        named_vectors = model.embed([self.params.describe.get(c, c) for c in voting.classes])
+        named = self.names(voting.classes)
+        agree(voting, model, quote(self.column), named)
+        named_vectors = model.embed(named)
         ballot = Ballot(voting)
         for block in texts(voting, quote(self.column)):
             similar = np.round((model.embed([t for _, t in block]) @ named_vectors.T).astype(np.float64), 6)

@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -20,7 +21,10 @@ import duckdb
 import pytest
 from cli_harness import Run
 
+from recipec.api import Estimate
+from recipec.cli._agree import Agreement
 from recipec.cli._config import forget_configuration
+from recipec.cli._errors import CannotRun
 from tests.models.server import Server, serving
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -89,14 +93,56 @@ def test_unknown_is_not_nothing(recipec: Run, server: Server) -> None:
     out = recipec("plan").out
     assert "model calls: 3 new of 3   cost: unknown" in out
     assert "$0" not in out
-    calls = json.loads(recipec("plan", "--format", "json").out)["calls"]
-    assert calls["usd"] is None
-    assert calls["usd_at_most"] is None
-    # Without a price nothing is asked either, and what it cost stays unknown.
+    plan = json.loads(recipec("plan", "--format", "json").out)
+    assert plan["calls"]["usd"] is None
+    assert plan["calls"]["usd_at_most"] is None
+    assert plan["steps"][-1]["calls"][0]["why"] == "`lm` has no price"
+    # Of a server on this machine it is said before it happens, and nobody is asked; what it cost stays unknown.
     done = recipec("run", "--ask-above", "0")
     assert done.status == 0
+    said = " ".join(done.out.split())
+    assert (
+        "`mood` (llm) will make 3 calls of `lm`, and what they cost is not known: `lm` has no price (price_in: 0 price_out: 0 where" in said
+    )
     assert "3 calls · cost unknown" in done.out
     assert books("SELECT usd FROM recipec.calls") == [(None,)]
+
+
+def test_an_unknown_cost_elsewhere_is_asked_about(recipec: Run) -> None:
+    write((LABEL % ("", "")).replace('env("LLM_URL")', '"https://models.example.com/v1"'), 3)
+    recipec("run", "--only", "rows")
+    out = " ".join(recipec("plan").out.split())
+    assert "cost unknown: `lm` has no price" in out
+    refused = recipec("run", "--ask-above", "1000")
+    assert refused.status == 2
+    assert "`mood` (llm) will make 3 calls of `lm`, and what they cost is not known: `lm` has no price" in refused.err
+    assert "to go on: recipec run r.recipe --yes; or say what it costs: price_in, price_out" in refused.err
+    # A budget, which stops the run, bounds it where nothing else does.
+    unbounded = (LABEL % (PRICED + "  budget_usd: 2", "")).replace('env("LLM_URL")', '"https://models.example.com/v1"')
+    write(unbounded.replace(", max_tokens: 20", ""), 3)
+    refused = recipec("run", "--ask-above", "1")
+    assert refused.status == 2
+    assert "$2.00 at most; that is above $1.00" in refused.err
+
+
+def test_an_unknown_cost_is_asked_once() -> None:
+    asked: list[str] = []
+    said: list[str] = []
+
+    def ask(question: str) -> bool:
+        asked.append(question)
+        return "other" not in question
+
+    agreement = Agreement(1.0, ask, "recipec run", said.append)
+    unknown = Estimate("", "lm", 3, 0, 10, None, None, None, why="`lm` has no price")
+    agreement("a", unknown)
+    agreement("b", unknown)
+    assert asked == ["`a` will make 3 calls of `lm`, and what they cost is not known: `lm` has no price. Go on?"]
+    agreement("c", replace(unknown, model="near", near=True))
+    assert len(asked) == len(said) == 1
+    agreement("d", replace(unknown, model="none", calls=0))
+    with pytest.raises(CannotRun, match="stopped before `e`"):
+        agreement("e", replace(unknown, model="other"))
 
 
 def test_prices_of_a_file(recipec: Run, server: Server) -> None:

@@ -43,6 +43,7 @@ STEPS = {
     "two": 'label x from rows { classes: ["good", "bad"]  vote llm(lm, plain(text)) as a  vote llm(lm, chat(text, id)) as b  unsure: keep }',
     "predict": "predict x from rows { model: lm  prompt: chat(text, id) }",
     "vectors": "predict x from rows { model: emb  text: text }",
+    "knn": 'label x from rows { classes: ["good", "bad"]  vote knn(seeds, k: 1, with: emb, text: text)  unsure: keep }',
     "zero": 'label x from rows { classes: ["good", "bad"]  vote zero_shot(emb, text: text)  unsure: keep }',
     "generate": "generate x from rows { with: lm  prompt: plain(text)  answer: { a: text }  samples: 2  max_failed: 100%%  max_bad: 100%% }",
 }
@@ -84,9 +85,8 @@ def test_a_plan_expects_what_a_run_asks(lab: Lab, server: Server, name: str) -> 
     assert not result.failed, [s.error and s.error.message for s in result.failed]
     # What is said before the run, and when the step begins, is what is then asked; a template without roles is scored by log-probabilities.
     assert [(e.name, e.calls, e.in_ledger) for e in told] == [(e.name, e.calls, e.in_ledger) for e in before]
-    asked = len(server.inputs) if name in ("vectors", "zero") else server.number
-    extra = 2 if name == "zero" else 0  # the names of the classes
-    assert sum(e.calls or 0 for e in before) == asked - extra
+    asked = len(server.inputs) if name in ("vectors", "knn", "zero") else server.number
+    assert sum(e.calls or 0 for e in before) == asked
     for e in before:
         assert e.usd is not None
         assert e.usd_at_most is not None
@@ -153,9 +153,43 @@ def test_examples_by_a_model_are_not_known(lab: Lab, server: Server) -> None:
     write(lab, 8)
     recipe = HEAD % "" + STEPS["nearest"].replace("k: 1", "k: 1, with: emb")
     lab.run(recipe, only=["rows", "seeds"])
-    (found,) = expected(lab, recipe)
-    assert found.unknown == "not known before the run: its examples are found by the vectors of `emb`"
+    votes, vectors = expected(lab, recipe)
+    assert votes.unknown == "not known before the run: its examples are found by the vectors of `emb`"
+    assert (vectors.model, vectors.unknown) == ("emb", "not known before the run: what `x` asks of it is not counted")
     assert server.number == 0
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        "clean x from rows { dedupe(text, meaning: 99.99%, with: emb) }",
+        "augment x from rows { paraphrase(text, with: lm, copies: 2) }",
+        "augment x from rows { copies: 1  synonyms(text, from: neighbours(emb), rate: 50%) }",
+        "select x from rows { take: 2  by: k_center(emb, text: text) }",
+    ],
+)
+def test_what_is_not_counted_is_said_and_agreed_to_all_the_same(lab: Lab, server: Server, step: str) -> None:
+    """A plan says of which model it does not count the calls; the run tells of every call before it is made."""
+    write(lab, 12)
+    recipe = HEAD % "" + step
+    lab.run(recipe, only=["rows", "seeds"])
+    (before,) = expected(lab, recipe)
+    counted = not before.unknown
+    assert counted or before.unknown == "not known before the run: what `x` asks of it is not counted"
+    told: list[Estimate] = []
+
+    def agreed(name: str, estimate: Estimate) -> None:
+        told.append(estimate)
+        asked = len(server.inputs) if before.model == "emb" else server.number
+        assert asked == sum(e.calls or 0 for e in told[:-1]), "not before it is said"
+
+    with lab.open() as workspace:
+        result = run(make_plan(lab.sound(recipe), workspace), workspace, agreed=agreed)
+    assert not result.failed, [s.error and s.error.message for s in result.failed]
+    asked = len(server.inputs) if before.model == "emb" else server.number
+    assert asked > 3
+    assert sum(e.calls or 0 for e in told) == asked
+    assert not counted or before.calls == asked
 
 
 def test_many_searches_are_sampled(lab: Lab, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
