@@ -1,8 +1,8 @@
 """Write down what a recipe is built from, in a lock file.
 
-The lock is NAME.lock beside the recipe, to be kept in git. It holds the digest of every source file, the parameters,
-the versions of what the recipe uses, and each step's fingerprint. `recipec run --locked` refuses to run when
-something differs. Exit status of --check: 0 as locked, 1 not.
+The lock is NAME.lock beside the recipe, to be kept in git. It holds the digests of the files read, the models, the
+parameters, the versions of what the recipe uses, and what each step means, field by field. `recipec run --locked`
+refuses to run when something differs, and says what. Exit status of --check: 0 as locked, 1 not, 2 no lock.
 
 examples:
   recipec lock packages.recipe

@@ -41,12 +41,13 @@ def text(nodes: Sequence[Node], terminal: Terminal) -> str:
     for rails, node in drawn:
         line = " " + terminal.paint("gutter", terminal.draw(rails)) + " " * (across - len(rails))
         if node is not None:
-            parts = [f"{step}.{part}" if part else step for step, part in node.inputs]
+            read = edges(node)
+            parts = [f"{step} ({part})" if "," in part else f"{step}.{part}" if part else step for step, part in read]
             words = "  ".join(
                 x
                 for x in (
                     node.detail,
-                    terminal.draw("←") + " " + ", ".join(parts) if len(parts) > 1 or any(p for _, p in node.inputs) else "",
+                    terminal.draw("←") + " " + ", ".join(parts) if len(parts) > 1 or any(p for _, p in read) else "",
                 )
                 if x
             )
@@ -96,6 +97,14 @@ def joint(open_: Sequence[str | None], parents: Sequence[int], ending: Sequence[
     return out.rstrip()
 
 
+def edges(node: Node) -> list[tuple[str, str]]:
+    """Each step that a node reads, once, with the parts that it reads of it: ``train, test``; nothing where it reads it whole."""
+    found: dict[str, list[str]] = {}
+    for step, part in node.inputs:
+        found.setdefault(step, []).extend([part] if part is not None else [])
+    return [(step, ", ".join(parts)) for step, parts in found.items()]
+
+
 def mermaid(nodes: Sequence[Node]) -> str:
     ids = {n.name: f"s{i}" for i, n in enumerate(nodes)}
     out = ["flowchart TD"]
@@ -104,8 +113,8 @@ def mermaid(nodes: Sequence[Node]) -> str:
         left, right = ("[(", ")]") if n.kind == "source" else ("[/", "/]") if n.kind == "export" else ("[", "]")
         out.append(f'  {ids[n.name]}{left}"{label}"{right}')
     for n in nodes:
-        for step, part in n.inputs:
-            arrow = f'-->|"{part}"|' if part else "-->"
+        for step, parts in edges(n):
+            arrow = f'-->|"{parts}"|' if parts else "-->"
             if step in ids:
                 out.append(f"  {ids[step]} {arrow} {ids[n.name]}")
     return "\n".join(out) + "\n"
@@ -121,8 +130,8 @@ def dot(nodes: Sequence[Node], name: str) -> str:
         label = quoted(n.name)[:-1] + f'\\n{n.kind}"'
         out.append(f"  {quoted(n.name)} [label={label}{f', shape={shapes[n.kind]}' if n.kind in shapes else ''}];")
     for n in nodes:
-        for step, part in n.inputs:
-            out.append(f"  {quoted(step)} -> {quoted(n.name)}{f' [label={quoted(part)}]' if part else ''};")
+        for step, parts in edges(n):
+            out.append(f"  {quoted(step)} -> {quoted(n.name)}{f' [label={quoted(parts)}]' if parts else ''};")
     return "\n".join([*out, "}"]) + "\n"
 
 

@@ -121,6 +121,16 @@ def test_graph(recipec: Run, good: Path) -> None:
     assert json.loads(recipec("graph", "good.recipe", "--format", "json").out)["edges"] == [{"from": "rows", "to": "tidy", "part": None}]
 
 
+def test_an_export_of_a_split_is_one_edge_with_its_parts(recipec: Run, good: Path) -> None:
+    good.write_text(
+        GOOD + 'split final from tidy { train: 80%  test: 20% }\nexport out from final { to: "o"  format: csv() }\n', encoding="utf-8"
+    )
+    edges = [line.strip() for line in recipec("graph", "--format", "mermaid").out.splitlines() if "-->" in line]
+    assert edges == ["s0 --> s1", "s1 --> s2", 's2 -->|"train, test"| s3']
+    assert '"final" -> "out" [label="train, test"];' in recipec("graph", "--format", "dot").out
+    assert recipec("graph").out.splitlines()[-1].endswith('to "o"  ← final (train, test)')
+
+
 def test_graph_without_data_and_with_mistakes(recipec: Run, good: Path) -> None:
     (good.parent / "rows.csv").unlink()
     good.write_text(GOOD.replace("n > 1", "m > 1"), encoding="utf-8")

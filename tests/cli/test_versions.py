@@ -89,3 +89,56 @@ def test_lock(recipec: Run, good: Path) -> None:
     assert done.status == 1
     assert "if that is meant: recipec lock" in done.err
     assert "done in" not in done.out
+
+
+def test_a_lock_names_what_drifted(recipec: Run, good: Path) -> None:
+    assert recipec("lock").status == 0
+    text = good.read_text(encoding="utf-8")
+    good.write_text(text.replace("n > 1", "n > 2"), encoding="utf-8")
+    (line, _) = recipec("lock", "--check").out.splitlines()
+    assert line.startswith("~ step tidy: ")
+    assert "n > 1" in line
+    assert "n > 2" in line
+    done = recipec("run", "--locked")
+    assert (done.status, line in done.err) == (1, True)
+    good.write_text(
+        text.replace("clean tidy from rows {", "clean tidy from rows { extra = 文(text) ")
+        + '\ndef 文(t) = trim(t)\nsource 行 = csv("rows.csv") {}\n',
+        encoding="utf-8",
+    )
+    assert [line for line in recipec("lock", "--check").out.splitlines() if "extra" in line or "行" in line] == [
+        "~ source 行 is new",
+        "~ step 行 is new",
+        "~ step tidy: column extra is new: 文(text)",
+    ]
+    assert recipec("lock").status == 0
+    assert recipec("lock", "--check").status == 0
+    good.write_text(good.read_text(encoding="utf-8").replace("= trim(t)", "= upper(t)"), encoding="utf-8")
+    assert "`文(text)` means something else" in recipec("lock", "--check").out
+
+
+@pytest.mark.parametrize("text", ["", "[recipe", "recipe = 3", "[steps]\ntidy = 3\n", "<<<<<<< ours\n", "\x00"])
+def test_what_is_no_lock(recipec: Run, good: Path, text: str) -> None:
+    good.with_suffix(".lock").write_text(text, encoding="utf-8")
+    done = recipec("lock", "--check")
+    assert done.status == 2
+    assert "recipec lock" in done.err
+    assert recipec("run", "--locked").status == 2
+    assert recipec("lock").status == 0
+
+
+def test_branches_that_change_two_steps_merge(recipec: Run, repository: Path) -> None:
+    more = "\nclean short from tidy { keep where n < 9 }\n\n\n\nclean long from tidy { keep where n > 5 }\n"
+    repository.write_text(repository.read_text(encoding="utf-8") + more, encoding="utf-8")
+    recipec("lock")
+    git(repository.parent, "add", ".")
+    git(repository.parent, "commit", "-qm", "base")
+    git(repository.parent, "checkout", "-qb", "other")
+    for old, new, branch in (("n < 9", "n < 8", "other"), ("n > 5", "n > 6", "-")):
+        git(repository.parent, "checkout", "-q", branch)
+        repository.write_text(repository.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+        assert recipec("lock").status == 0
+        git(repository.parent, "commit", "-qam", new)
+    git(repository.parent, "merge", "-q", "-m", "both", "other")
+    done = recipec("lock", "--check")
+    assert (done.status, done.out) == (0, f"everything is as {repository.stem}.lock has it\n")

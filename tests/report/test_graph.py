@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from itertools import pairwise
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from recipec.report.graph import Node, as_json, dot, lanes, mermaid, text
@@ -36,6 +36,7 @@ def test_other_notations(golden: Callable[[str, str], None]) -> None:
     assert len(found["nodes"]) == len(NODES)
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # a slow machine is no finding
 @given(st.data())
 def test_every_lane_is_whole(data: st.DataObject) -> None:
     """A lane that goes down from one row goes up from the next, and the other way round."""
