@@ -74,21 +74,81 @@ class Diagnostic:
 def nearest(name: str, candidates: Iterable[str]) -> str | None:
     """The candidate a person most likely meant by ``name``, or None.
 
-    Compares without regard to case; a candidate counts when at most a third of its letters differ
-    (difflib's ratio of at least 0.6), or when it starts with the name.
+    Compares without regard to case. A candidate counts when it takes few slips of the hand to get from one to the other (a
+    letter left out, added, replaced, or swapped with its neighbour: one of up to five letters, two of up to eight, a third of
+    more), when most of its letters are the same (difflib's ratio of at least 0.75, of short names 0.65), or when it starts with the name. In names of
+    two or three Chinese characters, where one is a large part, a slip counts if no other candidate is as near.
     """
     pool = list(dict.fromkeys(candidates))
     folded = {c.casefold(): c for c in reversed(pool)}
     low = name.casefold()
-    if low in folded:
-        return folded[low]
-    import difflib
+    if low in folded or not low:
+        return folded.get(low)
+    from difflib import SequenceMatcher
 
-    close = difflib.get_close_matches(low, folded, n=1, cutoff=0.6)
-    if close:
-        return folded[close[0]]
+    best: list[tuple[int, float, str]] = []
+    matcher = SequenceMatcher(b=low)
+    for other in folded:
+        matcher.set_seq1(other)
+        if matcher.real_quick_ratio() < 0.5:
+            continue
+        most = slips_allowed(low)
+        far = slips(low, other, most)
+        ratio = matcher.ratio()
+        if far <= most or ratio >= (0.75 if len(low) > 3 else 0.65):
+            best.append((far, -ratio, other))
+    if best:
+        best.sort()
+        short = len(low) <= 3 and any(wide(c) for c in low)
+        if short and len(best) > 1 and best[0][0] == best[1][0]:
+            return None
+        return folded[best[0][2]]
     starts = [c for c in pool if len(low) >= 3 and c.casefold().startswith(low)]
     return starts[0] if starts else None
+
+
+def wide(character: str) -> bool:
+    """Whether a character is a syllable or a word by itself: Chinese, Japanese, Korean."""
+    return "\u2e80" <= character <= "\ud7ff" or "\uf900" <= character <= "\ufaff" or character > "\U0001ffff"
+
+
+def slips_allowed(name: str) -> int:
+    """How many slips of the hand a name may be away from what was meant."""
+    size = len(name)
+    if size < 3:
+        return 1 if size == 2 and any(wide(c) for c in name) else 0
+    return 1 if size <= 5 else 2 if size <= 8 else size // 3
+
+
+def slips(one: str, other: str, most: int) -> int:
+    """The least number of letters to leave out, add, replace or swap with their neighbours (optimal string alignment);
+    more than ``most`` is ``most + 1``."""
+    if abs(len(one) - len(other)) > most:
+        return most + 1
+    before: list[int] = []
+    row = list(range(len(other) + 1))
+    for i, a in enumerate(one, 1):
+        previous, row, before_row = row, [i], before
+        for j, b in enumerate(other, 1):
+            cost = min(previous[j] + 1, row[j - 1] + 1, previous[j - 1] + (a != b))
+            if i > 1 and j > 1 and a == other[j - 2] and one[i - 2] == b:
+                cost = min(cost, before_row[j - 2] + 1)
+            row.append(cost)
+        before = previous
+        if min(row) > most:
+            return most + 1
+    return min(row[-1], most + 1)
+
+
+def certain(name: str, guess: str, candidates: Iterable[str]) -> bool:
+    """Whether ``name`` can only be meant as ``guess``: it differs by one slip (or by its case alone), and from every other
+    candidate by more than two. In names of less than three letters, and of three Chinese characters, nothing is certain."""
+    low, meant = name.casefold(), guess.casefold()
+    if low == meant:
+        return True
+    if len(low) < 3 or (len(low) < 4 and any(wide(c) for c in low)) or slips(low, meant, 1) > 1:
+        return False
+    return all(slips(low, c.casefold(), 2) > 2 for c in candidates if c.casefold() != meant)
 
 
 def alike(name: str, other: str | None) -> bool:
@@ -122,7 +182,7 @@ class UnknownName(Diagnostic):
             message=message,
             label=f"did you mean `{guess}`?" if guess else self.label,
             help=tuple(help),
-            fixes=(replace_fix(self.span, guess),) if guess else self.fixes,
+            fixes=(replace_fix(self.span, guess, safe=certain(self.wanted, guess, self.candidates)),) if guess else self.fixes,
         )
 
 

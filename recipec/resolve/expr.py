@@ -305,7 +305,7 @@ class Lowerer:
                 fixes=(),
             )
         elif not problem.fixes and (guess := nearest(node.id, self.params)) is not None:
-            problem.put(label=f"did you mean the parameter `{guess}`?", fixes=(replace_fix(node.span, guess),))
+            problem.put(label=f"did you mean the parameter `{guess}`?", fixes=(replace_fix(node.span, guess, safe=False),))
         return problem
 
     def name(self, node: tree.Name, local: frozenset[str]) -> Fragment:

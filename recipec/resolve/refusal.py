@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from recipec.api import literal
-from recipec.diagnostics import Diagnostic, nearest, replace_fix
+from recipec.diagnostics import Diagnostic, certain, nearest, replace_fix
 from recipec.resolve.aggregates import first_aggregate
 from recipec.resolve.expr import Lowerer
 from recipec.resolve.problems import BadRegex, BinderRefused, UnknownColumn, WrongType
@@ -268,7 +268,7 @@ def no_field(problem: Refused, node: tree.Node) -> WrongType:
         message=f"the struct has no field `{name}`",
         label=f"did you mean `{guess}`?" if guess else "",
         help=(f"its fields: {', '.join(known)}",) if known else (),
-        fixes=(replace_fix(field.span, guess),) if guess and field is not None else (),
+        fixes=(replace_fix(field.span, guess, safe=certain(name, guess, known)),) if guess and field is not None else (),
     )
 
 

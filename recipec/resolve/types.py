@@ -54,6 +54,8 @@ class TypeProblem(Exception):
         meant = ALIASES.get(wanted.lower())
         if meant is not None:
             self.diagnostic.put(label=meant, fixes=())
+        elif wanted.lower().startswith("decimal("):
+            self.diagnostic.put(label="first all digits, at most 38, then those of them behind the point", fixes=())
         self.diagnostic.put(help=("types: text, int, float, bool, date, timestamp, json, decimal(10, 2), [text], {a: int}",))
 
 

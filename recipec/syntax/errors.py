@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from recipec.diagnostics import Diagnostic, Edit, Fix, Label, replace_fix
+from recipec.diagnostics import Diagnostic, Edit, Fix, Label, certain, replace_fix
 from recipec.source import Span
 from recipec.syntax.tree import Expr, Field
 
@@ -309,11 +309,12 @@ class StepAfterStep(Diagnostic):
     meant: str | None = None
 
     def __post_init__(self) -> None:
-        word = self.span.text
+        word, meant = self.span.text, self.meant
+        said = f"`{word}` stands where `{meant}` must" if meant else f"`{word}` begins a second step on this line"
         self.put(
-            message=f"`{word}` begins a second step on this line",
-            label=f"did you mean `{self.meant}`?" if self.meant else "a step is `KIND name from inputs { ... }`",
-            fixes=(replace_fix(self.span, self.meant, safe=False),) if self.meant else (),
+            message=said,
+            label=f"did you mean `{meant}`?" if meant else "a step is `KIND name from inputs { ... }`",
+            fixes=(replace_fix(self.span, meant, safe=certain(word, meant, (meant,))),) if meant else (),
         )
 
 

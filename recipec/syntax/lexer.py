@@ -65,7 +65,7 @@ def scan(source: Source) -> Lexed:
         if found is not None:
             kind = kinds[found.lastindex - 1]  # type: ignore[operator]
             piece = found[0]
-            if kind not in _SUSPECT or odd(text, position) is None:
+            if kind not in _SUSPECT or (odd(text, position) is None and not (kind == "/" and wants_value(tokens))):
                 token = Token(kind, position, found.end(), piece)
                 if kind == "NAME":
                     if piece in words:
@@ -92,6 +92,14 @@ def scan(source: Source) -> Lexed:
         slips = slips or _slips(source, lexed)
         slips.unreadable()
     return lexed
+
+
+def wants_value(tokens: list[Token]) -> bool:
+    """Whether a value must come next, so that a slash divides nothing."""
+    last = next((t for t in reversed(tokens) if t.kind not in TRIVIA), None)
+    if last is None or last.word is not None:
+        return last is not None and last.word in ("MATCHES", "AND", "OR", "NOT", "WHERE", "WHEN", "IN", "EXPECT")
+    return last.kind in ("(", ",", "[", "=>", "|>", "==", "!=")
 
 
 def readable(text: str) -> bool:

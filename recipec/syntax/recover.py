@@ -8,7 +8,7 @@ its block. Every piece is parsed by itself and can fail only once, so one mistak
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
@@ -58,11 +58,33 @@ class Parser:
         return self.check(tuple(items))
 
     def check(self, items: tuple[Item, ...]) -> tuple[Item, ...]:
-        """Report two steps on one line of which the first says nothing: it was meant as one."""
-        for second in islice(steps_after_steps(self.source, items), 2 * MAX_FINDINGS):
+        """Report two steps on one line of which the first says nothing, and take them as the one that was meant."""
+        wrong = list(islice(steps_after_steps(self.source, items), 2 * MAX_FINDINGS))
+        if not wrong:
+            return items
+        out: list[Item] = []
+        for item in items:
+            if not any(item is second for second in wrong):
+                out.append(item)
+                continue
+            first, second = out.pop() if out else None, item
+            assert isinstance(second, Step)
             meant = nearest(second.kind.id, ("from",))
             self.diagnostics.append(errors.StepAfterStep(span=second.kind.span, meant=meant))
-        return items
+            if meant is None or second.inputs or not isinstance(first, Step):
+                self.broken += [i.name for i in (first, second) if isinstance(i, Step)]
+                continue
+            out.append(
+                replace(
+                    second,
+                    kind=first.kind,
+                    name=first.name,
+                    inputs=(second.name,),
+                    span=first.span.to(second.span),
+                    head=first.span.to(second.head),
+                )
+            )
+        return tuple(out)
 
     def forget(self, before: int) -> None:
         """Undo an attempt: its findings, and what it read tokens as."""
@@ -140,8 +162,7 @@ class Parser:
             self.inside(tokens, stuck, whole)
         else:
             return items
-        if (name := defined(self.source, tokens)) is not None:
-            self.broken.append(name)
+        self.broken += defined(self.source, tokens)
         return ()
 
     def echoes(self, tokens: list[Token], stuck: Stuck) -> None:
@@ -160,7 +181,7 @@ class Parser:
     def inside(self, tokens: list[Token], stuck: Stuck, whole: str) -> None:
         """Report the errors of an item that did not parse: of its head, and of each of its statements."""
         body = block_of(self.source, tokens)
-        if body is None:
+        if body is None or has_roles(tokens, body[0]):
             self.echoes(tokens, stuck)
             self.stuck(tokens, stuck, whole)
             return
@@ -226,17 +247,28 @@ def first_on_line(source: Source, tokens: Sequence[Token], number: int) -> bool:
 
 
 def pieces(source: Source, tokens: Sequence[Token], margin: int) -> list[list[Token]]:
-    """The tokens of each item: a head stands at the margin, and reads like one."""
+    """The tokens of each item: a head stands at the margin, and reads like one or comes behind what is whole."""
     result: list[list[Token]] = []
-    depth = 0
+    depth = brackets = 0
     for number, token in enumerate(tokens):
-        new = first_on_line(source, tokens, number) and column(source, token) <= margin and is_head(source, tokens, number, sure=depth > 0)
+        new = first_on_line(source, tokens, number) and column(source, token) <= margin
+        if new and not is_head(source, tokens, number, sure=depth > 0):
+            begins = token.kind in ("NAME", "STRING") and (token.word is None or token.word in HEADS)
+            new = begins and brackets == 0 and number > 0 and ends_item(tokens[number - 1])
         if new or not result:
             result.append([])
-            depth = 0
+            depth = brackets = 0
         result[-1].append(token)
         depth = max(0, depth + (token.kind == "{") - (token.kind == "}"))
+        brackets += (token.kind in PARTNER) - (token.kind in OPENER)
     return result
+
+
+def ends_item(token: Token) -> bool:
+    """Whether an item may be whole behind a token."""
+    if token.word is not None:
+        return token.word in ("END", "TRUE", "FALSE", "NULL")
+    return token.kind in ("NAME", "QUOTED", "STRING", "BLOCK", "NUMBER", "PERCENT", "UNIT", "REGEX", ")", "]", "}")
 
 
 def is_head(source: Source, tokens: Sequence[Token], number: int, *, sure: bool) -> bool:
@@ -333,12 +365,37 @@ def statements(source: Source, tokens: Sequence[Token]) -> list[list[Token]]:
     return result
 
 
-def defined(source: Source, tokens: Sequence[Token]) -> Name | None:
-    """The name that an item would have given, had it parsed."""
-    if len(tokens) < 2 or tokens[0].kind != "NAME" or tokens[0].word in ("RECIPE", "IMPORT", "REPEAT"):
+def has_roles(tokens: Sequence[Token], opened: int) -> bool:
+    """Whether a block is one of a template, roles with their texts, and not of statements."""
+    inner = tokens[opened + 1 : opened + 3]
+    return len(inner) == 2 and inner[0].kind == "NAME" and inner[1].kind in ("BLOCK", "STRING") and inner[0].word is None
+
+
+def defined(source: Source, tokens: Sequence[Token]) -> list[Name]:
+    """The names that the items of a piece would have given, had it parsed."""
+    out: list[Name] = []
+    depth = 0
+    for number, token in enumerate(tokens):
+        if number == 0 or (depth <= 0 and first_on_line(source, tokens, number) and column(source, token) <= column(source, tokens[0])):
+            found = name_of(source, tokens[number:])
+            if found is not None:
+                out.append(found)
+        depth += (token.kind in PARTNER) - (token.kind in OPENER)
+    return out
+
+
+def name_of(source: Source, tokens: Sequence[Token]) -> Name | None:
+    """The name that an item gives, by its first tokens; its first word may be missing."""
+    first, second = tokens[0], tokens[1] if len(tokens) > 1 else None
+    token = second
+    if first.word in ("RECIPE", "REPEAT") or second is None:
         return None
-    token = tokens[1]
-    if token.kind not in ("NAME", "QUOTED"):
+    if "STRING" in (first.kind, second.kind):  # import "file" as name
+        line = [t for n, t in enumerate(tokens[:5]) if n == 0 or not first_on_line(source, tokens, n)]
+        token = line[-1] if len(line) > 2 else None
+    elif second.kind in (":", "("):  # the word before is missing, of a parameter or a def
+        token = first
+    if token is None or token.kind not in ("NAME", "QUOTED"):
         return None
     quoted = token.kind == "QUOTED"
     return Name(token.text[1:-1] if quoted else token.text, quoted, span=Span(source, token.start, token.end))

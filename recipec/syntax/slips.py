@@ -56,6 +56,7 @@ _HEAD = re.compile(
 _HEAD_WITH_BLOCK = re.compile(rf'^{_NAMES}(?:\([^()\n]*\)|from\b[^"\n]*)?[ \t]*"""', re.MULTILINE)
 _SCALE = {"k": 1_000, "m": 1_000_000, "b": 1_000_000_000}
 
+_BARE = re.compile(r"/(?:[^/\\\[\n]|\\.|\[(?:[^\]\\\n]|\\.)*\])+/[a-z]*")
 _LOOSE_DASHES = re.compile(r"(?<=\s)--(?=\s|$)", re.MULTILINE)
 _HABIT = re.compile(r"&&|[\^!&|]")
 """Operators of other languages that no terminal matches, ..."""
@@ -115,7 +116,17 @@ class Slips:
             return number is not None and self.number(start, number.end()) > start
         if self.operator(start, _HALF_HABIT):
             return True
+        if kind == "/" and (regex := _BARE.match(self.source.text, start)) is not None and not self.source.text.startswith("/*", start):
+            return self.regex(start, regex.end())
         return kind in ("-", "/") and self.comment(start)
+
+    def regex(self, start: int, end: int) -> bool:
+        """Take ``/.../`` where a value must come as a regular expression."""
+        from recipec.syntax.errors import BareRegex
+
+        self.tokens.append(Token("REGEX", start, end, "r" + self.source.text[start:end]))
+        self.report(lambda: BareRegex(span=self.span(start, end), closed=True))
+        return True
 
     def is_round(self) -> bool:
         """Whether the number before is that of a round, as in ``clf@2.labels``."""
