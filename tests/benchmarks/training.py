@@ -1,16 +1,18 @@
 """What fine-tuning reaches and what it costs.
 
-    python tests/benchmarks/training.py banking77 | wnut17 | overhead | tokenise  [--data DIR] [--threads N] [--epochs N] [--rate R] [--rows N]
+    python tests/benchmarks/training.py banking77 | wnut17 | gsm8k | overhead | trl | tokenise  [--data DIR] [--threads N] [--epochs N] [--rate R] [--rows N]
 
 ``banking77`` trains MiniLM on all rows and prints accuracy on the test part; ``wnut17`` tags entities and prints their F1 on the
-annotated test part; ``overhead`` runs the same model on the same batches here and in a bare transformers Trainer, alternately in one process,
-and prints steps a second; ``tokenise`` streams rows (a million by default) into the store twice, and prints seconds and the peak of memory.
+annotated test part; ``gsm8k`` teaches a model made from scratch to answer school mathematics, its loss on the answers only, shows which tokens
+are trained, and says whether a training that was stopped and resumed ends at the same weights; ``overhead`` runs the same model on the same batches here and in a bare transformers Trainer, alternately in one process,
+and prints steps a second, ``trl`` the same for supervised fine-tuning beside TRL's SFTTrainer; ``tokenise`` streams rows (a million by default) into the store twice, and prints seconds and the peak of memory.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import json
 import os
 import resource
 import statistics
@@ -25,9 +27,10 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-from recipec.training._base import Folder, Rows, TrainSpec
+from recipec.training._base import Folder, Rows, ScratchParams, TrainSpec
 from recipec.training._fit import fit, prepare
 from recipec.training._predict import Predictor
+from recipec.training._preview import preview
 from recipec.training._trainer import Moment
 
 
@@ -55,6 +58,27 @@ def wnut(data: Path, name: str) -> Rows:
             words.append([])
             tags.append([])
     return Rows.of({"tokens": words, "tags": tags})
+
+
+def gsm(data: Path, part: str, most: int | None = None) -> Rows:
+    with (data / "gsm8k" / f"{part}.jsonl").open(encoding="utf-8") as file:
+        rows = [json.loads(line) for line in file][:most]
+    return Rows.of({"prompt": [r["question"] for r in rows], "answer": [r["answer"] for r in rows]})
+
+
+def gsm_spec(args: argparse.Namespace, **more: Any) -> TrainSpec:
+    base = ScratchParams(layers=4, width=256, heads=4, vocab=8000, max_length=384)
+    return TrainSpec(
+        "generate",
+        "pair",
+        ("prompt", "answer"),
+        base,
+        batch_size=16,
+        learning_rate=1e-3,
+        threads=args.threads,
+        loss_on="completion",
+        **more,
+    )
 
 
 def said(moment: Moment) -> None:
@@ -129,6 +153,89 @@ def overhead(data: Path, args: argparse.Namespace) -> None:
         print(f"overhead: recipec {ours:.3f}, bare Trainer {theirs:.3f} {what} on the same batches: {ours / theirs:.1%}")
 
 
+def gsm8k(data: Path, args: argparse.Namespace) -> None:
+    spec, rows, held = (
+        gsm_spec(args, steps=args.steps, checkpoint_every=max(1, args.steps // 3)),
+        gsm(data, "train"),
+        gsm(data, "test", 200),
+    )
+    shown, memory, _ = preview(spec, rows, 1)
+    print("trained tokens are in brackets:", "".join(f"[{t}]" if on else t for t, on in shown[0].tokens))
+    print(f"memory, estimated: {memory.total / 1e6:,.0f} MB ({memory.total_parameters:,} weights)")
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        whole = fit(spec, rows, place / "whole", validation=held, cache=place / "cache", progress=said)
+        print(
+            f"gsm8k: {whole.ledger.json()} {whole.steps} steps, {whole.steps_per_second:.2f} steps/s, {whole.seconds:.0f} s; {whole.metrics}"
+        )
+
+        def stop(moment: Moment) -> None:
+            if moment.doing == "train" and moment.done == args.steps // 2:
+                raise KeyboardInterrupt
+
+        try:
+            fit(spec, rows, place / "parts", validation=held, cache=place / "cache", progress=stop)
+        except KeyboardInterrupt as interruption:
+            print("stopped, and has", *interruption.args)
+        again = fit(spec, rows, place / "parts", validation=held, cache=place / "cache")
+        print(f"weights of the one that was stopped and resumed are the same: {again.hash == whole.hash}")
+        print("it answers:", Predictor(place / "whole", threads=args.threads).generate([held_question(held)], max_tokens=40)[0])
+
+
+def held_question(rows: Rows) -> str:
+    for batch in rows.read():
+        return str(batch.column("prompt")[0])
+    return ""
+
+
+def against_trl(data: Path, args: argparse.Namespace) -> None:
+    """Supervised fine-tuning here and in TRL's SFTTrainer, in turn, on the same tokens in the same batches with the same model."""
+    import datasets
+    import torch
+    import transformers
+    import trl
+
+    steps, spec, rows = args.steps, gsm_spec(args, steps=args.steps, precision="fp32"), gsm(data, "train")
+    rates: dict[str, list[float]] = {"recipec": [], "trl": []}
+    marks: dict[int, float] = {}
+
+    class Mark(transformers.TrainerCallback):  # type: ignore[misc]
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            marks[state.global_step] = time.monotonic()
+
+    class InOrder(trl.SFTTrainer):  # type: ignore[misc]
+        def _get_train_sampler(self, *_: Any) -> Any:
+            return torch.utils.data.SequentialSampler(self.train_dataset)
+
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        for _ in range(args.times):
+            tell = lambda m: marks.__setitem__(m.done, time.monotonic()) if m.doing == "train" else None  # noqa: E731
+            fit(spec, rows, place / "m", cache=place / "cache", progress=tell)
+            rates["recipec"].append((steps - 2) / (marks[steps] - marks[2]))
+            env, store, _ = prepare(spec, rows, None, place, place / "cache", lambda _: None)
+            from recipec.training._batches import Batches
+
+            torch.set_num_threads(args.threads)
+            torch.manual_seed(0)
+            batches = [b for e in range(5) for b in _epoch(Batches(store.lengths, 16, 0), e)][:steps]
+            ids = [store[p] for batch in batches for p in batch]
+            plain = datasets.Dataset.from_list([{"input_ids": r["input_ids"].tolist(), "labels": r["labels"].tolist()} for r in ids])
+            config = trl.SFTConfig(
+                output_dir=str(place / "trl"), max_steps=steps, per_device_train_batch_size=16, report_to=[], disable_tqdm=True, save_strategy="no",
+                use_cpu=True, bf16=False, gradient_checkpointing=False, logging_steps=max(1, steps // 100), learning_rate=1e-3, warmup_steps=0.1,
+                weight_decay=0.01, max_length=None, packing=False, completion_only_loss=True, dataset_kwargs={"skip_prepare_dataset": True},
+            )  # fmt: skip
+            model = transformers.AutoModelForCausalLM.from_config(env.config)
+            bare = InOrder(model=model, args=config, train_dataset=plain, processing_class=env.tokenizer)
+            bare.remove_callback(transformers.trainer_callback.PrinterCallback)
+            bare.add_callback(Mark())
+            bare.train()
+            rates["trl"].append((steps - 2) / (marks[steps] - marks[2]))
+    ours, theirs = statistics.median(rates["recipec"]), statistics.median(rates["trl"])
+    print(f"SFT: recipec {ours:.3f}, TRL {theirs:.3f} steps/s on the same tokens and batches: {ours / theirs:.1%}; all: {rates}")
+
+
 def _epoch(batches: Any, epoch: int) -> list[list[int]]:
     batches.set_epoch(epoch)
     return list(batches)
@@ -176,7 +283,7 @@ def tokenise(data: Path, args: argparse.Namespace) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["banking77", "wnut17", "overhead", "tokenise"])
+    parser.add_argument("what", choices=["banking77", "wnut17", "gsm8k", "overhead", "trl", "tokenise"])
     parser.add_argument("--data", type=Path, default=Path(__file__).resolve().parents[3] / "shared" / "data")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--epochs", type=float, default=5)
@@ -192,6 +299,10 @@ def main() -> None:
             learn("classify", "single", ("text", "label"), banking(args.data, "train"), banking(args.data, "test"), args)
         case "wnut17":
             learn("tag", "tags", ("tokens", "tags"), wnut(args.data, "wnut17train.conll"), wnut(args.data, "emerging.test.annotated"), args)
+        case "gsm8k":
+            gsm8k(args.data, args)
+        case "trl":
+            against_trl(args.data, args)
         case "overhead":
             overhead(args.data, args)
         case _:
