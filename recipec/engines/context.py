@@ -68,12 +68,18 @@ class RunContext:
             resolved = self.program.resolved[ref.step]
             assert resolved is not None
             try:
-                opened[ref.step, folder] = resolved.kind().open(resolved.bound.plan, self, ref.step)
+                made = resolved.kind().open(resolved.bound.plan, self, ref.step)
             except DataError as error:
                 error.about = error.about or ref.step
                 raise
-        opened[ref.step, folder].agree = self.agree if self.agreed is not None else None
-        return opened[ref.step, folder]
+            if "embed" in made.facts.does and not made.facts.external:
+                from recipec.models.remembered import Remembered
+
+                made.remembered = Remembered(self.store, self.identity(TableRef(ref.step)))
+            opened[ref.step, folder] = made
+        model = opened[ref.step, folder]
+        model.agree = self.agree if self.agreed is not None else None
+        return model
 
     def quote(self, model: Any) -> Any:
         """What counts a model's calls (:class:`recipec.models.quoting.Quote`), where people want to be asked before they are made."""

@@ -450,6 +450,9 @@ def prune(workspace: Workspace) -> list[str]:
     ).fetchall()
     for name in sorted({row[0] for row in found} - used):
         workspace.con.execute(f"DROP TABLE store.{quote(name)}")
+    from recipec.models.remembered import sweep
+
+    sweep(workspace.folder, {f"{built.output_id}." for built in workspace.built.values()})
     workspace.con.execute("CHECKPOINT")
     return gone
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from recipec.models.quoting import Count
+    from recipec.models.remembered import Remembered
     from recipec.models.requests import Answer, Failure, Request
 
 
@@ -102,6 +103,8 @@ class Model:
     """Of the step that runs: tells people what calls will cost before they are made; None where nobody wants to know."""
     allowed: int = 0
     """Calls that people were told of, and that are not made yet."""
+    remembered: Remembered | None = None
+    """Where the vectors of a model that runs here are kept."""
 
     def cannot(self, what: str) -> DataError:
         return DataError(f"the model `{self.name}` cannot {what}", f"it can: {', '.join(sorted(self.facts.does)) or 'nothing'}")
@@ -120,7 +123,11 @@ class Model:
         raise self.cannot("score given answers")
 
     def embed(self, texts: Sequence[str], progress: Callable[[int], None] = lambda done: None) -> np.ndarray[Any, Any]:
-        """One vector of length 1 a text: float32 [n, d]."""
+        """One vector of length 1 a text: float32 [n, d]. What is remembered is not made again."""
+        return self.vectors(texts, progress) if self.remembered is None else self.remembered.embed(texts, self.vectors, progress)
+
+    def vectors(self, texts: Sequence[str], progress: Callable[[int], None] = lambda done: None) -> np.ndarray[Any, Any]:
+        """What :meth:`embed` gives, made anew."""
         raise self.cannot("embed texts")
 
     def classify(
@@ -156,4 +163,6 @@ class Model:
         return ()
 
     def close(self) -> None:
-        """Let go of connections and memory."""
+        """Let go of connections, files and memory."""
+        if self.remembered is not None:
+            self.remembered.close()

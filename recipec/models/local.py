@@ -74,7 +74,7 @@ class LocalEmbedding(Model):
         self.first = pooling(folder) == "cls"
         self.longest = min(params.max_length, int(getattr(self.model.config, "max_position_embeddings", params.max_length)))
 
-    def embed(self, texts: Sequence[str], progress: Callable[[int], None] = lambda done: None) -> Matrix:
+    def vectors(self, texts: Sequence[str], progress: Callable[[int], None] = lambda done: None) -> Matrix:
         import numpy as np
         import torch
 

@@ -52,7 +52,7 @@ class TrainedModel(Model):
         tags, sure = self.predictor.tag(tokens, lambda done, _: progress(done))
         return tags, sure
 
-    def embed(self, texts: Sequence[str], progress: Callable[[int], None] = lambda done: None) -> Matrix:
+    def vectors(self, texts: Sequence[str], progress: Callable[[int], None] = lambda done: None) -> Matrix:
         made: Matrix = self.predictor.embed(texts, lambda done, _: progress(done))
         return made
 

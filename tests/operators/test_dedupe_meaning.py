@@ -73,13 +73,13 @@ def test_moving_the_threshold_embeds_nothing_again(lab: Any, folder: str, monkey
     from recipec.models import local
 
     asked: list[int] = []
-    real = local.LocalEmbedding.embed
+    real = local.LocalEmbedding.vectors
 
     def counting(self: Any, texts: Any, *args: Any, **options: Any) -> Any:
         asked.append(len(texts))
         return real(self, texts, *args, **options)
 
-    monkeypatch.setattr(local.LocalEmbedding, "embed", counting)
+    monkeypatch.setattr(local.LocalEmbedding, "vectors", counting)
     lab.run(recipe(folder, "clean k from t { dedupe(s, meaning: 90%, with: minilm) }"))
     assert asked == [5]
     moved = lab.run(recipe(folder, "clean k from t { dedupe(s, meaning: 99.9%, with: minilm) }"))
