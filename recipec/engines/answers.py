@@ -159,14 +159,17 @@ def unfit(con: Any, texts: Sequence[str], struct: str) -> dict[int, str]:
 
     found: dict[int, str] = {}
     queue = [(0, len(texts))] if texts else []
+    # What fails would end the transaction of the step.
+    apart = con.cursor()
     while queue:
         start, end = queue.pop()
         try:
-            con.execute(f"SELECT count((t::JSON)::{struct}) FROM (SELECT unnest(?) AS t)", [list(texts[start:end])]).fetchall()
+            apart.execute(f"SELECT count((t::JSON)::{struct}) FROM (SELECT unnest(?) AS t)", [list(texts[start:end])]).fetchall()
         except (duckdb.ConversionException, duckdb.InvalidInputException) as error:
             if end - start == 1:
                 found[start] = str(error).strip().splitlines()[0].partition("Error: ")[2] or "its values are not of their types"
             else:
                 middle = (start + end) // 2
                 queue += [(start, middle), (middle, end)]
+    apart.close()
     return found

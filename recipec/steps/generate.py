@@ -193,6 +193,8 @@ class Generate(Kind):
                 message = f"`prompt` is a text or messages; `{node.id}` is {shown(column.type)}"
                 bind.report(WrongType(span=node.span, message=message, help=("messages = conversation(user: text)",)))
             return made
+        if isinstance(node, tree.Name) and bind.names.prompt(node) is None and bind.schema.unknown:
+            return None  # most likely a column, of a table of which nothing is known after a mistake told there
         if isinstance(node, tree.Call | tree.Name):
             return bind.prompt(node, bind.schema)
         message = "`prompt` is a template with its arguments, or a column"
@@ -263,14 +265,14 @@ class Generate(Kind):
             bind.report(DuplicateName(span=at, message=message, help=(help,)))
         if numbered is not None:
             if str(numbered) in made or str(numbered) in schema.types:
-                message = f"there is a column `{numbered}` already: `numbered` needs a name of its own"
-                bind.report(DuplicateName(span=at, message=message))
+                message = f"there is a column `{numbered}` already"
+                bind.report(DuplicateName(span=at, message=message, help=("`numbered` names a new column: numbered: attempt",)))
             made[str(numbered)] = "BIGINT"
         for name, type in made.items():
             problem = name_problem(tree.Name(name, False, span=at), [c for c in schema.names if c != name])
             if problem is not None:
                 bind.report(problem)
-            schema = schema.with_column(Column(name, type, at))
+            schema = schema.with_column(Column(name, bind.typing.types(f"SELECT NULL::{type} AS x")["x"], at))
         return schema
 
     def run(self, plan: GeneratePlan, ctx: RunContext) -> Outcome:
