@@ -26,10 +26,6 @@ ROWS: Final = 2048
 """Rows of a batch, in and out."""
 _READ: Final = 1 << 24
 """Values read from a file by one call."""
-LEAST_MEMORY: Final = 320 << 20
-"""Bytes that DuckDB keeps of its limit, however much is lent."""
-_UNITS: Final = {"bytes": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
-
 BINARY_UUID: Final = pa.binary(16)
 DUPLICATES: Final = pa.schema(
     {
@@ -144,23 +140,6 @@ def large_buffers(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
         yield
     finally:
         con.execute(f"set arrow_large_buffer_size = {before}")
-
-
-@contextmanager
-def lent(con: duckdb.DuckDBPyConnection, amount: int) -> Iterator[None]:
-    """Let DuckDB do with so many bytes less, because the arrays beside it need them: a limit is meant for the whole process."""
-    # DuckDB tells its limit cut to a tenth of the unit: what is set again is never below what was told, so that it does not shrink each time.
-    shown = str(con.execute("select current_setting('memory_limit')").fetchall()[0][0])
-    number, _, unit = shown.partition(" ")
-    limit = int(float(number) * _UNITS[unit]) if unit in _UNITS else 0
-    less = max(limit - amount, min(limit, LEAST_MEMORY))
-    if limit and amount > 0 and less < limit:
-        con.execute(f"set memory_limit = '{less // 1024}KiB'")
-    try:
-        yield
-    finally:
-        if limit and amount > 0 and less < limit:
-            con.execute(f"set memory_limit = '{limit // 1024 + 1}KiB'")
 
 
 def settings(con: duckdb.DuckDBPyConnection) -> tuple[int, Path | None]:

@@ -41,7 +41,6 @@ from recipec.fast.keyed import (
     keyed,
     large_buffers,
     least_keys,
-    lent,
     quoted,
     settings,
     stored_keys,
@@ -49,6 +48,7 @@ from recipec.fast.keyed import (
     write,
 )
 from recipec.fast.links import Links, link
+from recipec.fast.memory import lent
 from recipec.fast.scratch import Scratch
 from recipec.fast.sketches import Sketches
 from recipec.fast.tokens import By

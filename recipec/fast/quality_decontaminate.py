@@ -16,7 +16,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from recipec.api import literal, quote
-from recipec.fast.keyed import batches, lent
+from recipec.fast.keyed import batches
+from recipec.fast.memory import lent
 from recipec.fast.quality_batches import FACTOR, LONG, ROWS, groups, in_order
 from recipec.fast.quality_letters import blocks
 from recipec.fast.quality_rules import long_rows

@@ -19,7 +19,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recipec.api import literal, quote
-from recipec.fast.keyed import batches, lent
+from recipec.fast.keyed import batches
+from recipec.fast.memory import lent
 from recipec.fast.quality_batches import FACTOR, LONG, ROWS, groups, in_order
 
 if TYPE_CHECKING:

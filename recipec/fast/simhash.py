@@ -32,7 +32,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from recipec.fast.components import Components, Nodes
-from recipec.fast.keyed import DUPLICATES, copies, duplicate_rows, keyed, large_buffers, lent, quoted, settings, stored_keys, write
+from recipec.fast.keyed import DUPLICATES, copies, duplicate_rows, keyed, large_buffers, quoted, settings, stored_keys, write
+from recipec.fast.memory import lent
 from recipec.fast.scratch import Scratch
 from recipec.fast.shingles import shingle_sets
 from recipec.fast.sketches import in_order

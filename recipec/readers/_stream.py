@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -149,10 +149,16 @@ def load_frames(ctx: ReadContext, frames: Iterable[Frame], select: Callable[[str
         values = [pa.array([f.file for f in some], pa.int32()), pa.array([f.start for f in some], pa.int64()), whole, *rest]
         return pa.record_batch([*values, pa.array([f.why for f in some], pa.string())], schema=schema)
 
+    coming = iter(checked(frames, ctx.encoding))
+    held: list[Frame] = []
+
     def batches() -> Iterator[pa.RecordBatch]:
         some: list[Frame] = []  # small frames together: a batch has its price
         size = 0
-        for f in checked(frames, ctx.encoding):
+        for f in coming:
+            if len(f.text) >= LONG:
+                held.append(f)
+                break
             if some and size + len(f.text) > BLOCK:
                 yield batch(some)
                 some, size = [], 0
@@ -162,6 +168,40 @@ def load_frames(ctx: ReadContext, frames: Iterable[Frame], select: Callable[[str
             yield batch(some)
 
     load_batches(ctx, schema, batches(), select, append=append)
+    while held:
+        one = held.pop()
+        with _room(ctx, one):
+            load_batches(ctx, schema, iter([batch([one])]), select, append=True)
+        del one
+        load_batches(ctx, schema, batches(), select, append=True)
+
+
+LONG = 8 << 20
+"""Bytes of a frame from which on it is loaded by itself. Only a frame with a long record is longer than two blocks."""
+_TIMES = 10
+"""About how many bytes of memory a byte of a long record takes while it is loaded; DuckDB counts half as many again, which it never touches."""
+
+
+@contextmanager
+def _room(ctx: ReadContext, frame: Frame) -> Iterator[None]:
+    """Let DuckDB have for a while what a long record takes, where the memory that a run may use allows it."""
+    from recipec.fast.memory import limit_of, limited
+
+    limit = limit_of(ctx.con)
+    size = len(frame.text)
+    if not limit:
+        yield
+        return
+    if size * _TIMES > limit:
+        records = frame.text.split(frame.rs) if frame.why is None else [frame.text]
+        number = max(range(len(records)), key=lambda i: len(records[i]))
+        raise DataError(
+            f"`{ctx.files[frame.file].name}`, record {frame.start + number + 1:,} has {len(records[number]) / 1e6:,.0f} MB; to read it takes about "
+            f"{size * _TIMES / 1e6:,.0f} MB of memory",
+            f"give more: --memory {max(1, -(-size * _TIMES * 3 // 2 // 10**9))}GB; or take the record out of the file",
+        )
+    with limited(ctx.con, limit + size * _TIMES, limit):
+        yield
 
 
 def load_batches(
@@ -195,7 +235,9 @@ def load_batches(
             raise raised[0] from None
         raise
     finally:
-        ctx.con.unregister(source)
+        # After an error this is refused, and would hide what the error was.
+        with suppress(duckdb.Error):
+            ctx.con.unregister(source)
 
 
 def file_names(files: Sequence[SourceFile], index: str) -> str:
@@ -223,12 +265,15 @@ def planned_quickly(con: duckdb.DuckDBPyConnection, width: int) -> Iterator[None
     if width < WIDE:
         yield
         return
+    import duckdb
+
     before = str(execute(con, "SELECT current_setting('disabled_optimizers')")[0][0] or "")
     execute(con, f"SET disabled_optimizers = {literal(','.join(filter(None, (before, 'common_subexpressions'))))}")
     try:
         yield
     finally:
-        execute(con, f"SET disabled_optimizers = {literal(before)}")
+        with suppress(duckdb.Error):
+            execute(con, f"SET disabled_optimizers = {literal(before)}")
 
 
 # Rows that do not parse -----------------------------------------------------------------------------------------------
