@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from recipec.api import (
@@ -126,6 +126,8 @@ class StepBinder:
         """Another step's table, which becomes an edge of the graph."""
         ref = self.program.table(node, self.names, self.findings)
         if ref is not None:
+            if ref.schema.unsure and not self.kind.gaps:
+                ref = replace(ref, schema=Schema(unknown=True))
             self.edges.append(ref)
         return ref
 

@@ -250,6 +250,8 @@ class Lowerer:
 
     def compared(self, left: tree.Expr, right: tree.Expr, sides: tuple[Fragment, Fragment], span: Span) -> None:
         """Note a comparison, so that the typing can say when a text is compared with a number."""
+        if has_gap(left) or has_gap(right):
+            return
         places: list[int | str] = []
         for node, fragment in zip((left, right), sides, strict=True):
             if isinstance(node, (tree.String, tree.Number, tree.Bool, tree.Null)):

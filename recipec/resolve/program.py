@@ -166,6 +166,8 @@ class Program:
         tables = [item for item in node.inputs if item not in models]
         inputs = [ref for item in tables if (ref := self.table(item, entry.module, self.findings)) is not None]
         complete = len(inputs) == len(tables)
+        if not kind.gaps:
+            inputs = [replace(i, schema=Schema(unknown=True)) if i.schema.unsure else i for i in inputs]
         depth = max((self.depth(r) for r in inputs), default=0)
         binder = StepBinder(self, entry.module, node, kind, tuple(inputs), self.findings, self.typing, self.header.seed, depth)
         if not binder.check_form() or not complete:

@@ -252,7 +252,11 @@ class Train(Kind):
     def table_of(bind: StepBinder, task: Task, params: Any, ref: TableRef, span: Span) -> tuple[Table, TaskBound] | None:
         """A table as the task reads it; its expressions are typed on its own columns."""
         schema = ref.schema
-        found: TaskBound | None = task.bind(bind, params, Schema(schema.columns, schema.ordered, schema.unknown), span)
+        inputs, bind.inputs = bind.inputs, (ref,)  # so that what is missing is said of this table
+        try:
+            found: TaskBound | None = task.bind(bind, params, Schema(schema.columns, schema.ordered, schema.unknown), span)
+        finally:
+            bind.inputs = inputs
         return None if found is None else (Table(ref, found.roles), found)
 
     def base(self, bind: StepBinder, settings: TrainSettings) -> tuple[Any, tuple[SourceFile, ...]]:

@@ -170,6 +170,12 @@ class Trouble:
         if self.implied or len(self.tokens) < 2:
             return None
         first, second = self.tokens[:2]
+        if (missing := self.first_word()) is not None:
+            before = f"`{shown(first.text)}`"
+            edit = Edit(self.at(first.start), f"{missing} ")
+            return errors.MissingMark(
+                span=self.span(first), mark=missing, before=before, edit=edit, safe=False, label=f"begins no item: `{missing}` is missing"
+            )
         if first.word == "REPEAT" and second.kind == "{":
             return errors.WrongShape(
                 span=self.span(first), message="`repeat` needs a number of rounds", label="how often?", help=(FORMS["REPEAT"],)
@@ -181,6 +187,25 @@ class Trouble:
                 label="there is no step around it",
                 help=(FORMS["step"],),
             )
+        return None
+
+    def first_word(self) -> str | None:
+        """The word of the language that an item lacks which begins with its name or file."""
+        if self.index > 1 or self.tokens[0].word is not None:
+            return None
+        first, second = self.tokens[:2]
+        if first.kind == "STRING" and self.index == 0:
+            return "import" if second.word == "AS" else "recipe" if second.kind == "{" else None
+        if first.kind not in ("NAME", "QUOTED") or second.kind not in (":", "("):
+            return None
+        if second.kind == ":":
+            return "param"
+        depth = 0
+        for number, token in enumerate(self.tokens[1:], 2):
+            depth += (token.kind in PARTNER) - (token.kind in OPENER)
+            if depth <= 0:
+                after = self.tokens[number].kind if number < len(self.tokens) else ""
+                return {"=": "def", "BLOCK": "template", "{": "template", "STRING": "template"}.get(after)
         return None
 
     # Ends and brackets --------------------------------------------------------------------------------------------
@@ -248,6 +273,9 @@ class Trouble:
             if guess is not None and before.text not in STATEMENTS:
                 return errors.MisspeltWord(span=self.span(before), meant=guess)
         first = self.item_start()
+        third = self.tokens[2] if first is not None and 3 <= self.index <= 6 else None
+        if third is not None and third.kind == "NAME" and third.word is None and nearest(third.text, ("from",)) is not None:
+            return errors.StepAfterStep(span=self.span(third), meant="from")
         if first is not None and self.index - first <= 3:
             word = self.tokens[first]
             guess = nearest(word.text, ITEMS) if word.kind == "NAME" and len(word.text) <= 30 else None
@@ -259,7 +287,7 @@ class Trouble:
         """The token that begins the present item, when the trouble is in its first words."""
         if self.implied or any(o.kind == "{" for o in self.openers):
             return None
-        return 0 if self.index <= 3 else None
+        return 0 if self.index <= 6 else None
 
     def where(self, token: Token) -> Diagnostic | None:
         before = self.before

@@ -189,7 +189,9 @@ class Parser:
         before = len(self.diagnostics)
         end = Token("}", opener.end, opener.end, "}")
         head = [*tokens[: body[0]], opener, end]
-        nested = tokens[0].word == "REPEAT"
+        nested = tokens[0].word == "REPEAT" or (
+            nearest(tokens[0].text, ("repeat",)) is not None and len(tokens) > 1 and tokens[1].kind in ("NUMBER", "NAME")
+        )
         sound = self.attempt(head, "start", "step") is not None
         inner = tokens[body[0] + 1 : body[1]]
         if nested and inner:

@@ -65,7 +65,7 @@ def slips(path: str, text: str, each: int, seed: int) -> Iterator[Slip]:
         if token.word is not None:
             if len(token.text) > 1:
                 places[f"misspelt {token.text}"].append((token.start, token.end, misspelt(token.text, random)))
-            places[f"missing {token.text}"].append((token.start, token.end, ""))
+            places[f"missing {token.text}"].append((token.start, token.end + (text[token.end : token.end + 1] == " "), ""))
         elif token.kind == "NAME" and start_of_line and heads:
             places["misspelt kind"].append((token.start, token.end, misspelt(token.text, random)))
         elif token.kind == "NAME" and len(token.text) > 3:
