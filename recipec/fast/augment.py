@@ -25,19 +25,29 @@ Edit = Callable[[Rows, Seeds], Rows]
 
 # Chance ---------------------------------------------------------------------------------------------------------------
 
-_GOLDEN: Final = np.uint64(0x9E3779B97F4A7C15)
-_LANE: Final = np.uint64(0xD1B54A32D192ED03)
+_GOLDEN: Final = 0x9E3779B97F4A7C15
+_LANE: Final = 0xD1B54A32D192ED03
+_ALL: Final = 2**64 - 1
 
 
 def draw(seeds: Seeds, lane: int, counter: Places | int = 0) -> Seeds:
     """64 random bits for each seed, for a use (``lane``) and a number within it."""
-    with np.errstate(over="ignore"):
-        x: Seeds = seeds + np.uint64(lane + 1) * _LANE + np.asarray(counter).astype(np.uint64) * _GOLDEN
-        x ^= x >> np.uint64(30)
-        x *= np.uint64(0xBF58476D1CE4E5B9)
-        x ^= x >> np.uint64(27)
-        x *= np.uint64(0x94D049BB133111EB)
-        x ^= x >> np.uint64(31)
+    start = (lane + 1) * _LANE
+    if isinstance(counter, int):
+        x: Seeds = seeds + np.uint64((start + counter * _GOLDEN) & _ALL)
+    else:
+        x = counter.astype(np.uint64)
+        x *= np.uint64(_GOLDEN)
+        x += np.uint64(start & _ALL)
+        x = x + seeds
+    y = x >> np.uint64(30)
+    x ^= y
+    x *= np.uint64(0xBF58476D1CE4E5B9)
+    np.right_shift(x, np.uint64(27), out=y)
+    x ^= y
+    x *= np.uint64(0x94D049BB133111EB)
+    np.right_shift(x, np.uint64(31), out=y)
+    x ^= y
     return x
 
 
@@ -80,12 +90,18 @@ def choose(counts: Places, wanted: Places, seeds: Seeds, lane: int) -> Chosen:
     low = nth * total // np.maximum(many, 1)
     high = (nth + 1) * total // np.maximum(many, 1)
     place = low + below(draw(own, lane, nth), high - low)
-    several = np.flatnonzero(many > 1)
-    if several.size:
-        turn = below(draw(own[several], lane, -1), total[several])
-        place[several] = (place[several] + turn) % total[several]
-        order = np.lexsort((place, row))
-        place = place[order]
+    if many.size and int(wanted.max()) > 1:
+        # What is moved beyond the end begins anew, and so stands before the others, each in its old order.
+        turn = below(draw(seeds, lane, -1), counts) * (wanted > 1)
+        place += turn[row]
+        beyond = place >= total
+        place -= np.where(beyond, total, 0)
+        wrapped = np.bincount(row[beyond], minlength=len(counts))
+        begin = np.cumsum(wanted) - wanted
+        there = begin[row] + nth + np.where(beyond, wrapped[row] - many, wrapped[row])
+        ordered = np.empty_like(place)
+        ordered[there] = place
+        place = ordered
     return Chosen(row, place, nth)
 
 

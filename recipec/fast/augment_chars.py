@@ -222,14 +222,25 @@ def _case(rows: Rows, seeds: Seeds, rate: float, to: str) -> Rows:
 
 
 @cache
-def _misread() -> tuple[npt.NDArray[np.uint64], Places, Places, Places, npt.NDArray[np.uint32]]:
-    """(codes, count, first, starts, pool): others ``first[i]`` to ``first[i] + count[i]`` of code ``i`` lie in the pool."""
-    known = sorted((code_of(key), others) for key, others in OCR.items())
-    count = np.array([len(o) for _, o in known], np.int64)
-    flat = [o for _, others in known for o in others]
+def _misread() -> tuple[Places, Places, Places, npt.NDArray[np.uint32]]:
+    """(count, first, starts, pool): others ``first[i]`` to ``first[i] + count[i]`` of entry ``i`` of the table lie in the pool."""
+    count = np.array([len(o) for o in OCR.values()], np.int64)
+    flat = [o for others in OCR.values() for o in others]
     starts = np.concatenate([[0], np.cumsum([len(o) for o in flat])])
     pool = np.array([ord(c) for o in flat for c in o], np.uint32)
-    return np.array([c for c, _ in known], np.uint64), count, np.cumsum(count) - count, starts, pool
+    return count, np.cumsum(count) - count, starts, pool
+
+
+@cache
+def _entries() -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]]:
+    """The entry of each character, and that of each pair of a first and a second one by their numbers below 128; -1 where there is none."""
+    one, two = np.full(_BEYOND + 1, -1, np.int16), np.full((128, 128), -1, np.int16)
+    for entry, key in enumerate(OCR):
+        if len(key) == 1:
+            one[ord(key)] = entry
+        else:
+            two[ord(key[0]), ord(key[1])] = entry
+    return one, two
 
 
 _BEYOND: Final = 0x500
@@ -245,11 +256,6 @@ def _beginning() -> npt.NDArray[np.uint8]:
     return out
 
 
-def code_of(key: str) -> int:
-    """One or two characters as one number."""
-    return (ord(key[-1]) | ord(key[0]) << 21) if len(key) == 2 else ord(key)
-
-
 def ocr_errors(text: Column, seeds: Column, rate: Column) -> pa.Array:
     """Characters and pairs of characters that recognition of print takes for others."""
     share = constant_of(rate, 0.02)
@@ -257,7 +263,7 @@ def ocr_errors(text: Column, seeds: Column, rate: Column) -> pa.Array:
 
 
 def _ocr(rows: Rows, seeds: Seeds, rate: float) -> Rows:
-    codes, count, first, starts, pool = _misread()
+    (count, first, starts, pool), (singles, pairs) = _misread(), _entries()
     values = rows.values
     if not len(values):
         return rows
@@ -265,12 +271,12 @@ def _ocr(rows: Rows, seeds: Seeds, rate: float) -> Rows:
     one, two = np.full(len(values), -1, np.int64), np.full(len(values), -1, np.int64)
     beginning = _beginning()[values if values.dtype == np.uint8 else np.minimum(values, np.uint32(_BEYOND))]
     at = np.flatnonzero((beginning & 1 > 0) & single)
-    one[at] = known_as(codes, values[at].astype(np.uint64))
+    one[at] = singles[values[at]]
     heads = beginning & 2 > 0
     heads[rows.starts[1:][rows.lengths > 0] - 1] = False
     at = np.flatnonzero(heads)
-    at = at[single[at] & single[at + 1]]
-    two[at] = known_as(codes, values[at + 1].astype(np.uint64) | values[at].astype(np.uint64) << np.uint64(21))
+    at = at[single[at] & single[at + 1] & (values[at + 1] < 0x80)]
+    two[at] = pairs[values[at], values[at + 1]]
     at, row, nth = some(rows, (one >= 0) | (two >= 0), rate, seeds, 0)
     # Where a pair can be misread, it is half of the time.
     bits = draw(seeds[row], 1, nth)
@@ -281,12 +287,6 @@ def _ocr(rows: Rows, seeds: Seeds, rate: float) -> Rows:
     entry = np.where(paired, two[at], one[at])
     other = first[entry] + below(bits, count[entry])
     return splice(rows, at, at + 1 + paired, row, pool, starts[other], starts[other + 1] - starts[other])
-
-
-def known_as(codes: npt.NDArray[np.uint64], wanted: npt.NDArray[np.uint64]) -> Places:
-    """The place of each number among the sorted ``codes``, or -1."""
-    place = np.minimum(np.searchsorted(codes, wanted), len(codes) - 1)
-    return np.where(codes[place] == wanted, place, -1)
 
 
 # Punctuation ----------------------------------------------------------------------------------------------------------

@@ -42,11 +42,12 @@ def _swap(rows: Rows, seeds: Seeds, rate: float, together: Lexicon | None) -> Ro
         # The nth exchange of every row that has one; rows end at different times.
         many, base, own = counts[busy], words.first[busy], seeds[busy]
         one = below(draw(own, 0, nth), many)
-        two = one
-        for attempt in range(_TRIES):
-            other = (one + 1 + below(draw(own, 1 + attempt, nth), many - 1)) % many
-            same = alike[order[base + two]] == alike[order[base + one]]
-            two = np.where(same, other, two)
+        two = (one + 1 + below(draw(own, 1, nth), many - 1)) % many
+        for attempt in range(1, _TRIES):
+            same = np.flatnonzero(alike[order[base + two]] == alike[order[base + one]])
+            if not same.size:
+                break
+            two[same] = (one[same] + 1 + below(draw(own[same], 1 + attempt, nth), many[same] - 1)) % many[same]
         a, b = base + one, base + two
         order[a], order[b] = order[b], order[a]
         nth += 1
@@ -121,12 +122,8 @@ def without(rows: Rows, words: Words, gone: Flags) -> Rows:
         return rows
     values = rows.values
     space = flags(values) & SPACE > 0
-    solid = np.flatnonzero(~space)
-    # The first character of the white space before each word, and the first behind the white space after it.
-    left = np.concatenate([[-1], solid])[np.searchsorted(solid, words.begin)] + 1
+    left = before_spaces(space, words.begin)
     left = np.maximum(left, rows.starts[:-1][words.row])
-    right = np.append(solid, len(values))[np.searchsorted(solid, words.end)]
-    right = np.minimum(right, rows.starts[1:][words.row])
     # Words that go from the very start of a text take the white space behind them along, all others that before them.
     stays = ~gone
     stays[1:] |= (words.row[1:] == words.row[:-1]) & (left[1:] > words.end[:-1])
@@ -135,10 +132,30 @@ def without(rows: Rows, words: Words, gone: Flags) -> Rows:
     sums = np.cumsum(stays)
     leading: Flags = sums - np.repeat(sums[heads] - stays[heads], words.counts[words.counts > 0]) == 0
     change = np.zeros(len(values) + 1, np.int64)
+    first = at[leading[at]]
+    right = words.end.copy()
+    right[first] = np.minimum(behind_spaces(space, words.end[first]), rows.starts[1:][words.row[first]])
     change[np.where(leading, words.begin, left)[at]] += 1
-    change[np.where(leading, right, words.end)[at]] -= 1
+    change[right[at]] -= 1
     keep = np.cumsum(change[:-1]) == 0
     return Rows(values[keep], np.concatenate([[0], np.cumsum(keep)])[rows.starts], None)
+
+
+def before_spaces(space: Flags, places: Places) -> Places:
+    """Where the white space before each place begins; the place itself where there is none."""
+    left = places - ((places > 0) & space[np.maximum(places - 1, 0)])
+    more = np.flatnonzero((left < places) & (left > 0) & space[np.maximum(left - 1, 0)])
+    if more.size:
+        solid = np.flatnonzero(~space)
+        left[more] = np.concatenate([[-1], solid])[np.searchsorted(solid, places[more])] + 1
+    return left
+
+
+def behind_spaces(space: Flags, places: Places) -> Places:
+    """Where the white space behind each place ends."""
+    solid = np.flatnonzero(~space)
+    out: Places = np.append(solid, len(space))[np.searchsorted(solid, places)]
+    return out
 
 
 def synonyms(text: Column, seeds: Column, rate: Column, folder: Column, name: Column) -> pa.Array:

@@ -54,7 +54,30 @@ def masked_model(folder: Path) -> Path:
     tokenizer.save_pretrained(folder)
     torch.manual_seed(0)
     config = transformers.BertConfig(
-        vocab_size=len(pieces), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32, max_position_embeddings=64
+        vocab_size=len(pieces),
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=512,
     )
     transformers.BertForMaskedLM(config).save_pretrained(folder)
+    return folder
+
+
+def classifier_model(folder: Path, classes: list[str]) -> Path:
+    """A folder with a classifier of texts that was taught nothing."""
+    masked_model(folder)
+    import torch
+    import transformers
+
+    torch.manual_seed(1)
+    config = transformers.BertConfig(
+        vocab_size=200, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32, max_position_embeddings=512,
+        id2label=dict(enumerate(classes)), label2id={c: i for i, c in enumerate(classes)},
+    )  # fmt: skip
+    made = transformers.BertForSequenceClassification(config)
+    with torch.no_grad():
+        made.classifier.weight.mul_(40)
+    made.save_pretrained(folder)
     return folder
