@@ -47,6 +47,7 @@ def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
         facts: dict[str, Any] = {
             k: built.extra.get(k) for k in ("analysis", "voters", "classes", "balance", "tags", "many") if k in built.extra
         }
+        facts["notes"] = built.notes
         facts |= {"step": step, "rows_in": built.rows_in, "rows_out": built.rows_out, "dropped": built.dropped}
         rows = fighting(workspace, built, args.limit) if args.rows else []
     if args.format == "json":

@@ -135,10 +135,13 @@ def analyse(
     right, judged = accuracy_on_gold(found)
     tally = found.tally
     whole = max(rows, 1)
+    # Where heads are counted, who votes alone is right by definition: nothing is learned of it.
+    counted = combined.combiner in ("majority", "first")
+    believed = [None if counted and not overlap[j] else a for j, a in enumerate(combined.accuracy)]
     facts = tuple(
         VoterFacts(
             name, tuple(c for c, n in zip(classes, tally[j], strict=True) if n), int(cover[j]), cover[j] / whole, overlap[j] / whole,
-            conflict[j] / whole, int(right[j]), int(judged[j]), int(right[j]) / int(judged[j]) if judged[j] else None, combined.accuracy[j],
+            conflict[j] / whole, int(right[j]), int(judged[j]), int(right[j]) / int(judged[j]) if judged[j] else None, believed[j],
         )
         for j, name in enumerate(found.voters)
     )  # fmt: skip

@@ -24,8 +24,11 @@ def by_em(
     notes = remarks(found, classes)
     voting = int((found.tally.sum(axis=1) > 0).sum())
     if fitted.silence and voting > 1:
-        who = ", ".join(found.voters[j] for j in fitted.silence)
-        notes.append(f"one class only is voted for by {who}: that they abstain counts, else nothing could be learned of them")
+        who, one = ", ".join(found.voters[j] for j in fitted.silence), len(fitted.silence) == 1
+        it, its = ("it", "it is") if one else ("them", "they are")
+        notes.append(
+            f"{who} {'votes' if one else 'vote'} for one class only: nothing can be learned of {it} but from when {its} silent, so silence counts too"
+        )
     if voting == 2:
         notes.append("two voters: which of them errs cannot be learned from their votes alone")
     if not fitted.converged:

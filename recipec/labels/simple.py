@@ -91,7 +91,12 @@ def weighted_by_gold(found: Patterns, classes: Sequence[str], *, ties: Ties = "a
         part = np.exp(part - part.max(axis=1, keepdims=True))
         scores[block] = part / part.sum(axis=1, keepdims=True)
     unknown = [v for v, n in zip(found.voters, cast, strict=True) if not n]
-    notes = [f"no gold where {', '.join(unknown)} vote{'s' if len(unknown) == 1 else ''}: weight 0"] if unknown else []
+    who, one = ", ".join(unknown), len(unknown) == 1
+    notes = (
+        [f"there is no gold where {who} {'votes' if one else 'vote'}: {'its vote weighs' if one else 'their votes weigh'} nothing"]
+        if unknown
+        else []
+    )
     return finish("weighted", found, classes, scores, ties, share, notes)
 
 

@@ -26,6 +26,7 @@ from recipec.api import (
     step,
 )
 from recipec.combiners._base import Combiner, wrong_prior
+from recipec.diagnostics import Label as Mark
 from recipec.diagnostics import nearest
 from recipec.registry import find
 from recipec.registry import names as registry_names
@@ -265,18 +266,21 @@ class Label(Kind):
                 help = ('vote gazetteer(people.name, tag: "PER")', 'vote pattern(r/[A-Z]\\w+ Ltd/, tag: "ORG")')
             bind.report(MissingSetting(span=bind.node.head, message="`label` has no voter", help=help))
         out: list[Voter] = []
+        places: dict[str, int] = {}
         for number, node in enumerate(nodes, 1):
             rule = isinstance(node, tree.When)
             made = self.rule(bind, node, classes, number, mode) if rule else self.vote(bind, node, classes, mode, tokens)
             if made is None:
                 continue
-            twin = next((v for v in out if v.name == made.name), None)
-            if twin is not None:
+            if made.name in places:
                 at = node.name.span if node.name is not None else node.span
                 said = "give each a name of its own: `... as name`"
-                bind.report(DuplicateName(span=at, message=f"two voters are called `{made.name}`", help=(said,)))
+                first = nodes[places[made.name]]
+                also = (Mark(first.name.span if first.name is not None else first.span, "the first is here"),)
+                bind.report(DuplicateName(span=at, message=f"two voters are called `{made.name}`", also=also, help=(said,)))
                 continue
             out.append(made)
+            places[made.name] = number - 1
         return out
 
     @staticmethod

@@ -136,14 +136,15 @@ def vote(plan: LabelPlan, ctx: RunContext, source: str, classes: tuple[str, ...]
             )
             outcome.notes.append(f"{counts(unknown, 'vote')} of rules {told}")
     if gold is not None:
-        lost = int(
-            ctx.one(
-                f"SELECT count(*) FROM {source} AS s WHERE s.{gold.sql} IS NOT NULL AND list_position({names}, s.{gold.sql}::VARCHAR) IS NULL"
-            )[0]
-        )
+        others = ctx.con.execute(
+            f"SELECT s.{gold.sql}::VARCHAR AS g, count(*) FROM {source} AS s WHERE g IS NOT NULL AND list_position({names}, g) IS NULL "
+            "GROUP BY g ORDER BY 2 DESC, 1"
+        ).fetchall()
+        lost = sum(n for _, n in others)
         if lost:
+            some = ", ".join(f'"{g[:40]}"' for g, _ in others[:3])
             outcome.notes.append(
-                f"{counts(lost, 'row')} {'has' if lost == 1 else 'have'} a gold label that is none of the classes: it is not used"
+                f"{counts(lost, 'row')} {'has' if lost == 1 else 'have'} a gold label that is none of the classes, and is not used: {some}"
             )
     return voted
 

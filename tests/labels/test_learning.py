@@ -180,7 +180,7 @@ def test_rules_for_one_class_are_judged_by_when_they_fire() -> None:
         assert right > (at_rows(votes, 2, majority).argmax(axis=1) == truth)[covered].mean() - 0.01
         assert right > 0.78
         made = fit(from_votes(votes, 2), ["a", "b"])
-        assert any("one class only is voted for by voter_0, voter_1, voter_2, voter_3" in n for n in made.notes)
+        assert any("voter_0, voter_1, voter_2, voter_3 vote for one class only" in n for n in made.notes)
 
 
 def test_mace_finds_those_who_vote_by_habit() -> None:
