@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from recipec.fast.augment import Seeds, Words, below, draw, find_words
+from recipec.fast.augment import Seeds, Words, below, draw, find_words, joined
 from recipec.fast.text_arrow import Flags, Places, Rows, bytes_of, code_points
 from recipec.fast.text_classes import UPPER, flags
 
@@ -61,12 +61,9 @@ class Sums:
     """The running sum over some rows, from which the number of every stretch comes."""
 
     def __init__(self, rows: Rows) -> None:
-        values, table = rows.values, _lower()
+        values = rows.values
         with np.errstate(over="ignore"):
-            if values.dtype == np.uint8:
-                weights = table[values]
-            else:
-                weights = np.where(values < _CASED, table[np.minimum(values, np.uint32(_CASED - 1))], draw(values.astype(np.uint64), 12))
+            weights = lowered(values)
             self.sums = np.zeros(len(values) + 1, np.uint64)
             up, self.down = powers(len(values))
             np.cumsum(weights * up[: len(values)], out=self.sums[1:])
@@ -75,6 +72,30 @@ class Sums:
         """The numbers of stretches, equal for texts that differ in case alone."""
         with np.errstate(over="ignore"):
             return draw((self.sums[end] - self.sums[begin]) * self.down[begin], 13)
+
+
+def same_words(values: npt.NDArray[Any], words: Words, one: Places, two: Places) -> Flags:
+    """Whether words, by their numbers, are equal but for case."""
+    size = words.end[one] - words.begin[one]
+    out: Flags = size == words.end[two] - words.begin[two]
+    first, second = values[words.begin[one]], values[words.begin[two]]
+    out &= lowered(first) == lowered(second)
+    doubtful = np.flatnonzero(out)
+    if doubtful.size:
+        size = size[doubtful]
+        left = joined(values, words.begin[one[doubtful]], size)
+        right = joined(values, words.begin[two[doubtful]], size)
+        out[doubtful] = np.logical_and.reduceat(lowered(left) == lowered(right), np.cumsum(size) - size)
+    return out
+
+
+def lowered(values: npt.NDArray[Any]) -> Seeds:
+    """A number for each character that it shares with its lower case alone."""
+    table = _lower()
+    if values.dtype == np.uint8:
+        plain: Seeds = table[values]
+        return plain
+    return np.where(values < _CASED, table[np.minimum(values, np.uint32(_CASED - 1))], draw(values.astype(np.uint64), 12))
 
 
 @dataclass(frozen=True, slots=True)

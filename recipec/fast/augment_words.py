@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from recipec.fast.augment import Seeds, Words, at_least_one, below, choose, draw, find_words, joined, rewrite, splice, unit
-from recipec.fast.augment_lexicon import Lexicon, Sums, form_of, matches, stored, units
+from recipec.fast.augment_lexicon import Lexicon, form_of, matches, same_words, stored, units
 from recipec.fast.text_arrow import Column, Flags, Places, Rows, constant_of, row_sums
 from recipec.fast.text_classes import ALONE, SPACE, flags
 
@@ -34,7 +34,6 @@ def _swap(rows: Rows, seeds: Seeds, rate: float, together: Lexicon | None) -> Ro
     if not wanted.any():
         return rows
     order = np.arange(len(words))
-    alike = Sums(rows).numbers(words.begin, words.end)
     exchange_pairs(order, words, np.where(wanted > _ONE_BY_ONE, wanted, 0), seeds)
     busy = np.flatnonzero((wanted > 0) & (wanted <= _ONE_BY_ONE))
     nth = 0
@@ -44,7 +43,7 @@ def _swap(rows: Rows, seeds: Seeds, rate: float, together: Lexicon | None) -> Ro
         one = below(draw(own, 0, nth), many)
         two = (one + 1 + below(draw(own, 1, nth), many - 1)) % many
         for attempt in range(1, _TRIES):
-            same = np.flatnonzero(alike[order[base + two]] == alike[order[base + one]])
+            same = np.flatnonzero(same_words(rows.values, words, order[base + one], order[base + two]))
             if not same.size:
                 break
             two[same] = (one[same] + 1 + below(draw(own[same], 1 + attempt, nth), many[same] - 1)) % many[same]
