@@ -11,6 +11,7 @@ from recipec.api import (
     Asking,
     Bound,
     Column,
+    ColumnName,
     Field,
     Json,
     Kind,
@@ -22,6 +23,7 @@ from recipec.api import (
     Settings,
     TableRef,
     Traits,
+    TypeMap,
     Use,
     Word,
     step,
@@ -49,7 +51,9 @@ class ShownParams(Settings):
 EXAMPLES = Choices((("random", ShownParams), ("fixed", ShownParams)), what="choice of examples")
 
 
-class GenerateSettings(Settings):
+class AskedSettings(Settings):
+    """The settings that are no expressions of the kind's own."""
+
     with_: ModelRef
     examples: Annotated[Inner | None, EXAMPLES] = None
     samples: int = Field(1, ge=1, le=1000)
@@ -59,6 +63,12 @@ class GenerateSettings(Settings):
     max_failed: float = Field(0.05, ge=0, le=1)
     max_bad: float = Field(0.5, ge=0, le=1)
     description: str = ""
+
+
+class GenerateSettings(AskedSettings):
+    with_: ModelRef
+    prompt: PromptCall | ColumnName
+    answer: TypeMap | list[TypeMap] | None = None
 
 
 @dataclass(frozen=True)
@@ -131,7 +141,7 @@ class Generate(Kind):
     takes = frozenset({"assign", "filter", "op", "expect"})
 
     def bind(self, bind: StepBinder) -> Bound | None:
-        settings: GenerateSettings | None = bind.settings(skip=["answer", "prompt"])
+        settings: AskedSettings | None = bind.settings(AskedSettings, skip=["answer", "prompt"])
         answers, prompt = self.answers(bind), self.prompt(bind)
         if settings is None or answers is None or prompt is None:
             return None
@@ -202,7 +212,7 @@ class Generate(Kind):
         return None
 
     @staticmethod
-    def examples(bind: StepBinder, settings: GenerateSettings, prompt: PromptCall) -> Examples | None:
+    def examples(bind: StepBinder, settings: AskedSettings, prompt: PromptCall) -> Examples | None:
         """The rows to show, held against what the template leaves open."""
         inner = settings.examples
         missing = [p for p in prompt.open if inner is None or p != "examples"]
