@@ -16,6 +16,17 @@ if TYPE_CHECKING:
 class DawidSkene(EmCombiner):
     """Learns from the votes alone how each voter errs, class by class, and weighs the votes by it.
 
+    ```recipe
+    label topic from pool {
+      classes: ["games", "sound"]
+      when text matches r/\\b(player|puzzle)\\b/i => "games" as game_words
+      when text matches r/\\b(audio|midi)\\b/i   => "sound" as sound_words
+      when section in ["games", "sound"]       => section as by_section
+      combine: dawid_skene(iterations: 200)
+      accept: confidence >= 80%
+    }
+    ```
+
     Each voter has a table: how often it votes for each class on rows that are truly of a class. The tables, the classes' shares and
     the labels are found together by expectation and maximisation (A. P. Dawid and A. M. Skene, Applied Statistics 28, 1979),
     starting from the shares of votes. The confidence is the class's probability.

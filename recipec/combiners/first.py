@@ -21,6 +21,16 @@ class FirstParams(Settings):
 class First(Combiner):
     """The vote of the first voter that votes, in the order written: rules from the surest to the vaguest.
 
+    ```recipe
+    label topic from pool {
+      classes: ["games", "sound"]
+      when text matches r/\\b(player|puzzle)\\b/i => "games" as game_words
+      when text matches r/\\b(audio|midi)\\b/i   => "sound" as sound_words
+      when section in ["games", "sound"]       => section as by_section
+      combine: first()
+    }
+    ```
+
     The confidence is 1; where ``gold`` is given, it is the voter's accuracy on it (smoothed by one right vote).
     """
 

@@ -27,6 +27,17 @@ class LabelModelParams(Settings):
 class LabelModel(Combiner):
     """Learns how right each voter is from how often voters agree: the label model of Snorkel.
 
+    ```recipe
+    label topic from pool {
+      classes: ["games", "sound"]
+      when text matches r/\\b(player|puzzle)\\b/i => "games" as game_words
+      when text matches r/\\b(audio|midi)\\b/i   => "sound" as sound_words
+      when section in ["games", "sound"]       => section as by_section
+      combine: label_model()
+      prior: {games: 30%, sound: 70%}
+    }
+    ```
+
     A. Ratner and others, "Training complex models with multi-task weak supervision", AAAI 2019. Voters are taken to err independently given the
     class. The steps of its gradient descent (``rate``, ``momentum``, ``epochs``) and the ``accuracy`` that it starts from mean what they mean
     there; the start itself is not scaled by chance, so every run gives the same. ``l2`` draws towards the start.

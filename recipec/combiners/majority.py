@@ -21,6 +21,16 @@ class MajorityParams(Settings):
 class Majority(Combiner):
     """The class that most voters vote for. The confidence is its share of the votes.
 
+    ```recipe
+    label topic from pool {
+      classes: ["games", "sound"]
+      when text matches r/\\b(player|puzzle)\\b/i => "games" as game_words
+      when text matches r/\\b(audio|midi)\\b/i   => "sound" as sound_words
+      when section in ["games", "sound"]       => section as by_section
+      combine: majority(ties: first)
+    }
+    ```
+
     ``ties: abstain`` (the default) gives a row no label when two classes have equally many votes, ``first`` gives it the one
     that stands first in ``classes``, ``random`` one of them by chance, decided by the row's key, so that it is the same in every run.
     """

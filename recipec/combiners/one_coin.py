@@ -16,6 +16,16 @@ if TYPE_CHECKING:
 class OneCoin(EmCombiner):
     """Dawid-Skene with one number a voter: how often it is right, whatever the class, its errors spread evenly.
 
+    ```recipe
+    label topic from pool {
+      classes: ["games", "sound"]
+      when text matches r/\\b(player|puzzle)\\b/i => "games" as game_words
+      when text matches r/\\b(audio|midi)\\b/i   => "sound" as sound_words
+      when section in ["games", "sound"]       => section as by_section
+      combine: one_coin()
+    }
+    ```
+
     For many classes or few votes, where a whole table for each voter cannot be learned (Y. Zhang, X. Chen, D. Zhou, M. I. Jordan,
     "Spectral methods meet EM", JMLR 17, 2016, section on the one-coin model). Settings as for ``dawid_skene``.
     """

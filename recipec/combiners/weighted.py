@@ -28,6 +28,16 @@ class WeightedParams(Settings):
 class Weighted(Combiner):
     """A vote in which voters weigh differently.
 
+    ```recipe
+    label topic from pool {
+      classes: ["games", "sound"]
+      when text matches r/\\b(player|puzzle)\\b/i => "games" as game_words
+      when text matches r/\\b(audio|midi)\\b/i   => "sound" as sound_words
+      when section in ["games", "sound"]       => section as by_section
+      combine: weighted(weights: {by_section: 3})
+    }
+    ```
+
     ``weights: {by_section: 3, qwen: 2}`` gives the weights by the voters' names, 1 for those not named; the confidence is the
     class's share of the weights. Without it the weights come from the voters' accuracy on ``gold``: the log-odds of being right, which is the
     best rule for voters that err independently (Nitzan and Paroush 1982), and the confidence is the probability that follows.
