@@ -1,6 +1,7 @@
 """Remove results that no recipe needs any more.
 
-What the last run of each recipe points at is kept; older results, kept so that undoing a change costs nothing, go.
+What the last run of each recipe points at is kept; older results, kept so that undoing a change costs nothing, go. So do the caches
+of trainings that went: rows as tokens, scores of trials, logs. Checkpoints of trainings that were stopped stay.
 
 examples:
   recipec gc
@@ -11,11 +12,16 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from recipec.cli._parser import choice
 from recipec.cli._project import add_workspace, opened, workspace_folder
 from recipec.report.terminal import Terminal
+
+CACHES = ("tokens", "trials", "logs")
+"""Folders of the workspace that trainings fill."""
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -32,6 +38,7 @@ def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
     with opened(folder, "gc") as workspace:
         gone = prune(workspace)
         kept = len(workspace.built)
+        sweep(folder, [built.extra.get("caches", {}) for built in workspace.built.values()])
     after = taken(folder)
     if args.format == "json":
         out.line(json.dumps({"removed": len(gone), "kept": kept, "bytes_before": before, "bytes_after": after}))
@@ -39,6 +46,15 @@ def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
     results = f"{len(gone)} result{'s' * (len(gone) != 1)} removed, {kept} kept"
     out.line(f"{results}; {folder} takes {size(after)}" + (f", {size(before - after)} less" if before > after else ""))
     return 0
+
+
+def sweep(folder: Path, used: Sequence[Mapping[str, Sequence[str]]]) -> None:
+    """Remove what trainings left in the workspace's caches, but for what the results that are kept rest on."""
+    for name in CACHES:
+        kept = {entry for caches in used for entry in caches.get(name, ())}
+        for path in (folder / name).iterdir() if (folder / name).is_dir() else ():
+            if path.name not in kept:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def taken(folder: Path) -> int:

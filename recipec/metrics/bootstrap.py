@@ -227,22 +227,24 @@ class Comparison:
     better: Literal["first", "second"] | None
 
     def sentence(self, first: str = "the first", second: str = "the second", name: str = "") -> str:
-        """The result in words: ``b is better than a: f1 +2.1 points [0.4, 3.9], p = 0.012``."""
+        """The result in words, from the better one's side: ``b is better than a: f1 higher by 2.10 points [0.40, 3.90], p = 0.012``."""
         d = self.difference
         if math.isnan(d.value):
             return f"{first} and {second} cannot be compared" + (f" by {name}" if name else "")
+        # The difference is the second's lead; of the first's lead the sign and the ends are turned.
+        sign = -1 if self.better == "first" else 1
+        value, ends = sign * d.value, sorted((sign * d.low, sign * d.high)) if d.known else None
+        if self.better is not None and value < 0:  # a metric of which less is better
+            word, value, ends = "lower", -value, [-x for x in reversed(ends)] if ends is not None else None
+        else:
+            word = "higher"
+        span = f" [{ends[0] * 100:.2f}, {ends[1] * 100:.2f}]" if ends is not None else ""
+        p = f", p = {self.p_value:.3f}" if self.p_value >= 0.001 else ", p < 0.001"
         what = f"{name} " if name else ""
-        shown = f"{what}{d.value * 100:+.2f} points"
-        if d.known:
-            shown += f" [{d.low * 100:+.2f}, {d.high * 100:+.2f}]"
-        shown += f", p = {self.p_value:.3f}" if self.p_value >= 0.001 else ", p < 0.001"
-        match self.better:
-            case "second":
-                return f"{second} is better than {first}: {shown}"
-            case "first":
-                return f"{first} is better than {second}: {shown}"
-            case _:
-                return f"{first} and {second} are not distinguishable on these rows: {shown}"
+        if self.better is None:
+            return f"{first} and {second} are not distinguishable on these rows: {what}{value * 100:+.2f} points for {second}{span}{p}"
+        best, other = (first, second) if self.better == "first" else (second, first)
+        return f"{best} is better than {other}: {what}{word} by {value * 100:.2f} points{span}{p}"
 
 
 def compare(

@@ -164,7 +164,8 @@ class Train(Kind):
     batches whatever their length.
 
     Ctrl-C writes a checkpoint, and the next run goes on from it to the same weights. The same rows, settings, versions and number
-    of threads give the same weights; a training whose inputs and settings are unchanged is not run again. Needs
+    of threads (those of the machine, or fewer by ``run --threads``) give the same weights; a training whose inputs and settings are unchanged
+    is not run again. Needs
     ``pip install 'recipec[train]'``.
     """
 
@@ -360,9 +361,10 @@ class Train(Kind):
     # At run
 
     def run(self, plan: TrainPlan, ctx: RunContext) -> Outcome:
+        from recipec.training._fit import threads
         from recipec.training._trials import Place, train
 
-        spec = plan.spec
+        spec = replace(plan.spec, threads=min(ctx.threads, threads()))
         if plan.base is not None:
             spec = replace(spec, base=Folder(str(ctx.artifact_of(plan.base.step))))
         logs = ctx.store / "logs" / f"{ctx.step.name}-{ctx.run_key[:8]}"
@@ -411,6 +413,7 @@ class Train(Kind):
             outcome.extra |= {"trials": several.trials, "on": plan.search.on if plan.search is not None else None}
         if several.members:
             outcome.extra["members"] = several.members
+        outcome.extra["caches"] = {**several.caches, "logs": [logs.name] if logs.exists() else []}
         return outcome
 
     def open(self, plan: TrainPlan, ctx: Any, name: str) -> Any:
@@ -419,7 +422,7 @@ class Train(Kind):
         folder = ctx.artifact_of(name)
         if not folder.is_dir():
             raise DataError(f"the weights of `{name}` are gone from the workspace", f"recipec run --only {name}, after recipec gc")
-        return TrainedModel(folder, name, ctx.program.resolved[name].bound.model)
+        return TrainedModel(folder, name, ctx.program.resolved[name].bound.model, ctx.threads)
 
 
 def rows_of(ctx: RunContext, tables: Sequence[Table | None]) -> Any:

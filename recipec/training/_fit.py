@@ -66,6 +66,8 @@ class TrainResult:
     versions: dict[str, str]
     key: dict[str, Json]
     notes: list[str] = field(default_factory=list)
+    stores: tuple[str, ...] = ()
+    """Folders of the cache that it read its rows from, by name."""
 
 
 def fit(
@@ -159,7 +161,7 @@ def environment(spec: TrainSpec, task: Task, rows: Rows, content: str, at: Path,
     if defaults.wide_rate is not None and base is not None and (getattr(config, "hidden_size", None) or 0) > NARROW:
         defaults = replace(defaults, learning_rate=defaults.wide_rate)
     spec = filled(spec, defaults, _bases.positions(config, tokenizer))
-    return Env(spec, task, tokenizer, config, base, at)
+    return Env(spec, task, tokenizer, config, base, at, facts={"tokenizer": Path(tokenizer.name_or_path)} if base is None else {})
 
 
 DECODERS = ("generate", "prefer")
@@ -330,6 +332,7 @@ def _train(
         folder, hash_of(folder), metrics, train.ledger, valid.ledger if valid is not None else None, trained, everything, history,
         watch.seconds, loop.state.global_step, done / max(watch.seconds, 1e-9), "early" if watch.stopped == "early" else "",
         best[0] if best else None, env.classes, spec, versions(), key, env.notes,
+        tuple(p.name for p in (train.folder, valid.folder if valid is not None else None, env.facts.get("tokenizer")) if p is not None),
     )  # fmt: skip
 
 

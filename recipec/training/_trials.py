@@ -38,6 +38,8 @@ class Several:
     members: list[dict[str, float]] = field(default_factory=list)
     """The scores of an ensemble's members."""
     notes: list[str] = field(default_factory=list)
+    caches: dict[str, list[str]] = field(default_factory=dict)
+    """What of the workspace's caches it rests on, by folder (``tokens``, ``trials``): `recipec gc` leaves these."""
 
 
 @dataclass(frozen=True)
@@ -68,10 +70,14 @@ def train(
         told: Callable[[Moment], None] = lambda moment: tell(n, count, what, moment)  # noqa: E731
         # Every trial is a run of its own for those who watch.
         logs = None if place.logs is None else place.logs / f"{what}-{n + 1}" if what else place.logs
-        return fit(wanted, rows, folder, validation=validation, cache=place.cache, work=work, progress=told, lineage=lineage, track=logs)
+        made = fit(wanted, rows, folder, validation=validation, cache=place.cache, work=work, progress=told, lineage=lineage, track=logs)
+        stores.update(made.stores)
+        return made
 
+    stores: set[str] = set()
     if search is None and members == 1:
-        return Several(run(0, 1, "", spec, place.folder, place.work))
+        result = run(0, 1, "", spec, place.folder, place.work)
+        return Several(result, caches={"tokens": sorted(stores)})
     require()
     first: TrainResult | None = None
     table: list[dict[str, Json]] = []
@@ -89,7 +95,8 @@ def train(
             put(first.folder, place.folder)
             first = replace(first, folder=place.folder)
     shutil.rmtree(place.work, ignore_errors=True)
-    return Several(first, table, scores, notes)
+    known = [str(t.pop("record")) for t in table]
+    return Several(first, table, scores, notes, {"tokens": sorted(stores), "trials": sorted(known)})
 
 
 Run = Callable[[int, int, str, TrainSpec, Path, Path], TrainResult]
@@ -129,7 +136,7 @@ def searched(
         elif result is not None:
             shutil.rmtree(result.folder, ignore_errors=True)
         settings: dict[str, Json] = {name: shown_value(v) for name, v in trial}
-        table.append({"settings": settings, **known, "chosen": False})
+        table.append({"settings": settings, **known, "chosen": False, "record": record.name})
     table[best]["chosen"] = True
     again = sum(bool(t["kept"]) for t in table)
     drawn = f" of {search.grid:,} combinations" if search.grid > count else ""

@@ -198,7 +198,7 @@ def test_a_better_model_is_found_and_named() -> None:
         assert found.better == "second", name
         assert found.p_value < 0.05
         assert compare(made(name), better, worse).better == "first"
-    assert found.sentence("old", "new", "mcc").startswith("new is better than old: mcc +")
+    assert found.sentence("old", "new", "mcc").startswith("new is better than old: mcc higher by ")
 
 
 def test_only_the_same_rows_can_be_compared() -> None:
@@ -287,3 +287,15 @@ def test_a_thousand_classes_need_no_table_of_a_million_cells() -> None:
             assert found.value == pytest.approx(reference(gold, guess), abs=1e-9)
         assert found.low < found.high
     assert compare(made("f1"), data, other, resamples=50).better == "second"
+
+
+def test_the_sentence_is_told_from_the_better_ones_side() -> None:
+    def said(low: float, value: float, high: float, better: Any) -> str:
+        return bootstrap.Comparison(0.5, 0.5 + value, bootstrap.Interval(value, low, high, 0.95, 1000), 0.01, "bootstrap", better).sentence(
+            "a", "b", "f1"
+        )
+
+    assert said(0.01, 0.02, 0.03, "second") == "b is better than a: f1 higher by 2.00 points [1.00, 3.00], p = 0.010"
+    assert said(-0.03, -0.02, -0.01, "first") == "a is better than b: f1 higher by 2.00 points [1.00, 3.00], p = 0.010"
+    assert said(-0.03, -0.02, -0.01, "second") == "b is better than a: f1 lower by 2.00 points [1.00, 3.00], p = 0.010", "less is better"
+    assert said(-0.01, 0.02, 0.03, None).endswith("f1 +2.00 points for b [-1.00, 3.00], p = 0.010")

@@ -1,0 +1,55 @@
+"""What trainings leave in the workspace goes with the results that rest on it; and no more threads are used than `run` may."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from training_harness import topics
+
+from recipec.cli import main
+
+BASE = "base: scratch(layers: 1, width: 32, heads: 2, vocab: 400, max_length: 64)  batch_size: 8"
+
+
+def recipe(lab: Any, settings: str) -> str:
+    rows = [{"id": i, "text": t, "label": c} for i, (t, c) in enumerate(zip(*topics(40), strict=True))]
+    lab.write("rows.jsonl", "\n".join(map(json.dumps, rows)))
+    return (
+        'source rows = jsonl("rows.jsonl") { key: id }\nsplit parts from rows { train: 80%  dev: 20% }\n'
+        f"train clf from parts.train {{ task: classify(text => label)  {BASE}  steps: 3  validation: parts.dev  {settings} }}"
+    )
+
+
+def left(lab: Any) -> dict[str, set[str]]:
+    return {n: {p.name for p in (lab.workspace / n).glob("*")} for n in ("tokens", "trials", "artifacts")}
+
+
+def test_caches_of_what_is_gone_go_and_the_others_stay(lab: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    lab.run(recipe(lab, "max_length: 16  search { learning_rate: [1e-3, 2e-3] }"))
+    first = left(lab)
+    assert (len(first["tokens"]), len(first["trials"])) == (3, 2), "rows, rows of validation, the tokenizer; two trials"
+    text = recipe(lab, "max_length: 24  search { learning_rate: [1e-3, 3e-3] }")
+    lab.run(text)
+    both = left(lab)
+    assert main(["gc", "--workspace", str(lab.workspace)]) == 0
+    kept = left(lab)
+    assert len(kept["artifacts"]) == 1
+    assert len(kept["trials"]) == 2
+    assert kept["trials"] == both["trials"] - first["trials"]
+    assert kept["tokens"] == (both["tokens"] - first["tokens"]) | {n for n in first["tokens"] if n.startswith("tokenizer-")}
+    assert lab.run(text).statuses["clf"] == "reused"
+
+
+def test_threads_bound_a_training_and_a_prediction(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    seen: list[int] = []
+    real = torch.set_num_threads
+    before = torch.get_num_threads()
+    monkeypatch.setattr(torch, "set_num_threads", lambda n: (seen.append(n), real(n))[1])
+    lab.run(recipe(lab, "") + "\npredict guess from parts.dev { model: clf }", threads=1)
+    assert seen
+    assert {n for n in seen if n != before} <= {1}
+    assert 1 in seen
