@@ -1,6 +1,6 @@
 """What self-training gains: a model of few labels, rounds on what it is sure of, and the model that all labels would give.
 
-    python tests/benchmarks/afdc.py [--data DIR] [--base DIR] [--seeds N] [--pool N] [--dev N] [--rounds N] [--steps N] [--repeats N | --only SEED]
+    python tests/benchmarks/afdc.py [--data DIR] [--base DIR] [--seeds N] [--pool N] [--dev N] [--rounds N] [--steps N] [--warm] [--repeats N | --only SEED]
 
 Questions of banking77: ten of each of 77 intents with their labels (770), a pool without. Each round augments the labelled ones, labels
 the pool by the last model, keeps what it is sure of, and trains anew on both. The oracle trains on the same rows with all labels. Every
@@ -28,7 +28,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-TRAIN = """task: classify(text => label)  base: "{base}"  learning_rate: {rate}  batch_size: {batch}  max_length: 64  steps: {steps}"""
+TRAIN = """task: classify(text => label)  base: {base}  learning_rate: {rate}  batch_size: {batch}  max_length: 64  steps: {steps}"""
 FIRST = (
     """
 recipe "afdc" {{ version: "1.0.0"  seed: {seed} }}
@@ -54,7 +54,7 @@ train clf from seeds {{ """
     + """ }}
 clean whole from pool {{ label = gold  select(id, text, label) }}
 train oracle from seeds, whole {{ """
-    + TRAIN
+    + TRAIN.replace("{base}", "{seeded}")
     + """ }}
 evaluate oracle_dev  from dev  {{ model: oracle  metrics: [accuracy] }}
 evaluate oracle_test from test {{ model: oracle  metrics: [accuracy] }}
@@ -63,7 +63,7 @@ repeat {rounds} as round {{
   label pseudo from pool {{ vote classifier(clf)  accept: confidence >= {accept}%  into: label  gold: gold }}
   augment wide from seeds {{ copies: 1  swap_words(text, rate: 10%)  typos(text, rate: 2%) }}
   train clf from wide, pseudo {{ """
-    + TRAIN
+    + TRAIN.replace("{base}", "{before}")
     + """ }}
   evaluate score from dev {{ model: clf  metrics: [accuracy] }}
   evaluate held  from test {{ model: clf  metrics: [accuracy] }}
@@ -114,7 +114,15 @@ def once(args: argparse.Namespace, base: str, seed: int) -> dict[str, Any]:
         written(folder / "pool.jsonl", pool, "gold")
         written(folder / "dev.jsonl", dev, "label")
         written(folder / "test.jsonl", read(args.data / "banking77" / "test.csv"), "label")
-        given = {"base": base, "seed": seed, "rounds": args.rounds, "rate": args.rate, "batch": args.batch, "steps": args.steps}
+        given: dict[str, Any] = {
+            "base": f'"{base}"',
+            "seed": seed,
+            "rounds": args.rounds,
+            "rate": args.rate,
+            "batch": args.batch,
+            "steps": args.steps,
+        }
+        given |= {"seeded": "seeded", "before": "clf"} if args.warm else {"seeded": given["base"], "before": given["base"]}
         import duckdb
 
         import recipec
@@ -150,6 +158,9 @@ def main() -> None:
     parser.add_argument("--rate", default="4e-4")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--precision", type=float, default=0.9, help="the share of the kept dev rows that must be right")
+    parser.add_argument(
+        "--warm", action="store_true", help="rounds go on from the last model, the oracle from the first, not from the base"
+    )
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--only", type=int, help="this one seed of randomness")
     args = parser.parse_args()
