@@ -189,7 +189,7 @@ def one_type(annotation: Any, choices: Any) -> list[str]:
     simple: dict[Any, str] = {
         str: "text", int: "int", float: "number", bool: "true | false", api.Expression: "expression", api.ColumnName: "column",
         api.TableRef: "step", api.ColumnRef: "step.column", api.Arrows: "old => new", api.TypeMap: "{ column: type }",
-        api.Secret: 'env("NAME")', Any: "anything",
+        api.Secret: 'env("NAME")', api.ModelRef: "model", api.PromptCall: "template(...)", Any: "anything",
     }  # fmt: skip
     if annotation in simple:
         return [simple[annotation]]

@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 import shutil
-import sys
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -241,7 +241,6 @@ def test_trl_trains_on_the_preferences(worked: Lab, tmp_path: Path) -> None:
     pytest.importorskip("torch")
     from transformers import AutoTokenizer
 
-    sys.path.insert(0, str(Path(__file__).parents[1] / "models"))
     from tests.models.tiny_models import write_transformers
 
     run(worked, "preferences")
@@ -281,6 +280,40 @@ def test_axolotl_reads_the_preferences(worked: Lab, tmp_path: Path) -> None:
         assert prompt in made["prompt"]
         assert made["chosen"].startswith(chosen)
         assert made["rejected"].startswith(known[prompt + chosen][1]) or row["rejected"][1]["content"] in made["rejected"]
+
+
+# A server of others ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not DATA.is_dir(), reason=f"the real data is not at {DATA.name}/ beside the repository")
+def test_self_instruct_against_llama_cpp(lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The protocol is llama.cpp's own, the data self-instruct's; the model, written on the spot, has random weights, so its tasks are noise in
+    the form that the grammar forces on it. ``LLAMA_CPP_PYTHON`` names a Python that has ``llama-cpp-python[server]`` and ``gguf``."""
+    from tests.models.test_real_servers import WRITER, python_with, served
+
+    python = python_with("LLAMA_CPP_PYTHON", "llama_cpp.server.app, gguf")
+    subprocess.run([python, str(WRITER), "gguf", str(tmp_path / "tiny.gguf")], check=True)
+    command = [python, "-m", "llama_cpp.server", "--model", str(tmp_path / "tiny.gguf"), "--n_ctx", "12288"]
+    made = copied(lab)
+    recipe = (
+        text_of(made, "instructions")
+        .replace("max_tokens: 1200", "max_tokens: 400")
+        .replace("    with: writer", "    with: writer  max_bad: 100%")
+    )
+    sets = {"tasks": str(DATA / "self_instruct" / "seed_tasks.jsonl"), "requests": "4"}
+    with served(command, tmp_path / "log") as url:
+        monkeypatch.setenv("LLM_URL", url)
+        ran = made.run(recipe, name="instructions.recipe", sets=sets, only=["final"])
+        again = made.run(recipe, name="instructions.recipe", sets=sets, only=["final"])
+    assert {again.statuses[s] for s in ("fresh@1", "fresh@2", "final")} == {"reused"}
+    calls = ran.rows("select sum(calls), sum(failed) from recipec.calls where model = 'writer'")
+    assert calls == [(8, 0)], "every asking was answered"
+    for turn in (1, 2):
+        built = ran[f"fresh@{turn}"].built
+        assert built is not None
+        assert built.rows_out + sum(built.dropped.values()) >= 4, "every answer is a row or is counted"
+    assert ran.rows("select count(*) from pool where origin = 'written'") == [(175,)]
 
 
 # Real data ------------------------------------------------------------------------------------------------------------
