@@ -32,8 +32,8 @@ from recipec.report.formats import FORMATS, Report, render
 from recipec.report.terminal import Terminal
 from recipec.source import Source
 
-MOST_ROUNDS = 10
-"""How often a mended file is looked at again for what more can be mended."""
+MOST_ROUNDS = 100
+"""How often a mended file is looked at again for what more can be mended: far more than any fix has led to another."""
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -77,6 +77,8 @@ def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
         write_mended(check, changed, err)
         report = Report(shown, [check.shown(p) for p in check.paths], time.perf_counter() - started, check.fixed)
         out.write(render(args.format, report, out))
+    for path in check.unfinished:
+        err.line(f"{path}: each of {MOST_ROUNDS} rounds of fixes led to another; run it again to go on")
     for stop in problems:
         err.write(words(stop, err))
     return 2 if problems else 1 if failing(shown) or (args.diff and changed) else 0
@@ -109,6 +111,8 @@ class Check:
         self.originals: dict[str, Source] = {}
         self.mended: dict[str, Source] = {}
         self.fixed = 0
+        self.unfinished: list[str] = []
+        """Files in which there was still something to mend after the last round."""
         if self.args.unsafe_fixes and not (self.args.fix or self.args.diff):
             raise CannotRun("--unsafe-fixes goes with --fix or --diff")
 
@@ -143,6 +147,7 @@ class Check:
         A round that leaves more syntax errors than it found is taken back: a fix may only mend. (Other errors may come to
         light once the syntax is right.)
         """
+        seen = {source.text}
         for _ in range(MOST_ROUNDS):
             chosen = fixes.chosen(self.wanted(found), {source.path}, unsafe=self.args.unsafe_fixes)
             if not chosen:
@@ -150,10 +155,13 @@ class Check:
             text = fixes.applied(source.text, source.path, [e for _, edits in chosen for e in edits])
             after = Source(source.path, text)
             left = self.analysed(after)
-            if syntax_errors(left) > syntax_errors(found) or text == source.text:
+            if syntax_errors(left) > syntax_errors(found) or text in seen:
                 break
+            seen.add(text)
             self.fixed += len(chosen)
             source, found = after, left
+        else:
+            self.unfinished.append(source.path)
         return source, found
 
     def wanted(self, findings: Iterable[Diagnostic]) -> list[Diagnostic]:

@@ -137,6 +137,10 @@ def _wrap_line(text: str, room: int) -> list[str]:
     return [*lines, line.rstrip()] if line.strip() else lines
 
 
+OPENING = frozenset("`([{\"'“‘（《〈「『【")
+"""Signs that may not end a line before a wide letter."""
+
+
 def _words(text: str) -> list[tuple[str, int]]:
     """Pieces that may not be broken: words with the blanks behind them, and single wide letters with the marks that may
     not begin a line."""
@@ -148,7 +152,7 @@ def _words(text: str) -> list[tuple[str, int]]:
             held = out.pop()[0] + char
             out.append((held, width(held)))
             continue
-        if word and ((word[-1] == " " and char != " ") or wide):
+        if word and ((word[-1] == " " and char != " ") or (wide and not OPENING.issuperset(word))):
             out.append((word, width(word)))
             word = ""
         word += char

@@ -55,7 +55,8 @@ def notes(diagnostic: Diagnostic) -> Iterator[str]:
     if any(fix.safe for fix in diagnostic.fixes):
         yield "fix available: recipec check --fix"
     elif diagnostic.fixes:
-        yield f"fix available, to be read before it is used: recipec check --fix --unsafe-fixes ({diagnostic.fixes[0].title})"
+        title = "" if diagnostic.label.startswith("did you mean") else f" ({diagnostic.fixes[0].title})"
+        yield f"a fix to be looked at first: recipec check --fix --unsafe-fixes{title}"
     page = f"recipec explain {diagnostic.name}"
     if diagnostic.severity in RULES_WITH_PAGES and page not in diagnostic.help:
         yield page

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import types
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
 from recipec.api import Arrows, ColumnName, ColumnRef, Expression, ModelRef, PromptCall, Schema, Secret, Settings, TableRef, TypeMap, Word
-from recipec.diagnostics import Diagnostic, alike, nearest, replace_fix
+from recipec.diagnostics import Diagnostic, alike, certain, nearest, replace_fix
 from recipec.registry import Group, find
 from recipec.registry import names as registry_names
 from recipec.resolve.columns import name_problem
@@ -292,6 +293,11 @@ def settings(
         if key not in fields:
             problem = UnknownSetting(span=setting.key.span, wanted=key, candidates=tuple(fields))
             problem.suggest(f"{what} has no setting `{key}`", listing="its settings")
+            reader = bind.node.reader.func.span.text if bind.node.reader is not None else ""
+            cls = find("reader", reader) if reader else None
+            if cls is not None and key in cls.Params.model_fields:
+                form = f"{reader}(..., {one_line(setting)})"
+                problem.put(label=f"an argument of `{reader}`", help=(f"write it in the parentheses: {form}",), fixes=())
             bind.report(problem)
             ok = False
         elif key in given:
@@ -340,6 +346,8 @@ def arguments(bind: StepBinder, model: type[Settings], call: tree.Call, schema: 
         if key not in fields or key == "rest":
             problem = UnknownSetting(span=arg.name.span, wanted=key, candidates=tuple(order))
             problem.suggest(f"`{name}` has no argument `{key}`", listing="its arguments")
+            if call is bind.node.reader and key in bind.kind.Settings.model_fields:
+                problem.put(label="a setting of the step", help=(f"write it in the block: {{ {one_line(arg)} }}",), fixes=())
             bind.report(problem)
             ok = False
         elif key in given:
@@ -401,20 +409,46 @@ def make(
             raise
         told: dict[str, list[tuple[str, str]]] = {}
         at: dict[str, tuple[Any, ...]] = {}
+        errors: dict[str, Any] = {}
         for error in problem.errors(include_url=False):
             place = str(error["loc"][0]) if error["loc"] else ""
             if not sound and place not in values:
                 # It is not there because it is wrong, or was found missing, which is told already.
                 continue
             told.setdefault(place, []).append(in_words(error))
+            errors.setdefault(place, error)
             at.setdefault(place, tuple(error["loc"][1:]))
         for place, said in told.items():
             # A value of several types is refused once for each; the first says it well enough.
             message, mend = said[0]
-            node_span = within(given[place][0], at.get(place, ())).span if place in given else span
+            at_node = within(given[place][0], at.get(place, ())) if place in given else None
             shown = f"`{place}` {message}" if place else f"{what}: {message}"
-            bind.report(BadValue(span=node_span, message=shown, help=(mend,) if mend else ()))
+            refused = BadValue(span=span if at_node is None else at_node.span, message=shown, help=(mend,) if mend else ())
+            if at_node is not None:
+                meant(refused, at_node, errors[place])
+            bind.report(refused)
         return None
+
+
+def meant(problem: BadValue, node: tree.Expr, error: Any) -> None:
+    """Suggest the word that was meant by a misspelt one, and the percents by a share of more than everything."""
+    context, given = error.get("ctx", {}), error.get("input")
+    if error["type"] == "literal_error" and isinstance(given, str):
+        options = re.findall(r"'([^']*)'", context["expected"])
+        guess = nearest(given, options)
+        if guess is not None:
+            written = f'"{guess}"' if isinstance(node, tree.String) else guess
+            fix = replace_fix(node.span, written, safe=certain(given, guess, options))
+            problem.put(label=f"did you mean `{guess}`?", fixes=(fix,))
+    elif context.get("le", context.get("lt")) == 1 and isinstance(node, tree.Number) and not node.percent and 1 < node.value <= 100:
+        share = f"{node.value:g}%"
+        problem.put(label=f"did you mean `{share}`?", fixes=(replace_fix(node.span, share, safe=False),))
+
+
+def one_line(node: tree.Node) -> str:
+    """A node as it is written, on one line and short."""
+    text = " ".join(node.span.text.split())
+    return text if len(text) <= 50 else text[:49] + "…"
 
 
 def within(node: tree.Expr, path: tuple[Any, ...]) -> tree.Expr:
@@ -437,6 +471,8 @@ def in_words(error: Any) -> tuple[str, str]:
         case "greater_than_equal" | "less_than_equal" | "greater_than" | "less_than":
             bound = context.get("ge", context.get("le", context.get("gt", context.get("lt"))))
             words = {"greater_than_equal": "at least", "less_than_equal": "at most", "greater_than": "more than", "less_than": "less than"}
+            if bound == 1 and words[kind] in ("at most", "less than") and isinstance(given, (int, float)):
+                return f"is a share, {words[kind]} 100%, not {number(given)}", "write it in percents: 85% is 0.85"
             return f"must be {words[kind]} {number(bound)}, not {number(given)}", ""
         case "value_error":
             return str(context.get("error", error["msg"])), ""

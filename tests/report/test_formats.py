@@ -68,11 +68,24 @@ def test_concise_lines_are_one_a_finding(report: Report, terminal: Make) -> None
     assert all(re.fullmatch(r".+:\d+:\d+: (error|warning|note)\[[\w-]+\] .+", line) for line in lines)
 
 
+def test_what_stands_under_the_caret_is_said_in_every_form(terminal: Make) -> None:
+    d = NoColumn(span=at("tidy"), message="no column `lable`", label="did you mean `label`?", help=("`tidy` has: label", "look again"))
+    report = Report([d], [SOURCE.path])
+    assert "no column `lable`; did you mean `label`?\n" in render("concise", report, terminal())
+    (finding,) = json.loads(render("gitlab", report, terminal()))
+    assert finding["description"] == "no column `lable`; did you mean `label`? `tidy` has: label. Look again"
+    assert finding["severity"] in ("info", "minor", "major", "critical", "blocker")
+    assert finding["location"] == {"path": "packages.recipe", "lines": {"begin": 3, "end": 3}}
+    case = ET.fromstring(render("junit", report, terminal())).find("testsuite/testcase")
+    assert case is not None
+    assert case.get("name") == f"no-such-column 3:{d.span.place[1]}"
+
+
 def test_github_commands_escape(terminal: Make) -> None:
     d = NoColumn(span=at("tidy"), message="100 %\nof: a, b", label="x")
     shown = render("github", Report([d], []), terminal())
     assert shown == (
-        "::error title=recipec no-such-column,file=packages.recipe,line=3,endLine=3,col=7,endColumn=11::100 %25%0Aof: a, b: x\n"
+        "::error title=recipec no-such-column,file=packages.recipe,line=3,endLine=3,col=7,endColumn=11::100 %25%0Aof: a, b; x\n"
     )
 
 

@@ -24,6 +24,19 @@ def render(name: str, report: Report, terminal: Terminal) -> str:
     return text
 
 
+def sentence(d: Diagnostic) -> str:
+    """What is wrong, and what stands under the caret, as one sentence without an end."""
+    return f"{d.message}; {d.label}" if d.label else d.message
+
+
+def paragraph(d: Diagnostic) -> str:
+    """The sentence and every line of help, one behind another: for forms that have one field for all of it."""
+    text = ""
+    for part in (sentence(d), *(h[:1].upper() + h[1:] if h[:1].islower() and " " in h else h for h in d.help)):
+        text += (" " if text.endswith(("?", "!", ".")) else ". " if text else "") + part
+    return text
+
+
 def relative(path: str) -> str:
     """A path as code hosts want it: with forward slashes, from the working folder (the repository's top in CI)."""
     import os

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from recipec.report.cells import clean
-from recipec.report.formats import Report
+from recipec.report.formats import Report, sentence
 from recipec.report.terminal import Terminal
 
 
@@ -12,5 +12,5 @@ def render(report: Report, terminal: Terminal) -> str:
     for d in report.findings:
         line, column = d.span.place
         place = terminal.paint("bold", f"{clean(d.span.source.path)}:{line}:{column}:")
-        out.append(f"{place} {terminal.paint(d.severity, f'{d.severity}[{d.name}]')} {clean(d.message, terminal.unicode)}\n")
+        out.append(f"{place} {terminal.paint(d.severity, f'{d.severity}[{d.name}]')} {clean(sentence(d), terminal.unicode)}\n")
     return "".join(out)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from recipec.diagnostics import Diagnostic
-from recipec.report.formats import Report, relative
+from recipec.report.formats import Report, relative, sentence
 from recipec.report.terminal import Terminal
 
 LEVELS = {"error": "error", "warning": "warning", "note": "notice"}
@@ -19,8 +19,7 @@ def command(d: Diagnostic) -> str:
     if line == end_line:  # columns of a span over several lines are refused
         facts |= {"col": column, "endColumn": max(end_column, column)}
     listed = ",".join(f"{k}={value(str(v))}" for k, v in facts.items())
-    label = f": {d.label}" if d.label else ""
-    return f"::{LEVELS[d.severity]} {listed}::{data(chr(10).join([d.message + label, *d.help]))}"
+    return f"::{LEVELS[d.severity]} {listed}::{data(chr(10).join([sentence(d), *d.help]))}"
 
 
 def data(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from hashlib import blake2b
 
-from recipec.report.formats import Report, relative
+from recipec.report.formats import Report, paragraph, relative
 from recipec.report.terminal import Terminal
 
 SEVERITIES = {"error": "major", "warning": "minor", "note": "info"}
@@ -22,7 +22,7 @@ def render(report: Report, terminal: Terminal) -> str:
         (line, _), (end_line, _) = d.span.place, d.span.end_place
         out.append(
             {
-                "description": " ".join([d.message, *d.help]),
+                "description": paragraph(d),
                 "check_name": d.name,
                 "fingerprint": blake2b(f"{identity}\0{number}".encode("utf-8", "surrogatepass"), digest_size=16).hexdigest(),
                 "severity": SEVERITIES[d.severity],

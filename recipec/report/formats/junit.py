@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from recipec.diagnostics import Diagnostic
-from recipec.report.formats import Report
+from recipec.report.formats import Report, sentence
 from recipec.report.terminal import Terminal
 
 
@@ -20,9 +20,11 @@ def render(report: Report, terminal: Terminal) -> str:
             out.append(f'    <testcase name="recipec" classname="{escape(path)}" file="{escape(path)}"/>')
         for d in found:
             line, column = d.span.place
-            out.append(f'    <testcase name="{escape(d.name)}" classname="{escape(path)}" file="{escape(path)}" line="{line}">')
+            out.append(
+                f'    <testcase name="{escape(d.name)} {line}:{column}" classname="{escape(path)}" file="{escape(path)}" line="{line}">'
+            )
             detail = "\n".join([f"{path}:{line}:{column}: {d.message}", *([d.label] if d.label else []), *d.help])
-            out.append(f'      <failure type="{escape(d.severity)}" message="{escape(d.message)}">{escape(detail)}</failure>')
+            out.append(f'      <failure type="{escape(d.severity)}" message="{escape(sentence(d))}">{escape(detail)}</failure>')
             out.append("    </testcase>")
         out.append("  </testsuite>")
     text = "\n".join([*out, "</testsuites>"]) + "\n"

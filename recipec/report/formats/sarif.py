@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from recipec import __version__
 from recipec.diagnostics import Diagnostic, Edit, Fix
-from recipec.report.formats import Report, relative
+from recipec.report.formats import Report, paragraph, relative
 from recipec.report.rules import Rule, find_rule
 from recipec.report.terminal import Terminal
 from recipec.source import Span
@@ -68,7 +68,7 @@ def result(d: Diagnostic, number: int) -> dict[str, Any]:
         "ruleId": d.name,
         "ruleIndex": number,
         "level": LEVELS[d.severity],
-        "message": {"text": ". ".join([d.message, *([d.label] if d.label else []), *d.help])},
+        "message": {"text": paragraph(d)},
         "locations": [location(d.span)],
         "partialFingerprints": {"recipecFinding/v1": blake2b(identity, digest_size=16).hexdigest()},
     }
