@@ -156,7 +156,7 @@ def is_page(reply: Reply) -> bool:
 
 
 def no_api(call: Call, path: str) -> ServerRefused:
-    return ServerRefused(f"{call.base}{path} answers with a web page, so it is no server of models. The URL usually ends in /v1")
+    return ServerRefused(f"{call.shown}{path} answers with a web page, so it is no server of models. The URL usually ends in /v1")
 
 
 def explain(status: int, reply: Reply, call: Call, *, path: str) -> str:
@@ -164,15 +164,15 @@ def explain(status: int, reply: Reply, call: Call, *, path: str) -> str:
     words = wire.error_text(reply)
     match status:
         case 401:
-            return f"{call.base} does not accept the API key (401): {words}"
+            return f"{call.shown} does not accept the API key (401): {words}"
         case 402:
-            return f"{call.base} asks for payment (402): {words}"
+            return f"{call.shown} asks for payment (402): {words}"
         case 403:
-            return f"{call.base} does not allow this (403): {words}"
+            return f"{call.shown} does not allow this (403): {words}"
         case 404 | 405:
-            return f"{call.base}{path} is not there, or has no model `{call.model}` ({status}): {words}. The URL usually ends in /v1"
+            return f"{call.shown}{path} is not there, or has no model `{call.model}` ({status}): {words}. The URL usually ends in /v1"
         case _:
-            return f"{call.base} answers {status}: {words}"
+            return f"{call.shown} answers {status}: {words}"
 
 
 def facts(value: Any) -> Mapping[str, Any]:

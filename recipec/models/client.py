@@ -26,7 +26,7 @@ from recipec.models.asking import Asker, CallerError, CannotScore, Job, Notice, 
 from recipec.models.budget import Account, Budget, BudgetExceeded, Prices, worst_case
 from recipec.models.ledger import Ledger, LedgerError
 from recipec.models.limits import Limits
-from recipec.models.requests import Answer, Call, Failure, Keys, Request, near
+from recipec.models.requests import Answer, Call, Failure, Keys, Request, near, private
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -169,7 +169,7 @@ class Caller:
         if self._engine is None:
             from recipec.models.engine import Engine
 
-            self._engine = Engine(self.call, self.ledger, self.limits, self.account, self._asker, self.notices, self._hide)
+            self._engine = Engine(self.call, self.ledger, self.limits, self.account, self._asker, self.notices, self.hide)
         self._engine.add(jobs)
 
     def _asker(self) -> tuple[Asks, Transport]:
@@ -199,7 +199,7 @@ class Caller:
                 "answer-unbounded", "no max_tokens: the budget allows for the longest answer there could be, and so stops early"
             )
 
-    def _hide(self, message: str) -> str:
+    def hide(self, message: str) -> str:
         """A message without secrets: some servers repeat the key they refuse."""
         for secret in self._secrets:
             message = message.replace(secret, "***")
@@ -216,7 +216,7 @@ class Caller:
 
 def _secrets(url: str, api_key: str | None, headers: Mapping[str, str]) -> list[str]:
     parts = urlsplit(url)
-    found = {api_key or "", unquote(parts.password or ""), parts.password or "", parts.query, *headers.values()}
+    found = {api_key or "", unquote(parts.password or ""), parts.password or "", parts.query, *headers.values(), *private(url)}
     if parts.username is not None:
         # As it is sent.
         found.add(b64encode(f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()).decode())

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from recipec.api import Field, Json, ModelFacts, Secret, Settings, provider
 from recipec.models._base import ModelSettings, Opening, Provider
-from recipec.models.openai import address, host_of, key_of, plain_url, revealed
+from recipec.models.openai import address, host_of, key_of, place_of
 
 if TYPE_CHECKING:
     from recipec.models._base import Model
@@ -65,9 +64,7 @@ class Embedding(Provider):
 
     def meaning(self) -> Mapping[str, Json]:
         given = self.params
-        url = revealed(given.base_url)
-        place = blake2b(plain_url(url).encode(), digest_size=8).hexdigest() if url else None
-        named = {"model": given.path, "base_url": place} if given.base_url is not None else {}
+        named = {"model": given.path, "base_url": place_of(given.base_url)} if given.base_url is not None else {}
         return {**named, "max_length": given.max_length, "prefix": given.prefix}
 
     def open(self, opening: Opening) -> Model:

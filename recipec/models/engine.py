@@ -285,7 +285,7 @@ class Engine:
             raise ServerRefused(self._hide(explain(status, reply, self._call, path=path_of(job.request))))
         if 300 <= status < 400:
             where = reply.headers.get("location", "elsewhere")
-            raise ServerRefused(self._hide(f"{self._call.base} sends requests on to {where} ({status}): give that URL"))
+            raise ServerRefused(self._hide(f"{self._call.shown} sends requests on to {where} ({status}): give that URL"))
         if status not in AGAIN and status < 500:
             self._failed(job, Failure("refused", f"the server refuses this request ({error})", job.attempts + 1))
             return
@@ -305,7 +305,7 @@ class Engine:
         assert job.first is not None
         job.waits += 1
         if asked is not None and asked > self._limits.patience:
-            words = f"{self._call.base} asks to wait {asked:,.0f} s ({error.status}): {error_text(error.reply)}"
+            words = f"{self._call.shown} asks to wait {asked:,.0f} s ({error.status}): {error_text(error.reply)}"
             raise ServerRefused(self._hide(f"{words}. Run again then; what is answered is kept"))
         wait = (asked or 0.0) + self._limits.pause(min(job.waits, 8))
         if now + wait - job.first > self._limits.patience:

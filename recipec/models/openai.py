@@ -35,8 +35,23 @@ def revealed(value: str | Secret | None) -> str | None:
     return value.reveal() if isinstance(value, Secret) else value
 
 
+def place_of(url: str | Secret | None) -> str | None:
+    """What stands for an address in what decides an answer: the address itself where the recipe says it, as far as it can be no secret,
+    and a digest of the rest."""
+    given = revealed(url)
+    if not given:
+        return None
+    from recipec.models.requests import private, shown
+
+    plain = plain_url(given)
+    digest = blake2b(plain.encode(), digest_size=8).hexdigest()
+    if isinstance(url, Secret):
+        return digest
+    return f"{shown(given)} {digest}" if private(given) else plain
+
+
 def plain_url(url: str) -> str:
-    """A URL without user, password, query and fragment: what may be written down."""
+    """A URL without user, password, query and fragment."""
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", ""))
@@ -116,8 +131,9 @@ class OpenAI(Provider):
     ``--yes`` does not ask. Afterwards the tables ``recipec.calls`` and ``recipec.votes`` in the workspace's database
     say what was called, reused, failed and spent, by step and voter. ``recipec show STEP --render TEMPLATE`` prints the prompts as they are sent.
 
-    **What is secret.** ``env("NAME")`` is read when it is used. The key, the user, password and query of an address are sent to the server
-    and written nowhere: not into tables, the ledger, reports or messages.
+    **What is secret.** ``env("NAME")`` is read when it is used. The key, and of an address the user, the password, the query and those
+    parts of the path that are not common (``v1``, ``api``, ``openai``), are sent to the server and written nowhere: not into tables, the
+    ledger, reports or messages, which have ``***`` in their place.
     """
 
     Params = OpenAIParams
@@ -136,12 +152,10 @@ class OpenAI(Provider):
 
     def meaning(self) -> Mapping[str, Json]:
         given = self.params
-        url = revealed(given.base_url)
-        # The address decides the answers, but may be private: a digest of it does.
-        place = blake2b(plain_url(url).encode(), digest_size=8).hexdigest() if url else "unset"
+        # The address decides the answers, but may be private.
         return {
             "model": given.model,
-            "base_url": place if isinstance(given.base_url, Secret) else plain_url(given.base_url),
+            "base_url": place_of(given.base_url) or "unset",
             "temperature": given.temperature,
             "top_p": given.top_p,
             "max_tokens": given.max_tokens,

@@ -8,6 +8,7 @@ row asked again under another id, another budget or another API key is answered 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -97,7 +98,7 @@ class Call:
     def __post_init__(self) -> None:
         parts = urlsplit(self.url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"not a URL of a server: {bare(self.url)!r} (http://host:port/v1 or https://...)")
+            raise ValueError(f"not a URL of a server: {shown(self.url)!r} (http://host:port/v1 or https://...)")
         for name in self.params:
             if name in OURS:
                 raise ValueError(f"`{name}` is not a parameter to give: it is set from the request itself")
@@ -115,6 +116,11 @@ class Call:
     def base(self) -> str:
         """The URL without user, password, query and fragment."""
         return bare(self.url)
+
+    @property
+    def shown(self) -> str:
+        """The URL for people."""
+        return shown(self.url)
 
     @property
     def max_tokens(self) -> int | None:
@@ -149,6 +155,25 @@ def bare(url: str) -> str:
     if parts.port is not None and parts.port != {"http": 80, "https": 443}.get(parts.scheme):
         host = f"{host}:{parts.port}"
     return urlunsplit((parts.scheme, host, parts.path.rstrip("/") or "/v1", "", ""))
+
+
+COMMON = re.compile(
+    r"v\d+(?:alpha|beta)?\d*|api|rest|openai|openai-compatible|compatible-mode|inference|models|engines|llm|paas|serverless", re.I
+)
+"""Parts of a path that many servers have, and that so can be no secret."""
+
+
+def private(url: str) -> list[str]:
+    """The parts of a URL's path that may be secret: some servers know their customers by a token in it. Any that is not common is taken
+    for one."""
+    return [part for part in urlsplit(url).path.split("/") if part and not COMMON.fullmatch(part)]
+
+
+def shown(url: str) -> str:
+    """A server's URL as it may be written and told: as :func:`bare`, with ``***`` for the parts of its path that may be secret."""
+    parts = urlsplit(bare(url))
+    hidden = set(private(url))
+    return urlunsplit((parts.scheme, parts.netloc, "/".join("***" if p in hidden else p for p in parts.path.split("/")), "", ""))
 
 
 def near(host: str) -> bool:

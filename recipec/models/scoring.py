@@ -136,7 +136,7 @@ class Scorer:
         raise CannotScore(self._cannot("; ".join(f"{way}: {reason}" for way, reason in self._reasons.items())))
 
     def _cannot(self, reasons: str) -> str:
-        return f"{self.call.base} gives no log-probabilities to score choices by ({reasons})"
+        return f"{self.call.shown} gives no log-probabilities to score choices by ({reasons})"
 
     async def _post(self, path: str, made: Mapping[str, Any]) -> dict[str, Any]:
         reply = await self._transport.post(path, wire.encode(made))

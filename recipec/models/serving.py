@@ -101,7 +101,7 @@ class ServedModel(Model):
             raise self.told_of(error) from None
         finally:
             for code, notice in caller.notices.items():
-                self.told[code] = notice.message
+                self.told[code] = caller.hide(notice.message)
 
     def spent(self) -> Mapping[str, Json]:
         return {**self.calls, "tokens_in": self.account.tokens_in, "tokens_out": self.account.tokens_out, "usd": self.account.usd}

@@ -288,7 +288,7 @@ class Embedder(Caller):
 
     def _asker(self) -> tuple[Any, Transport]:
         transport = HttpTransport(self.call.url, self._headers) if self._make_transport is None else self._make_transport()
-        return Asker(self.call, transport, self._keys, self._hide), transport
+        return Asker(self.call, transport, self._keys, self.hide), transport
 
 
 class VectorQuote(Count):
@@ -398,7 +398,7 @@ class ServedEmbedding(Model):
                     elif isinstance(outcome, Failure):
                         failed.append(outcome)
             finally:
-                self.told.update({code: n.message for code, n in caller.notices.items()})
+                self.told.update({code: caller.hide(n.message) for code, n in caller.notices.items()})
         except (BudgetExceeded, CallerError, LedgerError, ValueError) as error:
             raise self.wrong(error) from None
         if failed:

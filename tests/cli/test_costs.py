@@ -361,15 +361,17 @@ def test_a_missing_key_is_named(recipec: Run, server: Server, monkeypatch: pytes
     assert "3 new of 3" in recipec("plan").out, "a plan needs no key"
 
 
-SECRETS = {"LLM_KEY": "sk-Very0Secret1Key2", "PASSWORD": "hunter2hunter2", "TOKEN": "qwertz-token-zztop"}
+SECRETS = {"LLM_KEY": "sk-Very0Secret1Key2", "PASSWORD": "hunter2hunter2", "TOKEN": "qwertz-token-zztop", "PATH": "AKpath7Token9x"}
 
 
-@pytest.mark.parametrize("told", [{}, {"key": "another"}, {"fail": 0.5, "limited": 0.2}, {"bad_words": "row"}])
+@pytest.mark.parametrize(
+    "told", [{}, {"key": "another"}, {"fail": 0.5, "limited": 0.2}, {"bad_words": "row"}, {"page": True}, {"cut": 1.0}]
+)
 def test_a_secret_is_found_nowhere(recipec: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, told: dict[str, Any]) -> None:
     said: list[str] = []
     with serving(classes=["good", "bad"], **told) as server:
-        host = server.url.removeprefix("http://")
-        monkeypatch.setenv("LLM_URL", f"http://me:{SECRETS['PASSWORD']}@{host}?token={SECRETS['TOKEN']}")
+        host = server.url.removeprefix("http://").removesuffix("/v1")
+        monkeypatch.setenv("LLM_URL", f"http://me:{SECRETS['PASSWORD']}@{host}/api/{SECRETS['PATH']}/v1?token={SECRETS['TOKEN']}")
         monkeypatch.setenv("LLM_KEY", SECRETS["LLM_KEY"])
         recipe = (LABEL % (PRICED + "  retries: 2", "")).replace("max_tokens: 20", 'max_tokens: 20, api_key: env("LLM_KEY")')
         write(recipe + 'export out from mood { to: "build/out"  format: jsonl() }\n', 6)
@@ -389,13 +391,14 @@ def test_a_secret_is_found_nowhere(recipec: Run, monkeypatch: pytest.MonkeyPatch
 
 
 def test_an_address_in_the_recipe_is_stored_without_its_secrets(recipec: Run, server: Server, tmp_path: Path) -> None:
-    address = server.url.replace("http://", "http://me:hunter2hunter2@") + "?token=qwertz-token-zztop"
+    address = server.url.replace("http://", "http://me:hunter2hunter2@").replace("/v1", "/AKpath7Token9x/v1") + "?token=qwertz-token-zztop"
     write((LABEL % (PRICED, "")).replace('env("LLM_URL")', json.dumps(address)), 3)
     assert recipec("run", "--yes").status == 0
     for path in (tmp_path / ".recipec").rglob("*"):
         if path.is_file():
             assert b"hunter2hunter2" not in path.read_bytes(), path
             assert b"qwertz-token" not in path.read_bytes(), path
+            assert b"AKpath7Token9x" not in path.read_bytes(), path
 
 
 # The whole recipe, killed

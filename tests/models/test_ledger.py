@@ -12,7 +12,7 @@ import pytest
 
 from recipec.models.index import KeyIndex
 from recipec.models.ledger import Ledger, LedgerError
-from recipec.models.requests import Answer, Call, Failure, Keys, Message, Request, Token, bare, canonical
+from recipec.models.requests import Answer, Call, Failure, Keys, Message, Request, Token, bare, canonical, shown
 
 
 def key(number: int) -> bytes:
@@ -260,6 +260,20 @@ def test_what_does_not_decide_the_answer() -> None:
 )
 def test_one_spelling_of_a_url(url: str, expected: str) -> None:
     assert bare(url) == expected
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("https://user:word@Host/api/v1?key=x", "https://host/api/v1"),
+        ("http://host:8000", "http://host:8000/v1"),
+        ("https://host/t0ken/v1", "https://host/***/v1"),
+        ("https://host/openai/deployments/mine/v1beta2/", "https://host/openai/***/***/v1beta2"),
+    ],
+)
+def test_a_url_is_told_without_what_may_be_secret(url: str, told: str) -> None:
+    assert shown(url) == told
+    assert Call("openai", url, "m").shown == told
 
 
 @pytest.mark.parametrize(
