@@ -8,6 +8,7 @@ examples:
   recipec show final.train --limit 100 --where "length(text) < 20"
   recipec show tidy --dropped                     rows dropped, with the reason
   recipec show tidy --dropped "too short" --long
+  recipec show score                              an evaluation in a `repeat`: every round's; score@2 for one
   recipec show packages.recipe tidy --format csv --limit 0 > tidy.csv
   recipec show tidy --render ask --limit 3        the prompts that the template `ask` makes of the rows
   recipec show topic --render ask --limit 3       the prompts that a step which asks a model with `ask` sends, examples and all
@@ -26,6 +27,8 @@ from recipec.diagnostics import nearest
 from recipec.report.terminal import Terminal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from recipec.workspace.database import Built, Workspace
 
 EVERY = "*"
@@ -60,15 +63,47 @@ def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
         built = results.by_recipe[name][step]
         if built.parts == [] and args.dropped is None:
             raise CannotRun(f"`{step}` is a {built.kind.partition('@')[0]}: it has no table to show")
-        query = dropped(results, name, built, args.dropped) if args.dropped is not None else kept(workspace, built, part)
+        rounds = rounds_of(results.by_recipe[name], wanted) if args.dropped is None and args.render is None else []
+        if rounds:
+            query = by_round(workspace, rounds)
+        else:
+            query = dropped(results, name, built, args.dropped) if args.dropped is not None else kept(workspace, built, part)
         selection = Selection(workspace, query, args)
         if args.render is None:
+            if rounds and args.format == "text" and not args.long:
+                show_loop(results.by_recipe[name], out)
             return show(args, selection, wanted, out, err)
         from recipec.cli import _render
 
         args.recipe = recipe or name
         program = program_of(args, err)
         return 1 if program is None else _render.render(args, selection, _render.find(program.root, args.render), out)
+
+
+def rounds_of(steps: Mapping[str, Built], wanted: str) -> list[tuple[int, Built]]:
+    """The rounds of an evaluation that stands in a `repeat`, where the name says none: they are read side by side."""
+    found = [(int(n.rpartition("@")[2]), b) for n, b in steps.items() if n.rpartition("@")[0] == wanted and n.rpartition("@")[2].isdigit()]
+    return sorted((n, b) for n, b in found if b.kind.startswith("evaluate@") and n)
+
+
+def by_round(workspace: Workspace, rounds: Sequence[tuple[int, Built]]) -> str:
+    """The scores of all rounds, a row each."""
+    return " UNION ALL BY NAME ".join(
+        f"SELECT _key, _parent, {number} AS _order, {number} AS round, * EXCLUDE (_key, _parent) FROM {workspace.view(b.run_key)}"
+        for number, b in rounds
+    )
+
+
+def show_loop(steps: Mapping[str, Built], out: Terminal) -> None:
+    """What each round added, accepted and scored."""
+    from recipec.report.html_facts import loops, ordered
+    from recipec.report.html_steps import rounds_table
+
+    for loop in loops(ordered(steps), steps):
+        head, lines = rounds_table(loop)
+        for place, *cells in lines:
+            told = " · ".join(f"{name} {cell}" for name, cell in zip(head[1:], cells, strict=True) if cell)
+            out.line(out.paint("dim", f"round {place}: {told}"))
 
 
 def kept(workspace: Workspace, built: Built, part: str | None) -> str:
