@@ -1,4 +1,4 @@
-"""``show STEP --render TEMPLATE`` where the step asks a model with the template: the prompts as they are sent."""
+"""``show STEP --render TEMPLATE`` (or VOTER) where the step asks a model with the template: the prompts as they are sent."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def render(args: argparse.Namespace, recipe: str | None, wanted: str, out: Termi
 
     from recipec.api import DataError
     from recipec.cli.plan import looked_at
-    from recipec.engines.estimate import NotKnown, asking_of, first_line, look_at, prompts
+    from recipec.engines.estimate import NotKnown, askings_of, first_line, look_at, prompts
     from recipec.plan.planner import make_plan
 
     args.recipe = recipe
@@ -44,9 +44,15 @@ def render(args: argparse.Namespace, recipe: str | None, wanted: str, out: Termi
     with looked_at(workspace_folder(args, program.root.source.path)) as workspace:
         plan = make_plan(program, workspace)
         local = args.render.rpartition(".")[2]
-        asking = asking_of(plan, step, local)
-        if asking is None:
+        found = askings_of(plan, step, local)
+        if not found:
             return None
+        if len(found) > 1:
+            names = ", ".join(a.name for a in found)
+            raise CannotRun(
+                f"several voters of `{step}` ask with `{local}`: {names}", f"name one: recipec show {wanted} --render {found[0].name}"
+            )
+        asking = found[0]
         look = None
         try:
             look = look_at(plan, plan[step].step, workspace)

@@ -12,6 +12,7 @@ examples:
   recipec show packages.recipe tidy --format csv --limit 0 > tidy.csv
   recipec show tidy --render ask --limit 3        the prompts that the template `ask` makes of the rows
   recipec show topic --render ask --limit 3       the prompts that a step which asks a model with `ask` sends, examples and all
+  recipec show topic --render second              the same for its voter `second`
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--where", metavar="SQL", help="only the rows for which this holds")
     parser.add_argument("--sort", metavar="SQL", help="in this order: `length(text) desc, id`")
     parser.add_argument("--dropped", nargs="?", const=EVERY, metavar="REASON", help="the rows that the step dropped, all or for one reason")
-    parser.add_argument("--render", metavar="TEMPLATE", help="the prompts that a template makes of the rows (its parameters name columns)")
+    parser.add_argument("--render", metavar="TEMPLATE", help="the prompts that a template, or a voter, makes of the rows")
     parser.add_argument("--keys", action="store_true", help="show _key and _parent too")
     parser.add_argument("--long", action="store_true", help="one row below the other, texts whole")
     parser.add_argument("--format", type=choice("text", "json", "csv"), default="text", metavar="FORMAT", help="text, json or csv")

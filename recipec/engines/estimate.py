@@ -244,13 +244,13 @@ def totals(found: Sequence[Estimate]) -> Estimate:
     return replace(out, calls=sum(e.calls or 0 for e in found), in_ledger=sum(e.in_ledger or 0 for e in found)) if unknown else out
 
 
-def asking_of(plan: Plan, name: str, template: str) -> Asking | None:
-    """What a step asks with a template of that name."""
+def askings_of(plan: Plan, name: str, wanted: str) -> list[Asking]:
+    """What a step asks with a template of that name, or else what its voter of that name asks."""
     with suppress(StopIteration):
         planned = plan[name]
-        listed = planned.step.kind.askings(planned.step.bound.plan)
-        return next((a for a in listed if a.prompt is not None and a.prompt.prompt.name == template), None)
-    return None
+        listed = [a for a in planned.step.kind.askings(planned.step.bound.plan) if a.prompt is not None]
+        return [a for a in listed if a.prompt is not None and a.prompt.prompt.name == wanted] or [a for a in listed if a.name == wanted]
+    return []
 
 
-__all__ = ["Look", "NotKnown", "asking_of", "estimates", "first_line", "look_at", "prompts", "totals"]
+__all__ = ["Look", "NotKnown", "askings_of", "estimates", "first_line", "look_at", "prompts", "totals"]

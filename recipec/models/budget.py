@@ -12,6 +12,11 @@ TURN_TOKENS = 16
 """The most tokens that a chat template puts around one message, and around the whole."""
 
 
+def dollars(value: float) -> str:
+    """``$0.31``; ``$0.0042`` where two digits would say nothing; ``$0.00`` for nothing."""
+    return f"${value:,.2f}" if value >= 0.01 or value == 0 else f"${value:.4f}" if value >= 0.0001 else "<$0.0001"
+
+
 @dataclass(frozen=True, slots=True)
 class Prices:
     """Dollars per million tokens, in and out. None is unknown, which is not 0: a server that costs nothing has the price 0."""
@@ -73,8 +78,8 @@ class BudgetExceeded(Exception):
             assert self.spent_usd is not None
             assert self.next_usd is not None
             return (
-                f"the budget of ${self.budget.usd:g} is used up: ${self.spent_usd:.4f} spent on {self.answers:,} answers{unsure}, "
-                f"and the next could cost ${self.next_usd:.4f}"
+                f"the budget of ${self.budget.usd:g} is used up: {dollars(self.spent_usd)} spent on {self.answers:,} answers{unsure}, "
+                f"and the next could cost {dollars(self.next_usd)}"
             )
         return (
             f"the budget of {self.budget.tokens:,} tokens is used up: {self.spent_tokens:,} spent on {self.answers:,} answers{unsure}, "

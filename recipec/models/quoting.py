@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from recipec.api import DataError, Estimate, Json
-from recipec.models.budget import Prices, worst_case
+from recipec.models.budget import Prices, dollars, worst_case
 from recipec.models.requests import Call, Keys, Message, Request, near, way_key
 
 if TYPE_CHECKING:
@@ -159,11 +159,6 @@ class Quote(Count):
 
 def quote(served: Served, ledger: Ledger, settings: ModelSettings) -> Quote:
     return Quote(served, ledger, Prices(settings.price_in, settings.price_out), settings.budget_usd)
-
-
-def dollars(value: float) -> str:
-    """``$0.31``; ``$0.0042`` where two digits would say nothing; ``$0.00`` for nothing."""
-    return f"${value:,.2f}" if value >= 0.01 or value == 0 else f"${value:.4f}" if value >= 0.0001 else "<$0.0001"
 
 
 __all__ = ["Count", "Quote", "Served", "dollars", "quote"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from recipec.models.budget import dollars as sum_of
+
 if TYPE_CHECKING:
     from recipec.api import Estimate
     from recipec.workspace.database import Built
@@ -16,7 +18,7 @@ def dollars(value: float | None) -> str:
     """``$0.31``; ``$0.0042`` where two digits would say nothing; "unknown" for what is not known, which is not $0.00."""
     if value is None:
         return UNKNOWN
-    return f"${value:,.2f}" if value >= 0.01 or value == 0 else f"${value:.4f}" if value >= 0.0001 else "<$0.0001"
+    return sum_of(value)
 
 
 def tokens(count: int | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from recipec.models.budget import dollars
 from recipec.report import labels_tags
 from recipec.report.cells import clean, clip, pad, width, wrap
 from recipec.report.rows import shown
@@ -24,7 +25,7 @@ def money(spent: Mapping[str, Any] | None) -> str:
     if not spent:
         return ""
     if spent.get("usd") is not None and spent["usd"]:
-        return f"${spent['usd']:.2f}"
+        return dollars(spent["usd"])
     calls, kept = int(spent.get("calls") or 0), int(spent.get("reused") or 0)
     told = [f"{calls:,} call{'s' * (calls != 1)}"] if calls or not kept else []
     return " + ".join([*told, *([f"{kept:,} kept"] if kept else [])])

@@ -352,6 +352,19 @@ def test_a_wrong_address_is_named(recipec: Run, monkeypatch: pytest.MonkeyPatch)
     assert "not known" in recipec("plan").out
 
 
+def test_the_prompts_of_one_voter(recipec: Run, server: Server) -> None:
+    """Two voters that share a template are told apart by name."""
+    votes = "vote llm(lm, ask(upper(text))) as loud  vote llm(lm, ask(lower(text))) as low"
+    write((LABEL % (PRICED, "")).replace("vote llm(lm, ask(text))", votes), 3)
+    recipec("run", "--only", "rows")
+    both = recipec("show", "mood", "--render", "ask")
+    assert both.status == 2
+    assert "several voters of `mood` ask with `ask`: loud, low" in both.err
+    assert "recipec show mood --render loud" in both.err
+    assert "ROW 1 OF MANY" in recipec("show", "mood", "--render", "loud").out
+    assert "row 1 of many" in recipec("show", "mood", "--render", "low").out
+
+
 def test_a_missing_key_is_named(recipec: Run, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     write((LABEL % ("", "")).replace("max_tokens: 20", 'max_tokens: 20, api_key: env("LLM_KEY")'), 3)
     monkeypatch.delenv("LLM_KEY", raising=False)

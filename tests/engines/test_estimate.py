@@ -16,8 +16,8 @@ from recipec.api import Estimate
 from recipec.engines import estimate as module
 from recipec.engines.estimate import estimates, totals
 from recipec.engines.runner import Silent, run
+from recipec.models.budget import dollars
 from recipec.models.pace import Pace
-from recipec.models.quoting import dollars
 from recipec.plan.planner import make_plan
 from tests.conftest import REPOSITORY, Lab
 from tests.models.server import Server, serving
