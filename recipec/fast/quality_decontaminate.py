@@ -1,8 +1,8 @@
 """Which texts share a run of words with reference texts: n-grams of normalised words, by hashes.
 
-Both sides stream. The reference's n-grams are held in memory (16 bytes each) for as many reference texts as :data:`SHARE` bytes of text
-hold; more are gone through in several passes over the texts. A table of bits says for almost every n-gram of a text that it is none of
-theirs; only the others are looked up.
+Both sides stream. The reference's n-grams are held in memory (16 bytes each, some 70 while they are sorted) for as much reference text as
+a share of the memory limit allows, at most :data:`SHARE` bytes; more is gone through in several passes over the texts. A table of bits
+says for almost every n-gram of a text that it is none of theirs; only the others are looked up.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from recipec.api import literal, quote
 from recipec.fast.keyed import batches
-from recipec.fast.memory import lent
+from recipec.fast.memory import lent, limit_of
 from recipec.fast.quality_batches import FACTOR, LONG, ROWS, groups, in_order
 from recipec.fast.quality_letters import blocks
 from recipec.fast.quality_rules import long_rows
@@ -28,7 +28,10 @@ if TYPE_CHECKING:
     from recipec.api import RunTools
 
 SHARE: Final = 256 << 20
-"""Bytes of reference text whose n-grams are held at a time."""
+"""Bytes of reference text whose n-grams are held at a time, at most."""
+_LEAST_SHARE: Final = 4 << 20
+_PER_BYTE: Final = 24
+"""Bytes of memory that a byte of Chinese reference text takes, where every character begins an n-gram; of English a third of that."""
 
 SHOWN: Final = 1000
 """Characters of shared words that are told."""
@@ -153,20 +156,23 @@ def contaminated(tools: RunTools, table: str, text: str, against: Sequence[tuple
     # DuckDB 2 streams nothing while an earlier result of the connection is half read, hence all rows.
     ((size,),) = con.execute(f"SELECT coalesce(sum(strlen(text)), 0) FROM {references}").fetchall()
     ((longest,),) = con.execute(f"SELECT coalesce(max(strlen({text})), 0) FROM {table} WHERE _why IS NULL").fetchall()
-    passes = int(size) // SHARE + 1
+    share = min(SHARE, max(limit_of(con) // _PER_BYTE, _LEAST_SHARE))
+    passes = int(size) // share + 1
+    held = _PER_BYTE * min(share, int(size)) if size > _LEAST_SHARE else 0
     path = tools.folder / f"{scratch}shared.parquet"
     with pq.ParquetWriter(path, _FOUND, compression="lz4") as writer:
         for number in range(passes):
-            reader = con.sql(f"SELECT _id, text FROM {references} WHERE _id % {passes} = {number}").to_arrow_reader(ROWS)
-            try:
-                reference = Reference(((b.column(0).to_numpy().astype(np.int64), b.column(1)) for b in reader), n)
-            finally:
-                reader.close()
-            con.execute("SELECT 1").fetchall()
-            with lent(con, FACTOR * int(longest) if longest > LONG else 0):
+            with lent(con, held + (FACTOR * int(longest) if longest > LONG else 0)):
+                reader = con.sql(f"SELECT _id, text FROM {references} WHERE _id % {passes} = {number}").to_arrow_reader(ROWS)
+                try:
+                    reference = Reference(((b.column(0).to_numpy().astype(np.int64), b.column(1)) for b in reader), n)
+                finally:
+                    reader.close()
+                con.execute("SELECT 1").fetchall()
                 work = in_order(reference.in_batch, _texts(con, table, text), tools.threads)
                 for found in work:
                     writer.write_batch(found)
+                del reference, work
             tools.progress((number + 1) / passes)
     some = f"'shares {chr(34)}' || f.words || '{chr(34)} with '"
     said = f"CASE WHEN f.place < 0 THEN 'the same words as ' ELSE {some} END || r.name || ' ' || r._key"

@@ -18,9 +18,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from recipec.api import literal, quote
+from recipec.api import DataError, literal, quote
 from recipec.fast.keyed import batches
-from recipec.fast.memory import lent
+from recipec.fast.memory import lent, limit_of
 from recipec.fast.quality_batches import FACTOR, LONG, ROWS, groups, in_order
 
 if TYPE_CHECKING:
@@ -60,6 +60,8 @@ def measure_texts(
     con.execute(f"CREATE TEMP TABLE {fresh} AS SELECT row_number() OVER () AS _id, * FROM ({unknown} GROUP BY _text)")
     # DuckDB 2 streams nothing while an earlier result of the connection is half read, hence all rows.
     ((count, longest),) = con.execute(f"SELECT count(*), coalesce(max(_size), 0) FROM {fresh}").fetchall()
+    if tokens is not None:
+        _room_for(con, tokens, fresh, int(longest))
     if count:
         path = tools.folder / f"{tools.scratch}measures.parquet"
         asked = f"coalesce(t.{text}, '') AS text" + (f", t.{tokens} AS tokens" if tokens is not None else "")
@@ -71,6 +73,18 @@ def measure_texts(
         path.unlink()
     names = ", ".join(f"o.{quote(name)}" for name in columns)
     con.execute(f"CREATE TEMP VIEW {view} AS SELECT k._key, {names} FROM {keys} AS k JOIN {kept} AS o ON k._text = o._text")
+
+
+def _room_for(con: Any, tokens: str, fresh: str, longest: int) -> None:
+    """Lists of words are measured whole: say of one that is too long for the memory which row it is."""
+    limit = limit_of(con)
+    if limit and FACTOR * longest > limit:
+        ((key,),) = con.execute(f"SELECT _key::VARCHAR FROM {fresh} ORDER BY _size DESC, _key LIMIT 1").fetchall()
+        raise DataError(
+            f"the row with the _key {key} has {longest / 1e6:,.0f} MB of text and words in {tokens}; to measure it takes about "
+            f"{FACTOR * longest / 1e6:,.0f} MB of memory",
+            "give more with --memory, or leave out `tokens:`: a text that recipec splits itself is measured part by part",
+        )
 
 
 def _texts(con: Any, table: str, fresh: str, asked: str) -> Iterator[Any]:

@@ -32,8 +32,9 @@ class Decontaminate(Operator):
     Null shares nothing.
 
     The reason is "contaminated"; each dropped row tells the words it shares and the reference's row
-    (``recipec show lessons --dropped contaminated``). The reference is only read. Its n-grams are held in memory, those of 256 MB
-    of text at a time: a larger reference takes several passes.
+    (``recipec show lessons --dropped contaminated``). The reference is only read. Its n-grams are held in memory, of as much text at
+    a time as a 24th of DuckDB's share of ``--memory`` (29 MB with ``--memory 1GB``, never more than 256 MB): a larger reference takes
+    several passes over the rows, and more memory fewer of them.
 
     Source: 13-grams are GPT-3's (Brown et al. 2020, arXiv:2005.14165, appendix C); DataTrove takes 12.
     """

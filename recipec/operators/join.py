@@ -23,7 +23,7 @@ from recipec.operators._sql import projection
 from recipec.resolve.binder import StepBinder
 from recipec.resolve.columns import twin
 from recipec.resolve.problems import WrongArguments, WrongType
-from recipec.resolve.types import shown
+from recipec.resolve.types import INTEGERS, shown
 from recipec.syntax import tree
 
 
@@ -32,6 +32,11 @@ class JoinParams(Settings):
     on: list[ColumnName] = Field(min_length=1)
     columns: list[str] | None = None
     rows: Literal["all", "matched"] = "all"
+
+
+def _same(one: str, other: str) -> bool:
+    """Whether keys of these types can be equal without a cast: whole numbers of any width can."""
+    return one == other or (one in INTEGERS and other in INTEGERS)
 
 
 @operator("join")
@@ -60,7 +65,7 @@ class Join(Operator):
             for column in p.on:
                 if column.name not in ref.schema.types:
                     bind.report(WrongArguments(span=column.span, message=f"`{ref}` has no column `{column.name}`"))
-                elif ref.schema.types[column.name] != column.type and not schema.unknown:
+                elif not schema.unknown and not _same(ref.schema.types[column.name], column.type):
                     other = shown(ref.schema.types[column.name])
                     message = f"`{column.name}` is {shown(column.type)} here and {other} in `{ref}`"
                     bind.report(WrongType(span=column.span, message=message, help=("cast one of them before",)))

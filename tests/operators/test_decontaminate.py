@@ -83,3 +83,31 @@ def test_wrong_uses(lab: Any) -> None:
     ):
         found = lab.check(HEAD + BENCH + f"clean out from s {{ {call} }}")
         assert any(said in d.message for d in found), (call, [d.message for d in found])
+
+
+def test_a_small_memory_limit_takes_more_passes(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How much of the reference is held at a time depends on the limit; what is found does not."""
+    made: list[int] = []
+    whole = quality_decontaminate.Reference.__init__
+
+    def counting(self: Any, *args: Any) -> None:
+        whole(self, *args)
+        made.append(len(self.grams))
+
+    monkeypatch.setattr(quality_decontaminate.Reference, "__init__", counting)
+    monkeypatch.setattr(quality_decontaminate, "_LEAST_SHARE", 1000)
+    questions = [f"what is {n} times {n + 1} and why is it so, do you think, my dear friend number {n}" for n in range(200)]
+    write(lab, [*questions[::7], "nothing like that"], questions)
+    found = []
+    for limit in ("1GB", "100MB"):
+        monkeypatch.setattr(quality_decontaminate, "limit_of", lambda con, limit=limit: 10**9 if limit == "1GB" else 50_000)
+        lab.run(
+            HEAD
+            + BENCH
+            + f"clean out from s {{ decontaminate(t, against: bench.q, ngram: 5)  drop where t == '{limit}' }}".replace("'", '"')
+        )
+        found.append((dropped(lab), len(made)))
+        made.clear()
+    assert found[0][0] == found[1][0]
+    assert len(found[0][0]) == len(questions[::7])
+    assert (found[0][1], found[1][1] > 5) == (1, True)

@@ -51,7 +51,19 @@ OPERATORS = {
     "line": "dedupe(t, unit: line)",
     "paragraph": "dedupe(t, unit: paragraph, loose: true)",
     "decontaminate": "decontaminate(t, against: bench.q, ngram: 2)",
+    "novel": "novel(t, rouge_l: 70%)",
+    "joined": "join(bench, on: id)",
+    "exploded": "parts = split_words(t)  explode(parts)",
+    "columns": "rename(t => u)  sort(u)  select(id, u)",
+    "sampled": "sort(t)  limit(1000)  sample(1000)",
 }
+
+
+def test_every_operator_is_tried() -> None:
+    from recipec.registry import names
+
+    tried = " ".join(OPERATORS.values())
+    assert [name for name in names("operator") if f"{name}(" not in tried] == []
 
 
 def write(lab: Any, texts: list[str | None]) -> None:
@@ -87,7 +99,7 @@ def test_half_a_surrogate_pair_is_a_bad_row(lab: Any) -> None:
     assert ran.rows("select count(*) from recipec.bad") == [(1,)]
 
 
-@pytest.mark.parametrize("name", [n for n in OPERATORS if n not in ("measure", "chunk")])
+@pytest.mark.parametrize("name", [n for n in OPERATORS if n not in ("measure", "chunk", "exploded")])
 def test_one_value_in_all_rows(lab: Any, name: str) -> None:
     """Thirty thousand rows take no more than a few times what a thousand take, start and all."""
     rows = 'sql s """select i as id, \'the very same text in every row of it, again and again\' as t from range({}) r(i)""" {{ key: id }}'
@@ -97,5 +109,5 @@ def test_one_value_in_all_rows(lab: Any, name: str) -> None:
     assert time.process_time() - started < 15
     kept = ran.rows("select count(*) from k")[0][0]
     assert kept + sum(ran.dropped("k").values()) == 30_000
-    if name in ("exact", "near", "characters", "simhash", "line", "paragraph"):
+    if name in ("exact", "near", "characters", "simhash", "line", "paragraph", "novel"):
         assert kept == 1

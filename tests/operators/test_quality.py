@@ -185,3 +185,20 @@ def test_real_descriptions_as_datatrove_decides(lab: Any) -> None:
     )
     kept = [lab.rows(f"SELECT count(*) FROM {name}")[0][0] for name in "abcd"]
     assert kept == [3330, 1898, 3150, 3877]
+
+
+def test_a_list_of_words_too_long_for_the_memory_is_named(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from recipec.fast import quality_run
+
+    lab.write(
+        "rows.jsonl",
+        json.dumps({"id": 1, "t": "a b", "w": ["a", "b"]}) + "\n" + json.dumps({"id": 2, "t": "c d", "w": ["c"] * 1000}) + "\n",
+    )
+    monkeypatch.setattr(quality_run, "limit_of", lambda con: 10_000)
+    source = 'source s = jsonl("rows.jsonl") { key: id  columns: { id: int, t: text, w: [text] } }'
+    ran = lab.run(f'recipe "r" {{ seed: 1 }}\n{source}\nclean out from s {{ gopher_quality(t, tokens: w) }}', good=False)
+    (failed,) = [s for s in ran.result.steps if s.status == "failed"]
+    key = ran.rows("select _key::varchar from s where id = 2")[0][0]
+    assert failed.error is not None
+    assert key in failed.error.message
+    assert "--memory" in failed.error.help
