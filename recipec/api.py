@@ -65,7 +65,7 @@ from recipec.language import Text as Text
 from recipec.language import Texts as Texts
 from recipec.language import find_function as find_function
 from recipec.language import function as function
-from recipec.registry import announce
+from recipec.registry import Group, announce
 from recipec.settings import Field as Field
 from recipec.settings import Settings as Settings
 from recipec.settings import model_validator as model_validator
@@ -421,9 +421,13 @@ class Kind(ABC):
     version: ClassVar[int] = 1
     Settings: ClassVar[type[Settings]]
     takes: ClassVar[frozenset[str]] = frozenset()
-    blocks: ClassVar[frozenset[str]] = frozenset()
-    """Names of blocks of settings (``search { ... }``) that the kind reads itself."""
     """Statement forms beside settings: ``assign filter when expect op vote``; ``shares`` lets unknown settings through."""
+    blocks: ClassVar[Mapping[str, Any]] = {}
+    """Blocks of settings (``search { ... }``) that the kind reads itself: name to the class of its settings."""
+    ops: ClassVar[Group] = "operator"
+    """Where its operators are registered."""
+    readers: ClassVar[Group] = "reader"
+    """Where what stands behind its ``=`` is registered."""
     inputs: ClassVar[tuple[int, int | None]] = (1, 1)
     """Least and greatest number of inputs (None: any)."""
     models: ClassVar[bool] = False

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recipec.registry import find, names
-from recipec.report.reference import Param, entry
+from recipec.registry import Group, find, names
+from recipec.report.reference import REST, Param, entry, fields
 
 if TYPE_CHECKING:
     from recipec.api import Schema
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 """Raised when a reader of the JSON must be changed."""
+CALLED: tuple[Group, ...] = (
+    "reader", "operator", "provider", "vote", "combiner", "augmenter", "selector", "task", "metric", "format",
+)  # fmt: skip
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -66,6 +69,8 @@ def schema() -> dict[str, Any]:
                 "additionalProperties": {"$ref": "#/$defs/table"},
             },
             **{kind: step_schema(kind) for kind in kinds},
+            **{f"{group}.{name}": call_schema(group, name) for group in CALLED for name in names(group)},
+            "call": {"oneOf": [{"$ref": f"#/$defs/{group}.{name}"} for group in CALLED for name in names(group)]},
         },
     }
 
@@ -81,6 +86,7 @@ def step_schema(kind: str) -> dict[str, Any]:
         "properties": {p.name: setting_schema(p) for p in made.params if p.name != "rest"},
         "additionalProperties": {"type": "string"} if "shares" in cls.takes else False,
     }
+    blocks = {name: block_schema(model) for name, model in cls.blocks.items()}
     least, most = cls.inputs
     listed: dict[str, Any] = {"type": "array", "items": {"type": "string"}}
     inputs = {**listed, "minItems": least}
@@ -93,11 +99,39 @@ def step_schema(kind: str) -> dict[str, Any]:
             "inputs": inputs,
             "reads": {**listed, "description": "Every table read: inputs, and those that settings name"},
             "settings": settings,
+            "calls": {
+                "type": "array",
+                "description": "Readers, operators, votes, metrics, ...: all that the step calls from the registry",
+                "items": {"$ref": "#/$defs/call"},
+            },
+            **({"blocks": {"type": "object", "properties": blocks, "additionalProperties": False}} if blocks else {}),
             "tables": {"$ref": "#/$defs/tables"},
             "meaning": {"type": "object", "description": "All that decides the result, by field: what fingerprints are made of"},
         }
     )
     return {"description": made.summary, **step}
+
+
+def call_schema(group: Group, name: str) -> dict[str, Any]:
+    """The schema of a call of an entry of the registry; its arguments are as the recipe writes them."""
+    made = entry(group, name)
+    assert made is not None
+    arguments: dict[str, Any] = {p.name: setting_schema(p) for p in made.params if p.name != REST}
+    if any(p.name == REST for p in made.params):
+        arguments[REST] = {"type": "array", "items": {"type": "string"}, "description": "Further arguments, by position"}
+    inside = {"type": "object", "properties": arguments, "additionalProperties": False}
+    return {"description": made.summary, **closed({"group": {"const": group}, "name": {"const": name}, "arguments": inside})}
+
+
+def block_schema(model: Any) -> dict[str, Any]:
+    """The schema of a block of settings, ``search { ... }``."""
+    params, _ = fields(model)
+    return {
+        "type": "object",
+        "description": "The settings that are written, as they are written",
+        "properties": {p.name: setting_schema(p) for p in params},
+        "additionalProperties": False,
+    }
 
 
 def setting_schema(param: Param) -> dict[str, Any]:
@@ -136,9 +170,65 @@ def step_document(step: ResolvedStep) -> dict[str, Any]:
         "inputs": [str(i) for i in step.inputs],
         "reads": [str(p) for p in step.parents],
         "settings": {s.key.id: as_written(step, s) for s in step.entry.node.body if isinstance(s, tree.Setting)},
+        "calls": list(calls_document(step)),
+        **({"blocks": blocks_document(step)} if step.kind.blocks else {}),
         "tables": {part: columns(schema) for part, schema in step.bound.outputs.items()},
         "meaning": plain(dict(step.bound.meaning)),
     }
+
+
+def calls_document(step: ResolvedStep) -> Iterator[dict[str, Any]]:
+    """What a step calls from the registry: its reader, its operators and votes, and what its settings name."""
+    from recipec.lsp.describe import choices_in
+    from recipec.resolve.arguments import Choices
+    from recipec.syntax import tree
+
+    kind, node = step.kind, step.entry.node
+    if node.reader is not None:
+        yield from called(kind.readers, node.reader)
+    for statement in node.body:
+        if isinstance(statement, tree.Op):
+            yield from called("vote" if statement.vote else kind.ops, statement.call)
+        elif isinstance(statement, tree.Setting):
+            fields = kind.Settings.model_fields
+            info = fields.get(statement.key.id) or fields.get(f"{statement.key.id}_")
+            choices = (
+                None if info is None else next((m for m in info.metadata if isinstance(m, Choices)), None) or choices_in(info.annotation)
+            )
+            if choices is not None and choices.group is not None:
+                values = statement.value.items if isinstance(statement.value, tree.ListExpr) else (statement.value,)
+                for value in values:
+                    yield from called(choices.group, value)
+
+
+def called(group: Group, node: tree.Node) -> Iterator[dict[str, Any]]:
+    """A call as the schema has it; nothing for what the group does not know (a block, a param)."""
+    from recipec.syntax import tree
+
+    name = node.func if isinstance(node, tree.Call) else node
+    made = entry(group, name.id) if isinstance(name, tree.Name) and name.id in names(group) else None
+    if made is None or not isinstance(name, tree.Name):
+        return
+    order = [p.name for p in made.params if p.name != REST]
+    rest = any(p.name == REST for p in made.params)
+    arguments: dict[str, Any] = {}
+    for place, argument in enumerate(node.args if isinstance(node, tree.Call) else ()):
+        if argument.name is not None:
+            arguments[argument.name.id] = argument.value.span.text
+        elif rest:
+            arguments.setdefault(REST, []).append(argument.value.span.text)
+        elif place < len(order):
+            arguments[order[place]] = argument.value.span.text
+    yield {"group": group, "name": name.id, "arguments": arguments}
+
+
+def blocks_document(step: ResolvedStep) -> dict[str, dict[str, str]]:
+    """The settings of the step's blocks, as written."""
+    from recipec.resolve.binder import block_name
+    from recipec.syntax import tree
+
+    found = [s for s in step.entry.node.body if isinstance(s, tree.Op) and not s.vote and block_name(s) in step.kind.blocks]
+    return {block_name(op): {s.key.id: s.value.span.text for s in op.body or () if isinstance(s, tree.Setting)} for op in found}
 
 
 def as_written(step: ResolvedStep, setting: tree.Setting) -> str:

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any, get_args, get_origin
 
-from recipec.api import Arrows, ColumnName, ColumnRef, Expression, Kind, Schema, TableRef, TypeMap
+from recipec.api import Arrows, ColumnName, ColumnRef, Expression, Kind, ModelRef, PromptCall, Schema, TableRef, TypeMap
 from recipec.lsp.analysis import Desk, Spot
 from recipec.lsp.context import Context, context
+from recipec.lsp.context import complete as complete_token
 from recipec.lsp.describe import Callee, callee, entry_page, known, parameter_line, schema_page
 from recipec.lsp.live import LiveProgram
-from recipec.lsp.names import CannotRename, spelled
-from recipec.lsp.scope import kind_of, module_of, scope
+from recipec.lsp.offers import Offer, escape, spell, typed
+from recipec.lsp.scope import kind_of, module_of, scope, written
+from recipec.lsp.texts import inside_text
 from recipec.registry import Group
 from recipec.registry import names as registry_names
 from recipec.report.pages import first_sentence
-from recipec.report.reference import Param
+from recipec.report.reference import Param, fields
 from recipec.resolve.arguments import Choices, element, markers, words
 from recipec.resolve.modules import Module
-from recipec.resolve.types import shown
 from recipec.resolve.values import said
+from recipec.syntax.machine import Token
 from recipec.syntax.parse import accepts
 
 ITEMS = {
@@ -43,27 +44,15 @@ TYPES = ("text", "int", "float", "bool", "date", "timestamp", "[text]", "[int]")
 MOST_FUNCTIONS = 60
 
 
-@dataclass(frozen=True)
-class Offer:
-    """A thing to write. ``what`` is one of LSP's kinds of completion items, in lower case; ``snippet`` is inserted instead of
-    ``label``; ``rank`` sorts, least first."""
-
-    label: str
-    what: str
-    detail: str = ""
-    doc: str = ""
-    snippet: str = ""
-    rank: int = 5
-
-
 def complete(desk: Desk, spot: Spot) -> tuple[list[Offer], int]:
     """The offers, and how many characters before the place they replace."""
     made = context(spot.piece.source.text, spot.inner)
-    offers = list(Completer(desk, spot, made).offers())
+    completer = Completer(desk, spot, made)
+    offers = list(completer.offers())
     unique: dict[str, Offer] = {}
     for offer in offers:
         unique.setdefault(offer.label, offer)
-    return list(unique.values()), 0 if made.in_string else len(made.typed)
+    return list(unique.values()), completer.replaced if made.in_string else len(made.typed)
 
 
 class Completer:
@@ -74,6 +63,8 @@ class Completer:
         self.module: Module = module_of(self.program, name)
         self.kind: type[Kind] | None = kind_of(context.kind) if context.kind else None
         self._scope: Schema | None = None
+        self.replaced = 0
+        """Inside a text: how many characters before the place an offer replaces."""
 
     @property
     def schema(self) -> Schema:
@@ -84,17 +75,28 @@ class Completer:
     def offers(self) -> Iterator[Offer]:
         c = self.context
         if c.in_string:
-            yield from self.inside_text()
-        elif not c.block and not c.stack:
+            yield from inside_text(self)
+        elif not c.block and not c.stack and c.kind != "until" and c.last != "@":
             yield from self.head()
         elif c.last == "." and len(c.tokens) > 1:
             yield from self.members()
         elif c.kind == "recipe":
             yield from self.header()
+        elif c.last == "@":
+            yield from self.rounds()
+        elif c.kind == "until":
+            yield from self.until()
         elif c.kind == "template" or (self.kind is None and c.kind not in ("def", "param")):
             return
         elif not c.statement and c.block:
             yield from self.statements()
+        elif c.inner is not None and c.call is None:
+            yield from self.inner_block(c.inner.text)
+        elif c.statement[0].word == "VOTE" and len(c.statement) == 1:
+            for name in registry_names("vote"):
+                yield self.entry("vote", name, "function", 1, call=True)
+        elif c.statement[0].word == "WHEN" and c.last == "=>":
+            yield from (Offer(f'"{name}"', "enummember", "class", rank=1) for name in self.own_classes())
         elif (call := c.call) is not None:
             yield from self.argument(*call)
         elif c.setting is not None and self.kind is not None:
@@ -127,8 +129,8 @@ class Completer:
             else:
                 yield from self.words()
         elif c.last == "=" and self.kind is not None and self.kind.reader == "required":
-            for name in registry_names("reader"):
-                yield self.entry("reader", name, "function", 1, call=True)
+            for name in registry_names(self.kind.readers):
+                yield self.entry(self.kind.readers, name, "function", 1, call=True)
         elif len(tokens) > 1:
             yield from self.words()
 
@@ -157,6 +159,25 @@ class Completer:
                 yield Offer(label, "variable", kind.name, schema_page(schema), rank=2 if part else 1)
         yield from (Offer(a, "module", "import", rank=3) for a in self.module.imports)
 
+    def until(self) -> Iterator[Offer]:
+        """The condition of a loop: columns of its steps, and what they gained."""
+        if not any(b.name is not None and b.name.text == "gain" for b in self.context.stack):
+            doc = "What a column grew by since the round before."
+            yield Offer("gain", "function", "gain(step.column)", doc, "gain($0)", rank=1)
+        # While its condition is half written the loop is no item of the program: its steps are those of its tokens.
+        kinds = registry_names("step")
+        for kind, name in pairwise(self.context.tokens):
+            if kind.text in kinds and name.kind in ("NAME", "QUOTED") and name.start > kind.end:
+                yield Offer(spell(name.text), "variable", f"{kind.text} of the loop", rank=1)
+
+    def rounds(self) -> Iterator[Offer]:
+        """Behind ``clf@``: the rounds of the loop that it is in."""
+        name = self.context.tokens[-2].text if len(self.context.tokens) > 1 else ""
+        for full in self.program.entries:
+            head, _, number = full.rpartition("@")
+            if head == name and number.isdigit() and number != "0":
+                yield Offer(number, "value", f"round {number}", rank=1)
+
     def members(self) -> Iterator[Offer]:
         """Behind a dot: parts of a split, columns of a step, what an import has, fields of a struct."""
         tokens = self.context.tokens
@@ -179,7 +200,7 @@ class Completer:
             outputs = resolved.bound.outputs
             if len(names) == 1:
                 yield from (Offer(spell(p), "enummember", "part", schema_page(s), rank=1) for p, s in outputs.items() if p)
-            if self.context.block:
+            if self.context.block or self.context.kind == "until":
                 yield from self.columns(outputs.get(names[1] if len(names) > 1 else "", Schema()))
             return
         if len(names) == 1 and (type := self.schema.types.get(names[0], "")).startswith("STRUCT("):
@@ -200,8 +221,9 @@ class Completer:
             if form in kind.takes:
                 yield from (Offer(word, "keyword", snippet=text, rank=2) for word, text in snippets.items())
         if "op" in kind.takes:
-            for name in registry_names("operator"):
-                yield self.entry("operator", name, "method", 3, call=True)
+            for name in registry_names(kind.ops):
+                yield self.entry(kind.ops, name, "method", 3, call=True)
+        yield from (Offer(name, "property", "block", snippet=f"{name} {{\n  $0\n}}", rank=2) for name in kind.blocks)
         if "assign" in kind.takes:
             for column in self.schema.columns:
                 yield Offer(spell(column.name), "field", typed(column.type), snippet=f"{escape(spell(column.name))} = $0", rank=4)
@@ -214,7 +236,8 @@ class Completer:
 
     def setting(self, key: str) -> Iterator[Offer]:
         assert self.kind is not None
-        info = self.kind.Settings.model_fields.get(key)
+        fields = self.kind.Settings.model_fields
+        info = fields.get(key) or fields.get(f"{key}_")
         if info is None:
             if "shares" in self.kind.takes:
                 yield from (Offer(t, "value") for t in ("80%", "10%"))
@@ -227,16 +250,20 @@ class Completer:
         choices = next((m for m in metadata if isinstance(m, Choices)), choices)
         yield from (Offer(w, "enummember", rank=1) for w in sorted(words(options)))
         if choices is not None:
-            for name in choices.names():
-                if choices.group is not None:
-                    yield self.entry(choices.group, name, "function", 1, call=True)
-                else:
-                    yield Offer(name, "function", snippet=f"{name}($0)", rank=1)
+            yield from self.calls(choices)
         queue = list(options)
         while queue:
             option = queue.pop(0)
             if get_origin(option) in (list, tuple):
-                queue += markers(element(option))[0]
+                inside, calls = markers(element(option))
+                queue += inside
+                if calls is not None:
+                    yield from self.calls(calls)
+                yield from (Offer(w, "enummember", rank=1) for w in sorted(words(inside)))
+            elif option is ModelRef:
+                yield from self.models()
+            elif option is PromptCall:
+                yield from self.templates()
             elif option is bool:
                 yield from (Offer(w, "value", rank=1) for w in ("true", "false"))
             elif option in (TableRef, ColumnRef):
@@ -253,9 +280,81 @@ class Completer:
                 else:
                     yield from self.columns(self.schema, ": $0")
             elif get_origin(option) is dict:
-                queue.append(get_args(option)[1])
+                if self.context.last in ("{", ",") or (self.context.last != ":" and self.context.last):
+                    names = self.inputs()
+                    yield from (Offer(n, "variable", "input", snippet=f"{escape(n)}: $0", rank=1) for n in names)
+                else:
+                    queue.append(get_args(option)[1])
         for name in self.module.params:
             yield Offer(spell(name), "constant", f"param = {said(self.module.params[name])}", rank=6)
+
+    def calls(self, choices: Choices) -> Iterator[Offer]:
+        for name in choices.names():
+            if choices.group is not None:
+                yield self.entry(choices.group, name, "function", 1, call=True)
+            else:
+                yield Offer(name, "function", snippet=f"{name}($0)", rank=1)
+
+    def models(self) -> Iterator[Offer]:
+        """Steps that give a model."""
+        own = self.context.tokens[1].text if len(self.context.tokens) > 1 else ""
+        for local, name in self.module.steps.items():
+            entry = self.program.entries.get(name)
+            kind = kind_of(entry.node.kind.id) if entry is not None else None
+            if kind is not None and kind.model and local != own:
+                yield Offer(spell(local), "variable", kind.name, rank=1)
+        yield from (Offer(a, "module", "import", rank=3) for a in self.module.imports)
+
+    def templates(self) -> Iterator[Offer]:
+        for name, template in self.module.templates.items():
+            listed = ", ".join(p.name.id for p in template.params)
+            yield Offer(spell(name), "function", f"template {name}({listed})", snippet=f"{escape(spell(name))}($0)", rank=1)
+
+    def inputs(self) -> list[str]:
+        """The step's inputs, as it names them."""
+        item = self.spot.item
+        from recipec.syntax import tree
+
+        return [" ".join(i.span.text.split()) for i in item.inputs] if isinstance(item, tree.Step) else []
+
+    def own_classes(self) -> list[str]:
+        """The classes that the label step at the place lists."""
+        from recipec.syntax import tree
+
+        step = written(self.spot, self.context)
+        found = [
+            s.value for s in (step.body if step is not None else ()) if isinstance(s, tree.Setting) and s.key.id in ("classes", "tags")
+        ]
+        items = [i for v in found if isinstance(v, tree.ListExpr) for i in v.items]
+        return [i.id if isinstance(i, tree.Name) else i.value for i in items if isinstance(i, tree.Name | tree.String)]
+
+    def classes_of(self, column: str) -> Iterator[str]:
+        """The classes that a column may hold, where a step of the recipe made it."""
+        for step in self.program.resolved.values():
+            for made in step.bound.made or () if step is not None else ():
+                if made.column == column and made.classes is not None:
+                    yield from made.classes
+
+    def inner_block(self, name: str) -> Iterator[Offer]:
+        """Inside ``search { ... }`` of a step, or ``lines(text) { ... }``."""
+        inside = self.context.inside
+        model = self.kind.blocks.get(name) if self.kind is not None else None
+        if model is None:
+            if inside and not complete_word(inside):
+                yield from self.expression()
+                yield from self.words()
+            else:
+                yield from (Offer(word, "keyword", snippet=text, rank=1) for word, text in FORMS["filter"].items())
+            return
+        if len(inside) >= 2 and inside[1].kind == ":":
+            info = model.model_fields.get(inside[0].text)
+            if info is not None:
+                yield from self.values(info.annotation, info.metadata)
+            return
+        given = {t.text for t, after in pairwise(self.context.tokens[self.context.stack[1].at + 1 :]) if after.kind == ":"}
+        for param in fields(model)[0]:
+            if param.name not in given:
+                yield self.param_offer(param, 1)
 
     def argument(self, name: str, place: int, named: str | None, given: list[str]) -> Iterator[Offer]:
         """Inside the parentheses of a call."""
@@ -282,9 +381,11 @@ class Completer:
         c = self.context
         groups: tuple[Group, ...] = ("function",)
         if not c.block:
-            groups = ("reader", "function")
+            groups = (self.kind.readers if self.kind is not None else "reader", "function")
+        elif len(c.statement) > 1 and c.statement[0].word == "VOTE" and c.statement[1].text == name:
+            groups = ("vote", "function")
         elif c.statement and c.statement[0].text == name:
-            groups = ("operator", "function")
+            groups = (self.kind.ops if self.kind is not None else "operator", "function")
         return callee(name, groups, self.program, c.kind, c.setting)
 
     # Expressions
@@ -323,22 +424,6 @@ class Completer:
     def words(self) -> Iterator[Offer]:
         yield from (Offer(w, "keyword", rank=8) for w in accepts(self.spot.piece.source, self.spot.inner).words)
 
-    # Inside texts
-
-    def inside_text(self) -> Iterator[Offer]:
-        """Variables of a template between its braces; files in a reader's path."""
-        text, at = self.spot.piece.source.text, self.spot.inner
-        before = text[:at]
-        c = self.context
-        if c.kind == "template" and max(before.rfind("{{"), before.rfind("{%")) > max(before.rfind("}}"), before.rfind("%}")):
-            head = c.tokens[2:]
-            stop = next((i for i, t in enumerate(head) if t.kind == ")"), len(head))
-            yield from (Offer(t.text, "variable", "parameter of the template") for t in head[:stop] if t.kind == "NAME")
-        elif not c.block and (c.call is not None or c.kind == "import"):
-            quote_at = before.rfind('"')
-            begun = before[quote_at + 1 :]
-            yield from paths(self.program.folder, begun, ".recipe" if c.kind == "import" else "")
-
     # Making offers
 
     def entry(self, group: Group, name: str, what: str, rank: int, call: bool = False) -> Offer:
@@ -352,20 +437,9 @@ class Completer:
         return Offer(param.name, "property", param.type, parameter_line(param), f"{param.name}: $0", rank)
 
 
-def typed(type: str) -> str:
-    return shown(type) if type != "?" else ""
-
-
-def spell(name: str) -> str:
-    try:
-        return spelled(name)
-    except CannotRename:
-        return name
-
-
-def escape(text: str) -> str:
-    """A text that a snippet takes as it is."""
-    return re.sub(r"([$}\\])", r"\\\1", text)
+def complete_word(tokens: Sequence[Token]) -> bool:
+    """Whether a statement may be over with these tokens."""
+    return complete_token(tokens[-1])
 
 
 def struct_fields(type: str) -> list[str]:
@@ -381,17 +455,3 @@ def struct_fields(type: str) -> list[str]:
         depth += (char in "([") - (char in ")]")
         current += char
     return out
-
-
-def paths(folder: Path, begun: str, suffix: str) -> Iterator[Offer]:
-    """Files and folders that a half-written path may mean, relative to the recipe's folder."""
-    head = begun.rpartition("/")[0]
-    place = folder / head
-    try:
-        entries = sorted(place.iterdir())[:200]
-    except OSError:
-        return
-    for path in entries:
-        if path.name.startswith(".") or not (path.is_dir() or path.name.endswith(suffix)):
-            continue
-        yield Offer(path.name, "folder" if path.is_dir() else "file")

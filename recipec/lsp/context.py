@@ -49,6 +49,27 @@ class Context:
         return self.tokens[-1].text if self.tokens else ""
 
     @property
+    def inner(self) -> Token | None:
+        """What the block within the step's block is called: ``search`` of ``search { ... }``, ``lines`` of ``lines(text) { ... }``."""
+        if not self.block or len(self.stack) < 2 or self.stack[1].sign != "{" or not self.statement:
+            return None
+        before = self.tokens[self.stack[1].at - 1]
+        first = self.statement[0]
+        return first if first.kind == "NAME" and (before is first or before.kind == ")") else None
+
+    @property
+    def inside(self) -> list[Token]:
+        """The tokens within that block, from the last key there on."""
+        tokens = self.tokens[self.stack[1].at + 1 :]
+        depth, begin = 0, 0
+        for number, token in enumerate(tokens):
+            depth += (token.kind in ("(", "[", "{")) - (token.kind in CLOSERS)
+            if depth == 0 and token.kind == ":" and number:
+                begin = number - 1
+        whole = depth == 0 and len(tokens) > begin + 2 and (complete(tokens[-1]) or tokens[-1].kind == ",")
+        return [] if whole else tokens[begin:]
+
+    @property
     def setting(self) -> str | None:
         """The key of the setting whose value is being written."""
         s = self.statement
@@ -144,7 +165,9 @@ def begins_statement(text: str, tokens: list[Token], number: int, statement: lis
     if token.word in ("KEEP", "DROP", "EXPECT", "VOTE"):
         return True
     following = tokens[number + 1] if number + 1 < len(tokens) else None
-    if following is not None and following.kind in (":", "=") and token.word is None:
+    if following is not None and following.kind in (":", "=", "{") and token.word is None:
+        return True
+    if following is not None and following.kind == "(" and following.start == token.end and token.word is None and before.text != "warn":
         return True
     if token.word is not None:
         return token.word == "WHEN" and sum((t.word == "CASE") - (t.word == "END") for t in statement) <= 0

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from recipec.api import Bound, Column, ColumnName, Json, Kind, Outcome, Schema, Settings, TableRef, Traits, Use, step
 from recipec.diagnostics import Label, nearest
-from recipec.registry import find
+from recipec.registry import Group, find
 from recipec.registry import names as registry_names
 from recipec.resolve.binder import StepBinder
 from recipec.resolve.chain import ChainBuilder, Reason, Stage, Test, bind_test, meaning_of, one_line
@@ -105,6 +105,7 @@ class Augment(Kind):
 
     Settings = AugmentSettings
     takes = frozenset({"filter", "op", "expect"})
+    ops: ClassVar[Group] = "augmenter"
 
     def bind(self, bind: StepBinder) -> Bound | None:
         before = len(bind.findings.errors)

@@ -55,6 +55,8 @@ class AskedSettings(Settings):
     """The settings that are no expressions of the kind's own."""
 
     with_: ModelRef
+    prompt: PromptCall | str | None = None
+    answer: TypeMap | None = None
     examples: Annotated[Inner | None, EXAMPLES] = None
     samples: int = Field(1, ge=1, le=1000)
     numbered: Word | None = None

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from recipec.api import Bound, Kind, ModelFacts, Outcome, SourceFile, Traits, step
 from recipec.diagnostics import nearest
 from recipec.models._base import ModelSettings, Opening, Provider
+from recipec.registry import Group
 from recipec.resolve.arguments import Choices, Converter
 from recipec.resolve.binder import StepBinder
 from recipec.resolve.problems import BadValue, MissingFile
@@ -92,6 +93,7 @@ class Model(Kind):
     Settings = ModelSettings
     level = "model"
     reader = "required"
+    readers: ClassVar[Group] = "provider"
     inputs = (0, 0)
     table = False
     model = True

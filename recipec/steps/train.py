@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from recipec.api import (
     Bound,
@@ -34,7 +34,7 @@ from recipec.resolve.problems import BadValue, MissingFile, WrongArguments, Wron
 from recipec.source import Span
 from recipec.syntax import tree
 from recipec.training._base import ADAPTERS, BASES, STOPS, Defaults, Folder, FullParams, Hub, Task, TaskBound, TrainSpec
-from recipec.training._search import Search, bind_search
+from recipec.training._search import Search, SearchSettings, bind_search
 
 if TYPE_CHECKING:
     from recipec.engines.context import RunContext
@@ -175,7 +175,7 @@ class Train(Kind):
     table = False
     model = True
     takes = frozenset()
-    blocks = frozenset({"search"})
+    blocks: ClassVar[Mapping[str, Any]] = {"search": SearchSettings}
 
     def bind(self, bind: StepBinder) -> Bound | None:
         settings: TrainSettings | None = bind.settings()

@@ -117,3 +117,43 @@ def mismatches(value: Any, rule: dict[str, Any], defs: dict[str, Any], at: str =
         for number, inner in enumerate(value):
             out += mismatches(inner, rule.get("items", {}), defs, f"{at}[{number}]")
     return out
+
+
+def test_the_schema_knows_all_that_a_step_can_call() -> None:
+    from recipec.editors.schema import CALLED, schema
+    from recipec.registry import names
+
+    defs = schema()["$defs"]
+    assert {f"{group}.{name}" for group in CALLED for name in names(group)} | set(names("step")) <= set(defs)
+    assert set(defs["train"]["properties"]["blocks"]["properties"]["search"]["properties"]) >= {"learning_rate", "epochs", "trials", "on"}
+    assert "iterations" in defs["combiner.dawid_skene"]["properties"]["arguments"]["properties"]
+    assert {"prompt", "answer", "with"} <= set(defs["generate"]["properties"]["settings"]["properties"])
+
+
+SEARCH = """\
+source rows = csv("rows.csv") { columns: { text: text, label: text } }
+train clf from rows {
+  task: classify(text => label)
+  base: scratch(layers: 2)
+  validation: rows
+  search { epochs: [2, 3]  on: f1 }
+}
+label topic from rows { classes: ["a", "b"]  vote knn(rows, k: 5)  vote keywords({a: ["x"]})  combine: dawid_skene(iterations: 10) }
+evaluate scores from rows { model: clf  gold: label  metrics: [accuracy, f1(average: macro)] }
+"""
+
+
+def test_a_resolved_recipe_holds_its_calls_and_blocks() -> None:
+    from recipec.editors.schema import document
+    from recipec.resolve.loading import load
+    from recipec.source import Source
+
+    program = load(Source("r.recipe", SEARCH), offline=True)
+    program.resolve()
+    steps = {s["name"]: s for s in document(program)["steps"]}
+    assert steps["clf"]["blocks"] == {"search": {"epochs": "[2, 3]", "on": "f1"}}
+    assert steps["clf"]["calls"] == [{"group": "task", "name": "classify", "arguments": {"pairs": "text => label"}}]
+    assert [(c["group"], c["name"]) for c in steps["topic"]["calls"]] == [
+        ("vote", "knn"), ("vote", "keywords"), ("combiner", "dawid_skene"),
+    ]  # fmt: skip
+    assert steps["scores"]["calls"][1] == {"group": "metric", "name": "f1", "arguments": {"average": "macro"}}
