@@ -92,7 +92,8 @@ def test_a_phone_shows_all_of_it(tmp_path: Path) -> None:
     assert main(["report", str(path), "--to", str(tmp_path / "report.html")]) == 0
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     found = look(page, tmp_path)
-    assert found["wide"] == WIDTH, found
+    assert isinstance(found["wide"], int)
+    assert WIDTH - 20 <= found["wide"] <= WIDTH, found  # less a scroll bar
     assert found["out"] == []
     assert found["small"] == 0
     assert isinstance(found["text"], int)
@@ -103,5 +104,5 @@ def test_a_phone_shows_all_of_it(tmp_path: Path) -> None:
 @pytest.mark.skipif(BROWSER is None, reason="no browser")
 def test_the_test_sees_what_sticks_out(tmp_path: Path) -> None:
     found = look(f"<!doctype html><body style='margin:0'><p style='width:500px'>{'wide ' * 20}</p>", tmp_path)
-    assert found["wide"] == 500
+    assert found["wide"] == 500, found
     assert found["out"]

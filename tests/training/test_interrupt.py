@@ -91,3 +91,55 @@ def test_killed_five_times_over(tmp_path: Path) -> None:
         process.communicate()
     assert steps_saved(folder)[-1] >= 220
     assert finish(folder) == finish(shop(tmp_path / "whole", 300))
+
+
+LOOP = """
+source rows = jsonl("rows.jsonl") { key: id  columns: { id: int, text: text, label: text } }
+split parts from rows { seeds: 30%  pool: 40%  dev: 30%  stratify: label }
+train clf from parts.seeds { MODEL }
+repeat 3 as round {
+  label pseudo from parts.pool { vote classifier(clf, text: text)  accept: confidence >= 50%  into: guess }
+  clean more from pseudo { label = guess  select(text, label) }
+  train clf from parts.seeds, more { MODEL }
+  evaluate score from parts.dev { model: clf  metrics: [accuracy, f1] }
+}
+export out from score { to: "out.jsonl"  format: jsonl() }
+export release from clf, score { to: "model"  format: transformers() }
+""".replace(
+    "MODEL",
+    "task: classify(text => label)  base: scratch(layers: 1, width: 64, heads: 2, vocab: 400, max_length: 64)  steps: 60  batch_size: 8  checkpoint_every: 10",
+)
+
+
+def loop(folder: Path) -> Path:
+    shop(folder, 1)
+    (folder / "clf.recipe").write_text(LOOP, encoding="utf-8")
+    return folder
+
+
+def written(folder: Path) -> dict[str, bytes]:
+    return {p.name: p.read_bytes() for p in [folder / "out.jsonl", *sorted((folder / "model").iterdir())]}
+
+
+def test_a_loop_killed_in_its_second_round_ends_at_the_same_bytes(tmp_path: Path) -> None:
+    whole, cut = loop(tmp_path / "whole"), loop(tmp_path / "cut")
+    done = subprocess.run(
+        [sys.executable, "-m", "recipec", "run", "clf.recipe"], cwd=whole, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    process = start(cut)
+    end = time.monotonic() + 240
+    # The first model and that of round 1 are finished, and the next has a checkpoint: the second round trains.
+    while len(list((cut / ".recipec" / "artifacts").glob("*/config.json"))) < 2 or not steps_saved(cut):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end, "no second round"
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert len(list((cut / ".recipec" / "artifacts").glob("*/config.json"))) == 2
+    again = subprocess.run([sys.executable, "-m", "recipec", "run", "clf.recipe", "--format", "json"], cwd=cut, capture_output=True, text=True, timeout=300, check=False)  # fmt: skip
+    assert again.returncode == 0, again.stdout + again.stderr
+    statuses = {s["name"]: s["status"] for s in json.loads(again.stdout)["steps"]}
+    assert statuses["clf@0"] == statuses["clf@1"] == "reused"
+    assert statuses["clf@2"] == statuses["clf@3"] == "run"
+    assert written(cut) == written(whole)
