@@ -63,16 +63,16 @@ class Read:
     wrong: list[tuple[str, str, str]] = field(default_factory=list)
 
 
-def read(text: str, finish: str, form: Form) -> Read:
+def read(text: str, finish: str, form: Form, keep_cut: bool = False) -> Read:
     """Read an answer. Nothing is mended: only a fence of three backticks around the whole is taken off. An item of a list that is not of the
-    form leaves the others as they are."""
+    form leaves the others as they are. ``keep_cut`` takes a plain text that was cut off."""
 
     def wrong(reason: str, said: str = "") -> Read:
         return Read([], [(reason, said, text)])
 
     if finish in REFUSALS:
         return wrong(REFUSED)
-    if finish == "length":
+    if finish == "length" and not (keep_cut and not form.types):
         return wrong(CUT, "it reached max_tokens")
     if not text.strip():
         return wrong(EMPTY)

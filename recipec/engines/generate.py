@@ -124,7 +124,7 @@ def collect(
         if isinstance(outcome, Failure):
             aside.found.append(((key, sample, 0), ASKED, f"{outcome.kind}: {outcome.message}", ""))
             continue
-        found = read(outcome.text, outcome.finish, plan.answers)
+        found = read(outcome.text, outcome.finish, plan.answers, plan.keep_cut)
         aside.found += [((key, sample, n), *wrong) for n, wrong in enumerate(found.wrong)]
         for place, item in found.items:
             if place >= MANY:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from recipec.api import RunTools, quote
@@ -20,46 +21,48 @@ def words(text: str) -> list[str]:
 
 
 class Kept:
-    """The texts kept so far, to hold the next one against."""
+    """The texts kept so far, to hold the next one against. For every word, and every occurrence of it in a text, the kept texts that have it are
+    listed, so that how many words two texts share, in any order, is counted for all kept texts at once."""
 
     def __init__(self, bound: float) -> None:
         self.bound = bound
         self.ids: dict[str, int] = {}
         self.names: list[str] = []
-        self.words: list[list[int]] = []
+        self.sizes = array("i")
         self.masks: list[dict[int, int]] = []
-        self.places: dict[int, list[int]] = {}
-        """By word, the kept texts that it stands in, once for each of its first occurrences."""
+        self.places: dict[tuple[int, int], array[int]] = {}
 
     def numbered(self, text: str) -> list[int]:
         return [self.ids.setdefault(w, len(self.ids)) for w in words(text)]
 
+    @staticmethod
+    def occurrences(found: list[int]) -> Iterator[tuple[int, int]]:
+        seen: dict[int, int] = {}
+        for word in found:
+            seen[word] = seen.get(word, 0) + 1
+            yield word, seen[word]
+
     def add(self, name: str, found: list[int]) -> None:
         number = len(self.names)
-        masks = places(found)
         self.names.append(name)
-        self.words.append(found)
-        self.masks.append(masks)
-        for word in masks:
-            self.places.setdefault(word, []).append(number)
+        self.sizes.append(len(found))
+        self.masks.append(places(found))
+        for occurrence in self.occurrences(found):
+            self.places.setdefault(occurrence, array("i")).append(number)
 
     def nearest(self, found: list[int]) -> tuple[str, float] | None:
         """The first kept text that is too like this one, and how like it is."""
-        if not found:
+        import numpy as np
+
+        listed = [np.frombuffer(at, np.int32) for o in self.occurrences(found) if (at := self.places.get(o)) is not None]
+        if not listed:
             return None
-        shared: dict[int, int] = {}
-        counts: dict[int, int] = {}
-        for word in found:
-            counts[word] = counts.get(word, 0) + 1
-        for word, count in counts.items():
-            for number in self.places.get(word, ()):
-                shared[number] = shared.get(number, 0) + min(count, self.masks[number][word].bit_count())
         size = len(found)
-        for number in sorted(shared):
-            other = len(self.words[number])
-            # F = 2 * common / (both lengths), and no more words are common in order than in any order.
-            if 2 * shared[number] <= self.bound * (size + other):
-                continue
+        shared = np.bincount(np.concatenate(listed), minlength=len(self.names))
+        del listed
+        # F = 2 * common / (both lengths), and no more words are common in order than in any order.
+        for number in np.flatnonzero(2 * shared > self.bound * (size + np.frombuffer(self.sizes, np.int32))).tolist():
+            other = self.sizes[number]
             f = 2 * common_with(found, self.masks[number], other) / (size + other)
             if f > self.bound:
                 return self.names[number], f
@@ -69,11 +72,15 @@ class Kept:
 def repeated(tools: RunTools, table: str, text: str, against: Sequence[tuple[str, str]], bound: float) -> None:
     """Make ``{scratch}repeated``: ``_key`` and ``because`` of the rows that are too like one before them, in key order."""
     con = tools.con
-    kept = Kept(bound)
-    for relation, column in against:
-        for (known,) in con.execute(f"SELECT {column} FROM {relation} WHERE {column} IS NOT NULL ORDER BY _key").fetchall():
-            kept.add(f'"{" ".join(known.split())[:60]}"', kept.numbered(known))
+    known = [
+        found
+        for relation, column in against
+        for (found,) in con.execute(f"SELECT {column} FROM {relation} WHERE {column} IS NOT NULL ORDER BY _key").fetchall()
+    ]
     rows = con.execute(f"SELECT _key::VARCHAR, {text} FROM {table} WHERE _why IS NULL AND {text} IS NOT NULL ORDER BY _key").fetchall()
+    kept = Kept(bound)
+    for value in known:
+        kept.add(f'"{" ".join(value.split())[:60]}"', kept.numbered(value))
     refused: list[tuple[str, str]] = []
     for done, (key, value) in enumerate(rows):
         found = kept.numbered(value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from recipec.api import (
     ORDER,
@@ -55,13 +55,12 @@ class AskedSettings(Settings):
     """The settings that are no expressions of the kind's own."""
 
     with_: ModelRef
-    prompt: PromptCall | str | None = None
-    answer: TypeMap | None = None
     examples: Annotated[Inner | None, EXAMPLES] = None
     samples: int = Field(1, ge=1, le=1000)
     numbered: Word | None = None
     into: Word | None = None
     constrain: bool = True
+    cut_off: Literal["drop", "keep"] = "drop"
     max_failed: float = Field(0.05, ge=0, le=1)
     max_bad: float = Field(0.5, ge=0, le=1)
     description: str = ""
@@ -83,6 +82,7 @@ class GeneratePlan:
     samples: int
     numbered: str | None
     constrain: bool
+    keep_cut: bool
     max_failed: float
     max_bad: float
     given: Schema
@@ -126,11 +126,11 @@ class Generate(Kind):
     the model) gets another one for every sample.
 
     **What makes no row.** Nothing is mended. An answer (or an item of a list) that is not of the form is dropped under "not of the asked
-    form", one that reached ``max_tokens`` under "cut off", one without a text under "empty", one that the server marks as a refusal under
-    "refused"; each is counted, and ``recipec bad`` shows it. More than ``max_bad`` of them (50%) fail the step: the rows can be looked at,
-    but nothing goes on with them. A refusal in the model's own words is a text like any other: drop it by an expression. A row that a
-    server did not answer is dropped under "no answer" and asked again by the next run; more than ``max_failed`` of them (5%) fail the step,
-    and what was answered is kept.
+    form", one that reached ``max_tokens`` under "cut off" (``cut_off: keep`` takes such texts as they are), one without a text under
+    "empty", one that the server marks as a refusal under "refused"; each is counted, and ``recipec bad`` shows it. More than ``max_bad``
+    of them (50%) fail the step: the rows can be looked at, but nothing goes on with them. A refusal in the model's own words is a text
+    like any other: drop it by an expression. A row that a server did not answer is dropped under "no answer" and asked again by the next
+    run; more than ``max_failed`` of them (5%) fail the step, and what was answered is kept.
 
     After the answers come statements as in ``clean``: columns, filters, operators, tests. ``keep where rouge_l(question, others) < 70%``
     keeps what is unlike everything kept before it (the operator ``novel``).
@@ -164,7 +164,7 @@ class Generate(Kind):
             "answer": {n: [t, *answers.choices.get(n, ())] for n, t in answers.types.items()},
             "many": answers.many,
         }
-        for name in ("samples", "constrain", "max_failed", "max_bad", "numbered"):
+        for name in ("samples", "constrain", "cut_off", "max_failed", "max_bad", "numbered"):
             meaning[f"settings.{name}"] = getattr(settings, name)
         meaning["settings.examples"] = [settings.examples.name, settings.examples.params.k] if settings.examples is not None else None
         shown = {f"settings.{s.key.id}": one_line(s.value.span) for s in bind.statements(tree.Setting)}
@@ -182,7 +182,7 @@ class Generate(Kind):
             shown=shown,
             plan=GeneratePlan(
                 settings.with_, prompt, examples, answers, column, settings.samples, settings.numbered and str(settings.numbered),
-                settings.constrain, settings.max_failed, settings.max_bad, schema, bind.schema, chain,
+                settings.constrain, settings.cut_off == "keep", settings.max_failed, settings.max_bad, schema, bind.schema, chain,
             ),
             traits=merge(own, chain.traits),
             tests=chain.tests,

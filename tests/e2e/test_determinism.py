@@ -161,7 +161,7 @@ KEYED = {
       train lm from parts.train { task: generate(text => answer)  base: scratch(layers: 1, width: 16, heads: 2, vocab: 300)  steps: 2 }
       clean few from parts.test { limit(8) }
       predict said from few { model: lm  prompt: ask(text) }
-      generate again from few { with: lm  prompt: ask(text) }
+      generate again from few { with: lm  prompt: ask(text)  cut_off: keep }
     """,
 }
 """Recipes over one keyed source: threads and the order of its lines change nothing."""

@@ -355,7 +355,9 @@ def test_a_plain_answer_that_is_none_is_none(lab: Lab, monkeypatch: pytest.Monke
     bad, reason, _ = BAD[name]
     with answering(monkeypatch, lambda r: bad if asked(r).endswith("3") else plain(r)):
         ran = lab.run(head() + "generate g from rows { with: lm  prompt: ask(text) }")
-    assert (ran.dropped("g"), ran.rows("select count(*) from g")) == ({reason: 1}, [(5,)])
+        assert (ran.dropped("g"), ran.rows("select count(*) from g")) == ({reason: 1}, [(5,)])
+        kept = lab.run(head() + "generate g from rows { with: lm  prompt: ask(text)  cut_off: keep }")
+        assert kept.dropped("g") == ({} if name == "cut off" else {reason: 1})
 
 
 @pytest.mark.parametrize(
