@@ -70,7 +70,6 @@ def kernels(rows: int) -> None:
 
     import pyarrow.parquet as pq
 
-    from recipec.fast.lang import language
     from recipec.fast.quality_juicer import juicer
     from recipec.fast.quality_rules import quality, repetition
     from recipec.operators.data_juicer import DataJuicer
@@ -85,7 +84,6 @@ def kernels(rows: int) -> None:
         "English heuristics: gopher quality": lambda part: quality(part, None, stopwords),
         "English heuristics: data_juicer": lambda part: juicer(part, None, juice),
         "gopher repetition": lambda part: repetition(part, None, {}),
-        "language": language,
     }
     with ThreadPoolExecutor(2) as pool:
         for name, work in cases.items():
@@ -97,6 +95,30 @@ def kernels(rows: int) -> None:
             print(
                 f"{name:38} {rows / min(times)[0]:9,.0f} documents/s on two threads; {rows / min(u for _, u in times):9,.0f} a second of processor"
             )
+
+
+def languages(rows: int) -> None:
+    """Texts a second of ``language`` in two worker processes, as a step calls it, once these have started: best of three."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from recipec.engines.batches import Pool
+
+    column = pq.read_table(DATA, columns=["description"])["description"].slice(0, rows).combine_chunks()
+    pool = Pool(2)
+
+    def all_of(column: Any) -> None:
+        for low in range(0, len(column), 2048):
+            pool.call("recipec.fast.lang:language", (), pa.record_batch([column.slice(low, 2048)], names=["text"]))
+
+    all_of(column.slice(0, 2048))
+    times = []
+    for _ in range(3):
+        started = time.perf_counter()
+        all_of(column)
+        times.append(time.perf_counter() - started)
+    pool.stop()
+    print(f"{'language':38} {rows / min(times):9,.0f} documents/s in two processes")
 
 
 def kept(folder: Path) -> set[int]:
@@ -125,6 +147,7 @@ def main() -> None:
         duckdb.connect().execute(f"COPY ({query}) TO '{folder / 'rows.parquet'}' (FORMAT parquet)")
 
         kernels(rows)
+        languages(rows)
 
         def line(what: str, seconds: tuple[float, float]) -> None:
             print(f"{what:34} {seconds[0]:7.2f} s  {seconds[1]:6.2f} s of processor  {rows / seconds[0]:9,.0f} rows/s")
@@ -141,6 +164,7 @@ def main() -> None:
             subprocess.run(["rm", "-rf", str(folder / ".recipec")], check=True)
             line(one, ours(folder, f"{one}(description)"))
         line("unicode, space, data_juicer", ours(folder, JUICER))
+        line("lang = language(description)", ours(folder, "lang = language(description)"))
         python = peer_python()
         if python is None:
             print("DataTrove is not installed: skipped (--peer PYTHON names one that has it)")
