@@ -457,10 +457,16 @@ def prompt(row: int) -> str:
     return json.dumps([{"role": "system", "content": "Is it good or bad?"}, {"role": "user", "content": f"row {row} of many"}])
 
 
+def cut_off() -> int:
+    """How many answers of the ledger were cut off by the server."""
+    lines = (json.loads(line) for path in Path(".recipec/ledger").glob("answers-*.jsonl") for line in path.open(encoding="utf-8"))
+    return len({line["key"] for line in lines if line.get("finish") == "length"})
+
+
 def money(rows: int, kills: int, seed: int, concurrency: int, **told: Any) -> None:
     rng = random.Random(seed)
-    recipe = LABEL % (f"concurrency: {concurrency}  retries: 30", "")
-    with server_process(classes=["good", "bad"], **told) as url:
+    recipe = (LABEL % (f"concurrency: {concurrency}  retries: 30", "")).replace('"good", "bad"', '"excellent", "terrible"')
+    with server_process(classes=["excellent", "terrible"], **told) as url:
         write(recipe, rows)
         for _ in range(kills):
             process = start(url)
@@ -476,7 +482,11 @@ def money(rows: int, kills: int, seed: int, concurrency: int, **told: Any) -> No
         assert set(delivered) == {prompt(n) for n in range(rows)}, "every row was answered"
         twice = sum(delivered.values()) - rows
         assert twice <= kills * concurrency, "only what was on its way at a kill is delivered twice"
-        assert books("SELECT count(*), count(DISTINCT id), count(*) FILTER (WHERE mood IN ('good', 'bad')) FROM mood") == [(rows,) * 3]
+        # An answer that was cut off is paid for like any other and not asked again; where it names no class, the voter abstains.
+        cut = cut_off()
+        assert bool(cut) == bool(told.get("truncated"))
+        named = "count(*) FILTER (WHERE mood IN ('excellent', 'terrible'))"
+        assert books(f"SELECT count(*), count(DISTINCT id), {named} FROM mood") == [(rows, rows, rows - cut)]
         # Ten rows more cost ten answers; another acceptance and another parser none.
         write(recipe, rows + 10)
         finish(url)
@@ -484,19 +494,20 @@ def money(rows: int, kills: int, seed: int, concurrency: int, **told: Any) -> No
         assert sum(after["delivered"].values()) == sum(before["delivered"].values()) + 10
         for changed in (
             recipe.replace("unsure: keep", "unsure: keep  accept: confidence >= 90%"),
-            recipe.replace("lm, ask(text)", 'lm, ask(text), words: {good: "fine"}'),
+            recipe.replace("lm, ask(text)", 'lm, ask(text), words: {excellent: "fine"}'),
         ):
             write(changed, rows + 10)
             finish(url)
             assert counts(url)["number"] == after["number"], "nothing is asked again"
         assert books("SELECT calls, reused FROM recipec.calls") == [(0, rows + 10)]
-    print(f"{rows} rows, {kills} kills: {twice} answers were on their way at a kill and came twice")
+    sent, most = before["number"], kills * concurrency
+    print(f"{rows} rows, {kills} kills: {sent} requests, {twice} answers were on their way at a kill (at most {most}), {cut} cut off")
 
 
 def test_killed_twice_nothing_is_paid_twice(tmp_path: Path) -> None:
-    money(150, 2, 3, 8, latency=0.02, cut=0.03, broken=0.03, fail=0.03, limited=0.03)
+    money(150, 2, 3, 8, latency=0.02, cut=0.03, broken=0.03, fail=0.03, limited=0.03, truncated=0.05)
 
 
 @pytest.mark.slow
 def test_five_thousand_rows_and_twenty_kills(tmp_path: Path) -> None:
-    money(5000, 20, 4, 32, latency=0.02, spread=0.8, cut=0.02, broken=0.02, empty=0.01, fail=0.03, limited=0.02)
+    money(5000, 20, 4, 32, latency=0.02, spread=0.8, cut=0.02, broken=0.02, empty=0.01, fail=0.03, limited=0.02, truncated=0.02)
