@@ -147,15 +147,30 @@ def part(path: str, table: dict[str, Any], where: str, keys: Collection[str]) ->
         if not isinstance(listed, list) or not all(isinstance(r, str) for r in listed):
             raise CannotRun(f"{path}: `{key}` must be a list of rules", f'{key} = ["unused-step"]')
     severity = table.get("severity", {})
-    if not isinstance(severity, dict) or any(level not in SEVERITIES for level in severity.values()):
+    if not isinstance(severity, dict):
         raise CannotRun(f"{path}: `severity` says error, warning or note of rules", 'severity = { unused-step = "error" }')
+    for rule, level in severity.items():
+        if level not in SEVERITIES:
+            guess = nearest(level, SEVERITIES) if isinstance(level, str) else None
+            said = f"`{level}` is no severity, for `{rule}`" + (f"; did you mean `{guess}`?" if guess else "")
+            raise CannotRun(f"{path}: {said}", f"it is one of {', '.join(SEVERITIES)}")
     above = table.get("ask_above")
     if above is not None and (isinstance(above, bool) or not isinstance(above, (int, float)) or not 0 <= above < float("inf")):
         raise CannotRun(f"{path}: `ask_above` is a sum in dollars", "ask_above = 5.00")
+    select, ignore = (frozenset(known(r, path) for r in table.get(key, [])) for key in ("select", "ignore"))
+    levels = tuple((known(r, path), level) for r, level in severity.items())
+    if both := sorted(select & ignore):
+        raise CannotRun(f"{path}: {where} has `{both[0]}` in `select` and in `ignore`", "take it out of one of them")
+    for key, names in (("ignore", ignore), ("severity", {r for r, level in levels if level != "error"})):
+        if fixed := sorted(r for r in names if is_error(r)):
+            raise CannotRun(
+                f"{path}: `{key}` cannot hold `{fixed[0]}`: it keeps a recipe from running, and stays an error",
+                "for once: recipec check --ignore " + fixed[0],
+            )
     return Config(
-        frozenset(known(r, path) for r in table.get("select", [])),
-        frozenset(known(r, path) for r in table.get("ignore", [])),
-        tuple((known(r, path), level) for r, level in severity.items()),
+        select,
+        ignore,
+        levels,
         ask_above=None if above is None else float(above),
         prices=priced(path, table["prices"]) if "prices" in table else MappingProxyType({}),
     )
@@ -173,6 +188,14 @@ def priced(path: str, name: Any) -> Mapping[str, Prices]:
         return read_prices(Path(os.path.dirname(path), name), name)
     except PriceError as error:
         raise CannotRun(f"{path}: `prices`: {error}", '["qwen3-8b"]  in = 0.05  out = 0.40') from None
+
+
+def is_error(name: str) -> bool:
+    """Whether a rule is one of those that keep a recipe from running."""
+    from recipec.report import rules
+
+    found = rules.find_rule(name)
+    return found is not None and found.code.startswith("E")
 
 
 def known(wanted: str, where: str = "") -> str:

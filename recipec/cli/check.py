@@ -79,8 +79,8 @@ def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
         out.write(render(args.format, report, out))
     for path in check.unfinished:
         err.line(f"{path}: each of {MOST_ROUNDS} rounds of fixes led to another; run it again to go on")
-    for stop in problems:
-        err.write(words(stop, err))
+    for told in dict.fromkeys(words(stop, err) for stop in problems):  # what is wrong in pyproject.toml is told once
+        err.write(told)
     return 2 if problems else 1 if failing(shown) or (args.diff and changed) else 0
 
 
@@ -106,6 +106,11 @@ class Check:
         self.sets = sets_of(args)
         self.paths = _files.collect(args.files or ["."])
         self.select, self.ignore = rules(args.select), rules(args.ignore)
+        for option, given, named in (("--select", args.select, self.select), ("--ignore", args.ignore, self.ignore)):
+            if given and not named:
+                raise CannotRun(f"{option} names no rule", "recipec explain lists the rules")
+        if both := sorted(set(self.select) & set(self.ignore)):
+            raise CannotRun(f"`{both[0]}` is in --select and in --ignore", "take it out of one of them")
         self.least = SEVERITIES.index(args.severity)
         self.cache = Cache(cache_folder(), {"sets": self.sets, "offline": args.offline})
         self.originals: dict[str, Source] = {}

@@ -200,3 +200,30 @@ def test_a_finding_in_an_imported_file_is_told_once(recipec: Run, good: Path) ->
 def test_wrong_configuration_is_told_of_clean_recipes_too(recipec: Run, good: Path) -> None:
     good.with_name("pyproject.toml").write_text("[tool.recipec]\nbogus = 1\n", encoding="utf-8")
     assert recipec("check", "good.recipe").status == 2
+
+
+def test_fixing_goes_on_until_nothing_is_left(recipec: Run, good: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fix in the syntax brings another mistake to light, whose fix is a second round's."""
+    both = GOOD.replace("n > 1", "n > 1 && lenght(text) > 2")
+    write(good, both)
+    monkeypatch.setattr("recipec.cli.check.MOST_ROUNDS", 1)
+    done = recipec("check", "--fix")
+    assert "each of 1 rounds of fixes led to another" in done.err
+    monkeypatch.setattr("recipec.cli.check.MOST_ROUNDS", 100)
+    write(good, both)
+    done = recipec("check", "--fix")
+    assert "led to another" not in done.err
+    assert "n > 1 and length(text) > 2" in good.read_text(encoding="utf-8")
+
+
+def test_rules_that_contradict_or_name_nothing(recipec: Run, good: Path) -> None:
+    assert "in --select and in --ignore" in recipec("check", "--select", "unused-step", "--ignore", "unused-step").err
+    assert "names no rule" in recipec("check", "--select", "").err
+
+
+def test_a_wrong_configuration_is_told_once(recipec: Run, good: Path) -> None:
+    write(good.with_name("other.recipe"), GOOD)
+    write(good.with_name("pyproject.toml"), '[tool.recipec]\nselct = ["unused-step"]\n')
+    done = recipec("check")
+    assert done.status == 2
+    assert done.err.count("did you mean `select`?") == 1

@@ -77,7 +77,7 @@ def test_the_nearest_table_counts(check: Check, tmp_path: Path) -> None:
 
 def test_configuration_hides_no_error(check: Check, tmp_path: Path) -> None:
     (tmp_path / "a.recipe").write_text(RECIPE.replace("upper", "uper"))
-    config = '[tool.recipec]\nselect = ["unused-step"]\nignore = ["unknown-function"]\nseverity = { unknown-function = "note" }'
+    config = '[tool.recipec]\nselect = ["unused-step"]'
     status, lines, _ = check(config)
     assert status == 1
     assert "error[unknown-function]" in lines[0]
@@ -90,7 +90,12 @@ def test_configuration_hides_no_error(check: Check, tmp_path: Path) -> None:
         ('[tool.recipec]\nselect = ["unused-stp"]', "no rule `unused-stp`; did you mean `unused-step`?"),
         ("[tool.recipec]\nselct = []", "[tool.recipec] has no `selct`; did you mean `select`?"),
         ('[tool.recipec]\nselect = "unused-step"', "`select` must be a list of rules"),
-        ('[tool.recipec]\nseverity = { unused-step = "fatal" }', "`severity` says error, warning or note of rules"),
+        ('[tool.recipec]\nseverity = { unused-step = "fatal" }', "`fatal` is no severity, for `unused-step`"),
+        ('[tool.recipec]\nseverity = { unused-step = "eror" }', "did you mean `error`?"),
+        ('[tool.recipec]\nseverity = ["unused-step"]', "`severity` says error, warning or note of rules"),
+        ('[tool.recipec]\nselect = ["W301"]\nignore = ["W301"]', "in `select` and in `ignore`"),
+        ('[tool.recipec]\nignore = ["unknown-function"]', "`ignore` cannot hold `unknown-function`"),
+        ('[tool.recipec]\nseverity = { E204 = "note" }', "`severity` cannot hold `unknown-function`"),
         ("[tool]\nrecipec = 3", "`tool.recipec` must be a table"),
         ("[tool.recipec\n", "not TOML"),
     ],

@@ -1,4 +1,5 @@
-"""Recipes damaged at random, and what must hold of each: the recipes of this repository are the seeds.
+"""Recipes damaged at random, and what must hold of each: the recipes of this repository are the seeds,
+and with them every step kind and every snippet of its documents.
 
 ``python tests/syntax/mutate.py --count 10000 --seed 1`` damages and looks at that many, says how many of them parsed, were
 found fault with and could be mended, and lists every one that broke a promise. ``test_mutate.py`` looks at some at every
@@ -48,7 +49,7 @@ def corpus() -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     for folder in ("recipes", "tests/recipes", "tests/bad"):
         found += [(str(p), p.read_text(encoding="utf-8")) for p in sorted((ROOT / folder).glob("*.recipe"))]
-    for folder in ("tests/resolve", "tests/lints", "tests/syntax", "tests/templates", "."):
+    for folder in ("tests/resolve", "tests/lints", "tests/syntax", "tests/templates", "tests/label", "tests/steps", ".", "../shared/design"):
         for path in sorted((ROOT / folder).glob("*.md")):
             snippets = re.findall(r"^```recipe[^\n]*\n(.*?)^```$", path.read_text(encoding="utf-8"), re.M | re.S)
             found += [(f"{path.parent}/{path.stem}-{n}.recipe", body) for n, body in enumerate(snippets)]
