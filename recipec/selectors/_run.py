@@ -136,7 +136,7 @@ def write(plan: SelectPlan, ctx: RunContext, source: str, ranked: str, sizes: Ma
     place = "'rank ' || k.place || ' of ' || z.rows" + (" || ' of its kind'" if plan.per else "")
     what = literal(selector.what or selector.name.replace("_", " "))
     score = f"{what} || ' ' || printf('%.6g', k.score)" if selector.scored else "NULL"
-    said = f"concat_ws(': ', CASE WHEN k.place IS NOT NULL THEN {place} END, concat_ws('; ', {score}, k.note))"
+    said = f"concat_ws(': ', CASE WHEN k.place IS NOT NULL THEN {place} END, nullif(concat_ws('; ', {score}, k.note), ''))"
     ctx.execute(
         f"CREATE TABLE {ctx.target} AS SELECT {', '.join([*(f's.{h}' for h in hidden), *cells])}, {why} AS _why, "
         f"nullif({said}, '') AS _because FROM {source} AS s JOIN {ranked} AS k ON s._key = k._key "

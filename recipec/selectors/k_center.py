@@ -57,7 +57,9 @@ class KCenter(Spatial):
             score[members] = made.rest
             score[members[made.picked]] = made.values
             place[members[made.picked]] = np.arange(1, len(made.picked) + 1)
-        given.write(n=places, score=pa.array(np.round(score, 6), from_pandas=True), place=pa.array(place, mask=place == 0))
+        first = np.isnan(score) & (place == 1)
+        note = pa.array(np.where(first, "the first, by chance: nothing was chosen that it could be far from", ""), pa.string(), mask=~first)
+        given.write(n=places, score=pa.array(np.round(score, 6), from_pandas=True), place=pa.array(place, mask=place == 0), note=note)
         return []
 
     def beside(self, given: Selecting) -> Any:

@@ -48,6 +48,7 @@ def masked_model(folder: Path) -> Path:
     torch = pytest.importorskip("torch", reason="torch is not installed")
     transformers = pytest.importorskip("transformers", reason="transformers is not installed")
     pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, "##s", "##ing", "##天", ",", "，", "!", *(str(i) for i in range(10))]
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "vocab.txt").write_text("\n".join(pieces), encoding="utf-8")
     transformers.logging.set_verbosity_error()
     tokenizer = transformers.BertTokenizerFast(vocab={p: i for i, p in enumerate(pieces)}, do_lower_case=True)
