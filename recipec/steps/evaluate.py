@@ -203,7 +203,8 @@ class Evaluate(Kind):
         facts = settings.model.facts if settings.model is not None else None
         if facts is not None and facts.answers is not None and facts.answers in bind.schema.types:
             return ColumnName(facts.answers, bind.schema.types[facts.answers], bind.node.head)
-        if bind.schema.unknown:
+        lost = settings.model is not None and bind.program.resolved.get(settings.model.step) is None
+        if bind.schema.unknown or lost:  # what is wrong is told where it is
             return ColumnName("label", "VARCHAR", bind.node.head)
         was = (
             f"`{settings.model}` was trained on `{facts.answers}`, which `{bind.inputs[0]}` does not have"

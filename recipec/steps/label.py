@@ -413,6 +413,8 @@ class Label(Kind):
         node = next(s.value for s in bind.statements(tree.Setting) if s.key.id == "combine")
         # Several classes are as many questions of yes and no.
         asked = ("no", "yes") if mode == "many" else classes or ()
+        if len(voters) < len(Label.votes_of(bind)):
+            return combiner  # of a voter that is missing enough is said
         for message, help in combiner.check([v.name for v in voters], asked, gold=settings.gold is not None):
             bind.report(BadValue(span=node.span, message=message, help=(help,) if help else ()))
         return combiner

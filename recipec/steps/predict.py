@@ -182,7 +182,7 @@ class Predict(Kind):
             name = found or (alone[0] if len(alone) == 1 else None)
             if name is None:
                 was = f"it was trained on `{reads[0]}`, which `{bind.inputs[0]}` does not have" if reads else "there are several columns"
-                if not bind.schema.unknown:
+                if not bind.schema.unknown and bind.program.resolved.get(settings.model.step) is not None:
                     bind.report(MissingSetting(span=bind.node.head, message="what is the model to read?", help=(f"text: COLUMN; {was}",)))
                 return None
             return quote(name), f"`{name}`"

@@ -412,7 +412,8 @@ class Builder:
 
 
 def steps_after_steps(source: Source, items: Sequence[Item]) -> Iterator[Step]:
-    """Steps that stand on one line behind another that says nothing: most likely the two were meant as one."""
+    """Steps that stand on one line behind another that says nothing: most likely the two were meant as one. (Those of the
+    items alone: a loop's own steps are asked for by themselves.)"""
     for first, second in pairwise(items):
         bare = isinstance(first, Step) and first.span.end == first.name.span.end
         if bare and isinstance(second, Step) and "\n" not in source.text[first.span.end : second.span.start]:

@@ -11,7 +11,7 @@ from recipec.syntax.build import Builder, steps_after_steps
 from recipec.syntax.lexer import MAX_TOKENS, TRIVIA, scan
 from recipec.syntax.machine import Stuck, Token, TooDeep, advance, expected, run
 from recipec.syntax.tables import tables
-from recipec.syntax.tree import Comment, File, Item
+from recipec.syntax.tree import Comment, File, Item, Repeat
 
 if TYPE_CHECKING:
     from recipec.diagnostics import Diagnostic
@@ -59,7 +59,8 @@ def _clean(source: Source, tokens: Sequence[Token]) -> tuple[Item, ...] | None:
     except (Stuck, TooDeep):
         return None
     builder.finish()
-    return None if diagnostics or any(steps_after_steps(source, items)) else items
+    lists = [items, *(i.items for i in items if isinstance(i, Repeat))]
+    return None if diagnostics or any(any(steps_after_steps(source, listed)) for listed in lists) else items
 
 
 def _too_large(source: Source, what: str) -> tuple[File, list[Diagnostic]]:

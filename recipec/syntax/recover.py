@@ -21,7 +21,7 @@ from recipec.syntax.machine import Action, Stuck, Token, TooDeep, advance, run
 from recipec.syntax.slips import MAX_FINDINGS
 from recipec.syntax.tables import Tables
 from recipec.syntax.token_errors import ForeignOperator, ForeignWord
-from recipec.syntax.tree import Item, Name, Step
+from recipec.syntax.tree import Item, Name, Repeat, Step
 
 
 @dataclass
@@ -59,6 +59,9 @@ class Parser:
 
     def check(self, items: tuple[Item, ...]) -> tuple[Item, ...]:
         """Report two steps on one line of which the first says nothing, and take them as the one that was meant."""
+        for item in items:
+            if isinstance(item, Repeat) and any(steps_after_steps(self.source, item.items)):
+                items = tuple(replace(i, items=self.check(i.items)) if i is item and isinstance(i, Repeat) else i for i in items)
         wrong = list(islice(steps_after_steps(self.source, items), 2 * MAX_FINDINGS))
         if not wrong:
             return items
@@ -196,7 +199,7 @@ class Parser:
         inner = tokens[body[0] + 1 : body[1]]
         if nested and inner:
             for step in pieces(self.source, inner, column(self.source, inner[0])):
-                self.broken.extend(item.name for item in self.piece(step, "step") if isinstance(item, Step))
+                self.broken.extend(item.name for item in self.check(self.piece(step, "step")) if isinstance(item, Step))
         else:
             for statement in statements(self.source, inner):
                 last = Token("}", statement[-1].end, statement[-1].end, "}")
