@@ -222,10 +222,15 @@ def hover(desk: Desk, spot: Spot) -> tuple[str, Span] | None:
             return (f"column `{node.id}`: {shown(type)}", node.span) if type is not None else None
         case tree.Setting(key=key), tree.Name() if node is key and isinstance(item, tree.Step):
             made = known("step", item.kind.id)
-            param = next((p for p in made.params if p.name == key.id), None) if made is not None else None
+            params = made.params if made is not None else ()
+            if isinstance(outer := next((n for n in path[:-2] if isinstance(n, tree.Op)), None), tree.Op):
+                params = block_params(item, outer.call.func)
+            param = next((p for p in params if p.name == key.id), None)
             return (f"{parameter_line(param)}", key.span) if param is not None else None
         case tree.Call(func=func), tree.Name() if node is func:
             found_callee = called(program, path)
+            if found_callee is None and isinstance(item, tree.Step) and (block := block_page(item, func.id)) is not None:
+                return block, func.span
             return (called_page(found_callee), func.span) if found_callee is not None else None
         case tree.Field(base=tree.Name(id=alias), name=member), tree.Name() if node is member and isinstance(path[-3], tree.Call):
             macro = program.root.imports[alias].defs.get(member.id) if alias in program.root.imports else None
@@ -240,6 +245,20 @@ def hover(desk: Desk, spot: Spot) -> tuple[str, Span] | None:
             return None
 
 
+def block_params(step: tree.Step, name: tree.Node) -> tuple[Param, ...]:
+    """The settings of a block (``search``) of a step."""
+    from recipec.report.reference import fields
+
+    cls = kind_of(step.kind.id)
+    model = cls.blocks.get(name.id) if cls is not None and isinstance(name, tree.Name) else None
+    return fields(model)[0] if model is not None else ()
+
+
+def block_page(step: tree.Step, name: str) -> str | None:
+    params = block_params(step, tree.Name(name, False, span=step.kind.span))
+    return "\n".join([fenced(f"{name} {{ ... }}"), "", *map(parameter_line, params)]) if params else None
+
+
 def called(program: LiveProgram, path: list[tree.Node]) -> Callee | None:
     """What the innermost call of a path calls."""
     number = max((i for i, n in enumerate(path) if isinstance(n, tree.Call)), default=-1)
@@ -251,10 +270,11 @@ def called(program: LiveProgram, path: list[tree.Node]) -> Callee | None:
     kind = step.kind.id if step is not None else ""
     if not isinstance(call.func, tree.Name):
         return None
-    if isinstance(above, tree.Op):
-        return callee(call.func.id, ("operator",))
-    if isinstance(above, tree.Step):
-        return callee(call.func.id, ("reader",))
+    cls = kind_of(kind)
+    if isinstance(above, tree.Op) and cls is not None:
+        return callee(call.func.id, ("vote" if above.vote else cls.ops,))
+    if isinstance(above, tree.Step) and cls is not None:
+        return callee(call.func.id, (cls.readers,))
     setting = next((n for n in path[:number] if isinstance(n, tree.Setting)), None)
     return callee(call.func.id, ("function",), program, kind, setting.key.id if setting is not None else None)
 

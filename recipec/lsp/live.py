@@ -7,12 +7,12 @@ random choices above, and the files it looked at. Where all of that is as it was
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from recipec.api import Kind, TableRef
+from recipec.api import Kind, Schema, TableRef
 from recipec.diagnostics import Diagnostic, Findings
 from recipec.registry import find, load_plugins
 from recipec.resolve.loading import Parse, load
@@ -56,6 +56,8 @@ class Kept:
     everything: Facts
     """Every name in sight: what suggestions look at, so of account only where there are findings."""
     files: Facts
+    guess: Mapping[str, Schema] | None = None
+    """The tables that those below take it to give, where something is wrong with it."""
 
 
 @dataclass
@@ -203,6 +205,8 @@ class LiveProgram(Program):
                 before.remove(kept)
                 before.insert(0, kept)
                 self.told += kept.findings
+                if kept.guess is not None:
+                    self.guesses[entry.name] = kept.guess
                 last = kept.resolved
                 return None if last is None else ResolvedStep(entry.name, last.kind, entry, last.inputs, last.bound, last.ops)
         self.memory.bound += 1
@@ -221,7 +225,7 @@ class LiveProgram(Program):
         else:
             self.told += found
         files = stamps(f.path for f in made.bound.files) if made is not None else ()
-        before.insert(0, Kept(entry.node, kind, made, found, asked, around, everything, files))
+        before.insert(0, Kept(entry.node, kind, made, found, asked, around, everything, files, self.guesses.get(entry.name)))
         del before[MOST_VARIANTS:]
         return made
 

@@ -15,7 +15,7 @@ from typing import Literal
 from recipec.api import Schema, quote
 from recipec.lsp.analysis import Desk, Document, modules
 from recipec.lsp.live import LiveProgram
-from recipec.resolve.modules import Module
+from recipec.resolve.modules import Entry, Module
 from recipec.source import Source, Span
 from recipec.syntax import tree
 from recipec.syntax.lexer import scan
@@ -60,12 +60,23 @@ def uses(program: LiveProgram) -> Iterator[Use]:
         kept = program.memory.steps.get(name)
         for asked in kept[0].asked if kept and kept[0].node is entry.node else ():
             yield from step_path(program, asked.node, asked.module)
+        yield from models(program, entry)
         if entry.node.text is not None:
             yield from in_sql(program, entry.node, entry.module)
     for repeat in program.repeats:
         if repeat.node.until is not None:
             for node in tree.walk(repeat.node.until):
                 yield from step_path(program, node, repeat.module)
+
+
+def models(program: LiveProgram, entry: Entry) -> Iterator[Use]:
+    """The places of a step where it names a model: among what it reads, those are no tables that it asked for."""
+    resolved = program.step(entry.name)
+    spans = {ref.span for ref in resolved.parents if ref.span is not None} if resolved is not None else set()
+    for statement in entry.node.body if spans else ():
+        for node in tree.walk(statement):
+            if isinstance(node, tree.Name | tree.Field | tree.Round) and node.span in spans:
+                yield from step_path(program, node, entry.module)
 
 
 def where(module: Module) -> str:

@@ -10,7 +10,7 @@ RECIPE = """\
 recipe "shop" { seed: 7 }
 source rows = csv("rows.csv") { key: id  columns: { id: int, text: text, label: text } }
 model lm = openai("gpt-4o-2024-08-06")
-template ask(text, tone: text = "kind") \"\"\"Say {{ text }} in a {{ tone }} way\"\"\"
+template ask(text, tone: text) \"\"\"Say {{ text }} in a {{ tone }} way\"\"\"
 clean tidy from rows {}
 split final from tidy { train: 80%  test: 20% }
 label topic from tidy { classes: ["sound", "games"]  when text matches r/a/ => "sound"  when text matches r/b/ => "games" }
@@ -88,3 +88,42 @@ def test_half_a_variable_is_replaced_whole(editor: Any) -> None:
     found = editor.ask("textDocument/completion", textDocument={"uri": editor.uri("r.recipe")}, position={"line": line, "character": 25})
     (offer,) = [i for i in found["items"] if i["label"] == "text"]
     assert offer["textEdit"]["range"] == {"start": {"line": line, "character": 23}, "end": {"line": line, "character": 25}}
+
+
+LOOP = """\
+label mood from tidy { classes: ["a", "b"]  vote llm(lm, ask(text, label), samples: 2)  combine: dawid_skene(iterations: 5) }
+augment more from mood { copies: 2  swap_words(text, rate: 10%) }
+repeat 2 as round {
+  train clf from mood { task: classify(text => mood)  base: scratch()  search { epochs: [2, 3] }  validation: more }
+  evaluate scores from mood { model: clf  gold: label  metrics: [f1(average: macro)] }
+} until gain(scores.f1) < 1%
+predict guess from mood { model: clf }
+generate out from mood { with: lm  prompt: ask(text, label)  answer: { question: text } }
+"""
+TOLD = {
+    "vote l|lm(lm": "llm(model, prompt",
+    "samp|les: 2": "`samples`: int",
+    "dawid|_skene(": "dawid_skene(iterations: 100",
+    "swap|_words(": "Exchange two words",
+    "se|arch {": "`learning_rate`: [number]",
+    "epo|chs: [2": "`epochs`: [number]",
+    "metrics: [f|1(": "harmonic mean",
+    "ope|nai(": "base_url",
+    "wi|th: lm": "`with`: model",
+    "guess from mood { model: cl|f }": "train clf",
+}
+"""Where the editor points, and what it is told there."""
+
+
+def test_what_is_told_and_where_names_lead(editor: Any) -> None:
+    editor.open("r.recipe", RECIPE + LOOP)
+    for words, wanted in TOLD.items():
+        page = editor.ask("textDocument/hover", **editor.at("r.recipe", words))
+        assert page is not None, words
+        assert wanted in page["contents"]["value"], words
+    found = editor.ask("textDocument/definition", **editor.at("r.recipe", "vote llm(l|m"))
+    assert (found if isinstance(found, dict) else found[0])["range"]["start"] == {"line": 2, "character": 6}
+    edits = editor.ask("textDocument/rename", **editor.at("r.recipe", "with: l|m"), newName="大模型")
+    text = editor.applied("r.recipe", edits["changes"][editor.uri("r.recipe")])
+    assert text.count("大模型") == 3
+    assert " lm" not in text
