@@ -11,7 +11,8 @@ key                     meaning
                         where it is not there or the same) and ``after``
 ``sample``              of a table: ``names`` and ``rows``
 ``label``               of a label step: ``analysis voters classes balance tags many``
-``training``            of a train step: ``metrics history trained parameters steps best_step truncated validation classes``
+``training``            of a train step: ``metrics history trained parameters steps best_step truncated validation classes memory``, and ``preview`` (rows as
+                        tokens, each with whether it is trained)
 ``scores``              of an evaluate step: as kept by the run, with ``slice_rows``, and the texts of the errors in ``worst``
 ``calls``               what its model calls cost
 ``tests``, ``files``    tests and how they went; what an export wrote
@@ -49,6 +50,7 @@ TRAINING = (
     "classes",
     "task",
     "steps_per_second",
+    "memory",
 )
 LABEL = ("analysis", "voters", "classes", "balance", "tags", "many")
 
@@ -169,6 +171,8 @@ class Reader:
             out["label"] = {k: step.extra[k] for k in LABEL if k in step.extra}
         if kind == "train":
             out["training"] = {k: step.extra[k] for k in TRAINING if k in step.extra}
+            if self.samples and "preview" in step.extra:
+                out["training"]["preview"] = step.extra["preview"]
         if "scores" in step.extra:
             out["scores"] = {**step.extra["scores"], "slice_rows": self.slices(step), "worst": self.worst(step, above)}
         for what, value in (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from recipec.report import plots
@@ -121,12 +122,25 @@ def training(step: Mapping[str, Any]) -> str:
         facts.append(("best step", f"{t['best_step']:,}"))
     if t.get("truncated"):
         facts.append(("rows cut", f"{t['truncated']:,}"))
+    if t.get("memory"):
+        facts.append(("memory, estimated", size(t["memory"])))
     facts += [(f"validation {k}", number(v, 4)) for k, v in sorted((t.get("metrics") or {}).items())]
     facts += [(f"dropped: {say(k)}", f"{v:,}") for k, v in step["dropped"].items()]
     tiles = "".join(f"<div class='tile'><b>{v}</b><span>{say(k)}</span></div>" for k, v in facts if v)
     settings = table(["setting", ""], [[say(k), f"<code>{say(v)}</code>"] for k, v in step["settings"].items()], texts=(1,))
     drawn = "".join(f"<figure>{d}</figure>" for d in curves(t.get("history") or ()))
-    return f"<h3>{say(step['name'])}</h3><div class='tiles'>{tiles}</div><div class='plots'>{drawn}</div>{settings}"
+    rows_seen = "".join(f"<blockquote class='small'>{marked(row)}</blockquote>" for row in t.get("preview") or ())
+    seen = f"<h4>Tokens of the first rows; those that are trained are marked</h4>{rows_seen}" if rows_seen else ""
+    return f"<h3>{say(step['name'])}</h3><div class='tiles'>{tiles}</div><div class='plots'>{drawn}</div>{seen}{settings}"
+
+
+def marked(row: Sequence[Sequence[Any]]) -> str:
+    """A row's text, runs of trained tokens marked."""
+    out = []
+    for trained, run in groupby(row, key=lambda token: bool(token[1])):
+        text = say("".join(str(token[0]) for token in run))
+        out.append(f"<mark>{text}</mark>" if trained else text)
+    return "".join(out)
 
 
 def curves(history: Sequence[Mapping[str, Any]]) -> list[str]:

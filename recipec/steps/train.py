@@ -143,7 +143,8 @@ class Train(Kind):
     run says how many weights are trained. With ``validation`` the model is scored after every epoch; ``stop: early(...)`` keeps the best.
 
     Rows that cannot be trained on, or are cut to ``max_length`` tokens, are counted by reason. What would make a training worthless stops it
-    before the first step: a class that no row has, an answer without trained tokens, a base without a chat template.
+    before the first step: a class that no row has, an answer without trained tokens, a base without a chat template, validation rows that
+    are trained on too.
 
     ``search`` tries every combination of the values that it lists, or ``trials`` of them, drawn by the seed. The one with the best ``on``
     (``f1`` where the task has it, else the loss) on the validation rows is the model; the others are shown with their scores, and are known to
@@ -164,8 +165,8 @@ class Train(Kind):
     batches whatever their length.
 
     Ctrl-C writes a checkpoint, and the next run goes on from it to the same weights. The same rows, settings, versions and number
-    of threads (those of the machine, or fewer by ``run --threads``) give the same weights; a training whose inputs and settings are unchanged
-    is not run again. Needs
+    of cores give the same weights; a training whose inputs and
+    settings are unchanged is not run again. Needs
     ``pip install 'recipec[train]'``.
     """
 
@@ -361,12 +362,13 @@ class Train(Kind):
     # At run
 
     def run(self, plan: TrainPlan, ctx: RunContext) -> Outcome:
-        from recipec.training._fit import threads
         from recipec.training._trials import Place, train
 
-        spec = replace(plan.spec, threads=min(ctx.threads, threads()))
+        # Sums of floats depend on how many threads share them, so `--threads` does not bound a training: the same recipe has the same weights.
+        spec = plan.spec
         if plan.base is not None:
             spec = replace(spec, base=Folder(str(ctx.artifact_of(plan.base.step))))
+        same = leaks(ctx, plan)
         logs = ctx.store / "logs" / f"{ctx.step.name}-{ctx.run_key[:8]}"
         try:
             several = train(
@@ -393,6 +395,8 @@ class Train(Kind):
         scores = " · ".join(f"{name} {value:.4g}" for name, value in sorted(result.metrics.items()))
         stopped = f", stopped {result.stopped}" if result.stopped else ""
         outcome.notes.append(f"{result.steps:,} steps{stopped}" + (f"; validation: {scores}" if scores else ""))
+        if same:
+            outcome.notes.append(same)
         if ledger.truncated:
             outcome.notes.append(f"{ledger.truncated:,} rows are longer than {result.spec.max_length or 'the model'} tokens, and were cut")
         if spec.track == "tensorboard":
@@ -413,6 +417,9 @@ class Train(Kind):
             outcome.extra |= {"trials": several.trials, "on": plan.search.on if plan.search is not None else None}
         if several.members:
             outcome.extra["members"] = several.members
+        outcome.extra["memory"] = result.memory
+        if result.shown:
+            outcome.extra["preview"] = [[list(token) for token in row] for row in result.shown]
         outcome.extra["caches"] = {**several.caches, "logs": [logs.name] if logs.exists() else []}
         return outcome
 
@@ -422,7 +429,37 @@ class Train(Kind):
         folder = ctx.artifact_of(name)
         if not folder.is_dir():
             raise DataError(f"the weights of `{name}` are gone from the workspace", f"recipec run --only {name}, after recipec gc")
-        return TrainedModel(folder, name, ctx.program.resolved[name].bound.model, ctx.threads)
+        return TrainedModel(folder, name, ctx.program.resolved[name].bound.model)
+
+
+def leaks(ctx: RunContext, plan: TrainPlan) -> str:
+    """What is to be told of validation rows that read like training rows; DataError where they are the same rows, or copies of them."""
+    if plan.validation is None:
+        return ""
+    from recipec.steps._cards import above
+
+    held = ctx.relation(plan.validation.ref)
+    count = ctx.rows(plan.validation.ref)
+
+    def roots(ref: TableRef) -> set[str]:
+        """Steps above that read no table: keys mean the same row only below one of them."""
+        return {s.name for s in above(ctx.program, [ref.step]) if s.kind.table and not s.inputs}
+
+    known = [ctx.relation(t.ref) for t in plan.tables if roots(t.ref) & roots(plan.validation.ref)]
+    families = " UNION ".join(f"SELECT unnest([_key, _parent]) AS k FROM {r}" for r in known)
+    family = f"(SELECT k FROM ({families}) WHERE k IS NOT NULL)"
+    n = int(ctx.one(f"SELECT count(*) FROM {held} WHERE _key IN {family} OR coalesce(_parent IN {family}, false)")[0]) if known else 0
+    if n:
+        raise DataError(
+            f"{n:,} of the {count:,} rows of `{plan.validation.ref}` are trained on too, or are copies of rows that are: their scores would be praise",
+            "split first, train on one part (augmented or not) and validate on another",
+        )
+    given = next(iter(plan.validation.roles.values()), None)
+    if given is None or not given.type.startswith("VARCHAR"):
+        return ""
+    texts = " UNION ".join(f"SELECT {next(iter(t.roles.values())).sql} AS x FROM {ctx.relation(t.ref)}" for t in plan.tables)
+    n = int(ctx.one(f"SELECT count(*) FROM {held} WHERE ({given.sql}) IN (SELECT x FROM ({texts}) WHERE x IS NOT NULL)")[0])
+    return f"{n:,} of {count:,} validation rows have the very text of a training row: dedupe before the split" if n else ""
 
 
 def rows_of(ctx: RunContext, tables: Sequence[Table | None]) -> Any:

@@ -68,6 +68,10 @@ class TrainResult:
     notes: list[str] = field(default_factory=list)
     stores: tuple[str, ...] = ()
     """Folders of the cache that it read its rows from, by name."""
+    memory: int = 0
+    """Bytes that it was estimated to want."""
+    shown: tuple[tuple[tuple[str, bool], ...], ...] = ()
+    """The first rows as tokens, each with whether it is trained; of tasks whose tokens are."""
 
 
 def fit(
@@ -280,6 +284,8 @@ def _train(
     key = run_key(env, train, valid)
     checkpoint = resumable(at, key)
     env.facts["evaluates"] = valid is not None
+    wanted = wants(env)
+    tell(Moment(f"wants about {wanted / 1e6:,.0f} MB", 0, total))
     seed_all(spec.seed)
     model = env.task.model(env)
     under: Path | None = None
@@ -333,6 +339,7 @@ def _train(
         watch.seconds, loop.state.global_step, done / max(watch.seconds, 1e-9), "early" if watch.stopped == "early" else "",
         best[0] if best else None, env.classes, spec, versions(), key, env.notes,
         tuple(p.name for p in (train.folder, valid.folder if valid is not None else None, env.facts.get("tokenizer")) if p is not None),
+        wanted, marked_tokens(env, train),
     )  # fmt: skip
 
 
@@ -399,6 +406,39 @@ def run_key(env: Env, train: Store, valid: Store | None) -> dict[str, Json]:
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
         "devices": max(1, torch.cuda.device_count()),
     }
+
+
+SHOWN_ROWS = 2
+SHOWN_TOKENS = 300
+
+
+def wants(env: Env) -> int:
+    """Bytes of memory that the training wants, estimated from the model's shape; told of where it is more than the machine has free."""
+    from recipec.training._preview import memory
+
+    found = memory(env).total
+    try:
+        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError, AttributeError):
+        return found
+    if found > max(free, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2):
+        env.note(
+            f"about {found / 1e9:.1f} GB of memory are wanted, and {free / 1e9:.1f} GB are free: a smaller batch_size or max_length wants less"
+        )
+    return found
+
+
+def marked_tokens(env: Env, store: Store) -> tuple[tuple[tuple[str, bool], ...], ...]:
+    """The first rows as the model saw them, where single tokens are trained."""
+    rows = [store[place] for place in range(min(SHOWN_ROWS, len(store)))]
+    if env.task.name != "generate":
+        return ()
+    return tuple(
+        tuple((env.tokenizer.decode([int(t)]), int(label) != -100) for t, label in zip(r["input_ids"], r["labels"], strict=True))[
+            :SHOWN_TOKENS
+        ]
+        for r in rows
+    )
 
 
 def resumable(at: Path, key: dict[str, Json]) -> Path | None:

@@ -109,3 +109,24 @@ def test_a_full_disk_is_said_and_the_next_run_goes_on(lab: Any, monkeypatch: pyt
     write(lab, "rows", pairs())
     ran = lab.run(f'source rows = jsonl("rows.jsonl") {{ key: id  {TABLE} }}\ntrain clf from rows {{ {settings} }}')
     assert ran.statuses["clf"] == "run"
+
+
+def test_validation_rows_that_are_trained_on_are_refused(lab: Any) -> None:
+    write(lab, "rows", pairs())
+    source = f'source rows = jsonl("rows.jsonl") {{ key: id  {TABLE} }}\nsplit parts from rows {{ train: 80%  dev: 20% }}\n'
+    more = "augment wide from parts.dev { copies: 1  swap_words(text, rate: 50%) }\n"
+    for trained in ("rows", "wide"):
+        ran = lab.run(f"{source}{more}train clf from parts.train, {trained} {{ {CLASSIFY}  steps: 2  validation: parts.dev }}", good=False)
+        error = ran["clf"].error
+        assert error is not None
+        assert error.message.startswith("8 of the 8 rows of `parts.dev` are trained on too, or are copies of rows that are"), error.message
+    ran = lab.run(f"{source}train clf from parts.train {{ {CLASSIFY}  steps: 2  validation: parts.dev }}")
+    assert ran["clf"].built.extra["memory"] > 0
+
+
+def test_validation_texts_that_are_trained_on_are_told(lab: Any) -> None:
+    write(lab, "rows", pairs())
+    write(lab, "held", pairs()[:6])
+    text = f'source rows = jsonl("rows.jsonl") {{ key: id  {TABLE} }}\nsource held = jsonl("held.jsonl") {{ {TABLE} }}\n'
+    ran = lab.run(f"{text}train clf from rows {{ {CLASSIFY}  steps: 2  validation: held }}")
+    assert "6 of 6 validation rows have the very text of a training row: dedupe before the split" in ran["clf"].built.notes
