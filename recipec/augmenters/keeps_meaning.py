@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from statistics import median
 from typing import TYPE_CHECKING
 
 from recipec.api import ColumnName, ModelRef, Schema, Settings, augmenter, model_validator, named
@@ -66,12 +67,21 @@ class KeepsMeaning(Augmenter):
             pairs = f"SELECT c._key, c._parent, c.{t}, o.{t} AS __original FROM {copies} AS c JOIN {originals} AS o ON c._parent = o._key"
             query = f"SELECT _key::VARCHAR, {t}, __original FROM ({pairs}) WHERE trim(__original) <> ''"
             gone: list[str] = []
+            sums, count, means = None, 0, []
             for rows in judged(ctx, query, t):
                 # One call: what stands in both is embedded once.
                 vectors = model.embed([r[1] for r in rows] + [r[2] for r in rows])
                 cosines = (vectors[: len(rows)] * vectors[len(rows) :]).sum(axis=1).round(5).tolist()
+                halves = vectors.astype("float64").reshape(2, len(rows), -1).sum(axis=1)
+                sums, count = halves if sums is None else sums + halves, count + len(rows)
+                means += cosines
                 gone += [r[0] for r, c in zip(rows, cosines, strict=True) if not p.at_least <= c <= p.at_most]
             refuse(ctx, out, gone)
-            return []
+            if sums is None:
+                return []
+            # The mean cosine of all pairs is the square of the mean vector's length.
+            spread = [1 - float((half / count) @ (half / count)) for half in (sums[1], sums[0])]
+            told = f"the copies' cosine with their originals is {median(means):.3f} (median); the texts spread by {spread[1]:.3f}, their originals by"
+            return [f"{told} {spread[0]:.3f} (1 - the mean cosine)"]
 
         return Change({}, refusal=Refusal("other meaning", find))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from recipec.api import Outcome, literal, quote
 from recipec.engines.chain import with_tables
+from recipec.engines.diversity import compare
 from recipec.identity import derived_key
 from recipec.rand import rank64
 from recipec.resolve.chain import compose
@@ -56,6 +57,10 @@ def make_copies(plan: AugmentPlan, ctx: RunContext) -> Outcome:
     ctx.execute(f"CREATE TABLE {ctx.target} AS {query}")
     outcome = told(plan, ctx, reasons, rows)
     outcome.notes.extend(copies.notes)
+    types = plan.schema.types
+    compared = next((c for c in plan.changed if types.get(c) == "VARCHAR"), None)
+    if compared is not None:
+        outcome.extra["diversity"] = compare(ctx, source, compared, plan.seed)
     return outcome
 
 
