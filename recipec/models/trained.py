@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 class TrainedModel(Model):
     """A trained folder, loaded when it is first asked."""
 
-    def __init__(self, folder: Path, name: str, facts: ModelFacts | None, threads: int | None = None) -> None:
-        self.folder, self.name, self.facts, self.threads = folder, name, facts or ModelFacts(), threads
+    def __init__(self, folder: Path, name: str, facts: ModelFacts | None) -> None:
+        self.folder, self.name, self.facts = folder, name, facts or ModelFacts()
         self._predictor: Any = None
 
     @property
@@ -28,7 +28,7 @@ class TrainedModel(Model):
         if self._predictor is None:
             from recipec.training._predict import Predictor
 
-            self._predictor = Predictor(self.folder, threads=self.threads)
+            self._predictor = Predictor(self.folder)
         return self._predictor
 
     @property

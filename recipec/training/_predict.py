@@ -299,7 +299,7 @@ class Predictor:
         import torch
 
         before = torch.get_num_threads()
-        torch.set_num_threads(min(self.threads or threads(), threads()))
+        torch.set_num_threads(self.threads or threads())
         try:
             yield
         finally:

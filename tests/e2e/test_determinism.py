@@ -158,6 +158,7 @@ KEYED = {
       train clf from parts.train { task: classify(text => section)  base: scratch(layers: 1, width: 16, heads: 2, vocab: 300)  epochs: 1 }
       predict guess from parts.test { model: clf }
       evaluate scores from parts.test { model: clf  metrics: [accuracy]  bootstrap: 50 }
+      export released from clf, scores { to: "build/model"  format: transformers() }
       train lm from parts.train { task: generate(text => answer)  base: scratch(layers: 1, width: 16, heads: 2, vocab: 300)  steps: 2 }
       clean few from parts.test { limit(8) }
       predict said from few { model: lm  prompt: ask(text) }
