@@ -221,10 +221,12 @@ def row_changes(workspace: Workspace, old: Built, new: Built, examples: int) -> 
             result.examples.append({"what": what, "row": {n: v for n, v in zip(names, row, strict=True) if n not in HIDDEN}})
     for column in list(result.columns)[:3]:
         found = con.execute(
-            f"SELECT a._key, a.{quote(column)}, b.{quote(column)} FROM {joined} WHERE {tests[column]} ORDER BY a._key LIMIT {examples}"
+            f"SELECT a._key, a.{quote(column)}, b.{quote(column)}, b.* FROM {joined} WHERE {tests[column]} ORDER BY a._key LIMIT {examples}"
         )
-        for key, was, now in found.fetchall():
-            result.examples.append({"what": "changed", "key": str(key), "column": column, "old": was, "new": now})
+        names = [d[0] for d in found.description][3:]
+        for key, was, now, *values in found.fetchall():
+            shown = {n: v for n, v in zip(names, values, strict=True) if n not in HIDDEN and n not in result.columns}
+            result.examples.append({"what": "changed", "key": str(key), "column": column, "old": was, "new": now, "row": shown})
     if result.moved:
         rows = con.execute(
             f"SELECT a._part, b._part, v.* FROM {tables[0]} AS a JOIN {tables[1]} AS b ON a._key = b._key JOIN {b} AS v ON v._key = b._key"

@@ -77,7 +77,10 @@ def examples(rows: RowChanges, terminal: Terminal, room: int) -> Iterator[str]:
             name = f"  ~ {clean(example['column'])}: "
             half = (room - width(name) - 4) // 2
             old, new = (clip(shown(example[k]), half, terminal.draw("…")) for k in ("old", "new"))
-            yield terminal.paint("changed", f"{name}{old} {terminal.draw('→')} {new}")
+            line = f"{name}{old} {terminal.draw('→')} {new}"
+            row = "  ".join(f"{clean(k)}={shown(v)}" for k, v in example.get("row", {}).items())
+            # Which row it is, as far as there is room.
+            yield terminal.paint("changed", clip(f"{line}   {row}", room, terminal.draw("…")) if row and room - width(line) > 12 else line)
 
 
 def diff_data(diff: Diff) -> dict[str, Any]:

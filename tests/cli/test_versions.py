@@ -142,3 +142,12 @@ def test_branches_that_change_two_steps_merge(recipec: Run, repository: Path) ->
     git(repository.parent, "merge", "-q", "-m", "both", "other")
     done = recipec("lock", "--check")
     assert (done.status, done.out) == (0, f"everything is as {repository.stem}.lock has it\n")
+
+
+def test_a_changed_row_says_which_it_is(recipec: Run, repository: Path) -> None:
+    assert recipec("run").status == 0
+    repository.write_text(GOOD.replace("length(text)", "length(text) + 1"), encoding="utf-8")
+    assert recipec("run").status == 0
+    lines = [line for line in recipec("diff", "HEAD", "good.recipe").out.splitlines() if "~ length: " in line]
+    assert lines
+    assert all("   id=" in line for line in lines)
