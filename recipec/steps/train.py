@@ -165,8 +165,7 @@ class Train(Kind):
     batches whatever their length.
 
     Ctrl-C writes a checkpoint, and the next run goes on from it to the same weights. The same rows, settings, versions and number
-    of cores give the same weights; a training whose inputs and
-    settings are unchanged is not run again. Needs
+    of cores give the same weights; a training whose inputs and settings are unchanged is not run again. Needs
     ``pip install 'recipec[train]'``.
     """
 
