@@ -214,6 +214,8 @@ class Converter:
     def word(self, node: tree.Expr) -> Word:
         try:
             value = constant(node, self.bind.names.param, words=True)
+        except BrokenName:
+            raise _Bad from None
         except NotAConstant as problem:
             raise self.bad(problem.diagnostic) from None
         if not isinstance(value, str):

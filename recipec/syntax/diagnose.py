@@ -174,7 +174,7 @@ class Trouble:
             before = f"`{shown(first.text)}`"
             edit = Edit(self.at(first.start), f"{missing} ")
             return errors.MissingMark(
-                span=self.span(first), mark=missing, before=before, edit=edit, safe=False, label=f"begins no item: `{missing}` is missing"
+                span=self.span(first), mark=missing, before=before, edit=edit, safe=False, label=f"write `{missing}` here"
             )
         if first.word == "REPEAT" and second.kind == "{":
             return errors.WrongShape(
