@@ -34,6 +34,8 @@ from recipec.syntax.parse import parse
 
 Parse = Callable[[Source], tuple[tree.File, list[Diagnostic]]]
 DEEPEST_IMPORT, MOST_FILES, MOST_ROUNDS, MOST_STEPS = 32, 200, 1_000, 10_000
+MOST_TWICE = 10
+"""How often it is told of one name that it is defined again."""
 
 
 def load(
@@ -115,6 +117,8 @@ class Loader:
     sources: dict[str, Source] = field(default_factory=dict)
     used_sets: set[str] = field(default_factory=set)
     all_params: list[str] = field(default_factory=list)
+    twice: dict[str, int] = field(default_factory=dict)
+    """How often a name was defined again."""
 
     def module(self, source: Source, prefix: str, above: tuple[Path, ...]) -> Module:
         self.sources[source.path] = source
@@ -161,6 +165,9 @@ class Loader:
     def define(self, places: dict[str, Span], module: Module, name: tree.Name) -> bool:
         before = name.id if name.id in places else twin(name.id, places)
         if before is not None:
+            self.twice[before] = self.twice.get(before, 0) + 1
+            if self.twice[before] > MOST_TWICE:
+                return False
             case = " (tables do not tell upper from lower case)" if before != name.id else ""
             self.findings.add(
                 DuplicateName(
