@@ -49,7 +49,16 @@ def corpus() -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     for folder in ("recipes", "tests/recipes", "tests/bad"):
         found += [(str(p), p.read_text(encoding="utf-8")) for p in sorted((ROOT / folder).glob("*.recipe"))]
-    for folder in ("tests/resolve", "tests/lints", "tests/syntax", "tests/templates", "tests/label", "tests/steps", ".", "../shared/design"):
+    for folder in (
+        "tests/resolve",
+        "tests/lints",
+        "tests/syntax",
+        "tests/templates",
+        "tests/label",
+        "tests/steps",
+        ".",
+        "../shared/design",
+    ):
         for path in sorted((ROOT / folder).glob("*.md")):
             snippets = re.findall(r"^```recipe[^\n]*\n(.*?)^```$", path.read_text(encoding="utf-8"), re.M | re.S)
             found += [(f"{path.parent}/{path.stem}-{n}.recipe", body) for n, body in enumerate(snippets)]
