@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from recipec.api import literal, quote
 from recipec.fast.keyed import batches
-from recipec.fast.memory import lent, limit_of
+from recipec.fast.memory import LEAST_MEMORY, lent, limit_of
 from recipec.fast.quality_batches import FACTOR, LONG, ROWS, groups, in_order
 from recipec.fast.quality_letters import blocks
 from recipec.fast.quality_rules import long_rows
@@ -156,7 +156,9 @@ def contaminated(tools: RunTools, table: str, text: str, against: Sequence[tuple
     # DuckDB 2 streams nothing while an earlier result of the connection is half read, hence all rows.
     ((size,),) = con.execute(f"SELECT coalesce(sum(strlen(text)), 0) FROM {references}").fetchall()
     ((longest,),) = con.execute(f"SELECT coalesce(max(strlen({text})), 0) FROM {table} WHERE _why IS NULL").fetchall()
-    share = min(SHARE, max(limit_of(con) // _PER_BYTE, _LEAST_SHARE))
+    # What DuckDB can do without; of a small limit, where it needs all, as much again as half of it.
+    limit = limit_of(con)
+    share = min(SHARE, max(max(limit - LEAST_MEMORY, limit // 2) // _PER_BYTE, _LEAST_SHARE))
     passes = int(size) // share + 1
     held = _PER_BYTE * min(share, int(size)) if size > _LEAST_SHARE else 0
     path = tools.folder / f"{scratch}shared.parquet"
