@@ -385,6 +385,8 @@ class Asking:
     texts: str = ""
     examples: Callable[[Any], Callable[[Sequence[tuple[str, str]]], list[Any]]] | None = None
     query: str = "''"
+    only: str = ""
+    """A condition on the rows that are asked about, where not all are."""
     slow: bool = False
     """Whether finding the examples takes so long that a plan looks at some of the rows only."""
     beside: Callable[[Any], Sequence[tuple[str, str]]] | None = None

@@ -24,7 +24,7 @@ def render(args: argparse.Namespace, recipe: str | None, wanted: str, out: Termi
 
     from recipec.api import DataError
     from recipec.cli.plan import looked_at
-    from recipec.engines.estimate import NotKnown, askings_of, first_line, look_at, prompts
+    from recipec.engines.estimate import NotKnown, asked_rows, askings_of, first_line, look_at, prompts
     from recipec.plan.planner import make_plan
 
     args.recipe = recipe
@@ -56,7 +56,7 @@ def render(args: argparse.Namespace, recipe: str | None, wanted: str, out: Termi
         look = None
         try:
             look = look_at(plan, plan[step].step, workspace)
-            source = chosen(args, workspace, look.relation(plan[step].step.inputs[0]))
+            source = chosen(args, workspace, asked_rows(asking, look.relation(plan[step].step.inputs[0])))
             made = [pair for part in prompts(look, asking, source) for pair in part]
         except NotKnown as error:
             raise CannotRun(f"the prompts of `{step}` are {error}", f"recipec run {program.root.source.path} --only {step}") from None

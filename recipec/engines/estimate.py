@@ -130,7 +130,7 @@ def estimate(asking: Asking, plan: Plan, planned: Planned, workspace: Workspace,
             return None
         quote.earlier = seen
         look = look_at(plan, planned.step, workspace)
-        source = look.relation(planned.step.inputs[0])
+        source = asked_rows(asking, look.relation(planned.step.inputs[0]))
         sampled = whole = None
         if asking.slow:
             whole = int(look.con.execute(f"SELECT count(*) FROM {source}").fetchone()[0])
@@ -169,6 +169,11 @@ def quote_of(ref: ModelRef, plan: Plan, folder: Path) -> Any:
         resolved.bound.plan,
         lambda settings: Opening(settings, folder / "ledger", ref.step, lambda note: None, base=plan.program.folder),
     )
+
+
+def asked_rows(asking: Asking, relation: str) -> str:
+    """Of a step's input, the rows that are asked about."""
+    return f"(SELECT * FROM {relation} WHERE {asking.only})" if asking.only else relation
 
 
 def prompts(look: Look, asking: Asking, source: str) -> Iterator[list[tuple[str, Any]]]:
@@ -253,4 +258,4 @@ def askings_of(plan: Plan, name: str, wanted: str) -> list[Asking]:
     return []
 
 
-__all__ = ["Look", "NotKnown", "askings_of", "estimates", "first_line", "look_at", "prompts", "totals"]
+__all__ = ["Look", "NotKnown", "asked_rows", "askings_of", "estimates", "first_line", "look_at", "prompts", "totals"]

@@ -46,7 +46,7 @@ class Reader:
         if text.startswith("{"):
             try:
                 made = json.loads(text)
-            except ValueError:
+            except (ValueError, RecursionError):
                 made = None
             if isinstance(made, dict):
                 said = made.get("label", next(iter(made.values()), None) if len(made) == 1 else None)

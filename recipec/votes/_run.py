@@ -161,7 +161,7 @@ def failed(plan: LabelPlan, ctx: RunContext, voted: Sequence[Voted], rows: int) 
                 reasons[reason] = reasons.get(reason, 0) + 1
             told = " · ".join(f"{r} {n:,}" for r, n in sorted(reasons.items(), key=lambda i: -i[1])[:3])
             raise StepFailed(
-                f"{len(result.failed):,} of {rows:,} rows got no answer from `{voter.name}`: {told}",
+                f"{len(result.failed):,} of {rows:,} rows got no answer from `{voter.name}`: {told}; the first: {result.failed[0][2]}",
                 f"what was answered is kept: run again to ask for the rest, or allow more: max_failed: {min(1.0, share) * 100:.0f}%",
             )
         ctx.set_aside(f"vote {voter.name}", [(reason, text) for _, reason, text in result.failed])

@@ -57,7 +57,7 @@ class Crowd(Vote):
 
     def bind(self, bind: StepBinder, schema: Schema, classes: Sequence[str] | None, call: tree.Op) -> None:
         given = self.params
-        check_columns(bind, given.votes, {"worker": [given.worker], "item": given.item, "answer": [given.answer]}, call)
+        check_columns(bind, given.votes, {"worker": [given.worker], "item": given.item, "answer": [given.answer]}, call.call)
 
     def meaning(self) -> Json:
         return None

@@ -68,10 +68,10 @@ class Human(Vote):
 
     def bind(self, bind: StepBinder, schema: Schema, classes: Sequence[str] | None, call: tree.Op) -> None:
         params = self.params
-        check_columns(bind, params.votes, {"worker": [params.worker], "item": params.item, "tags": [params.tags]}, call)
+        check_columns(bind, params.votes, {"worker": [params.worker], "item": params.item, "tags": [params.tags]}, call.call)
         given = params.votes.schema.types.get(str(params.tags), "VARCHAR[]")
         if given != "VARCHAR[]" and not params.votes.schema.unknown:
-            at = written(call, "tags") or call.call.span
+            at = written(call.call, "tags") or call.call.span
             bind.report(WrongType(span=at, message=f"tags are a list of texts; `{params.tags}` is {shown(given)}"))
 
     def run(self, voting: Voting) -> Voted:

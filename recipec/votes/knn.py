@@ -10,7 +10,7 @@ from recipec.models._base import spending
 from recipec.resolve.binder import StepBinder
 from recipec.resolve.problems import BadValue
 from recipec.syntax import tree
-from recipec.votes._arguments import check_columns
+from recipec.votes._arguments import check_columns, written
 from recipec.votes._ballot import Ballot
 from recipec.votes._base import Vote, Voted, Voting
 from recipec.votes._examples import likeness, pool
@@ -54,13 +54,11 @@ class KNN(Vote):
     def bind(self, bind: StepBinder, schema: Schema, classes: Sequence[str] | None, call: tree.Op) -> None:
         given = self.params
         self.column = check_text(bind, schema, given.text, call)
-        check_columns(bind, given.table, {"like": [given.like], "label": [given.label]}, call)
+        check_columns(bind, given.table, {"like": [given.like], "label": [given.label]}, call.call)
         if given.with_ is not None and not given.with_.can("embed"):
-            bind.report(
-                BadValue(
-                    span=call.call.span, message=f"`{given.with_}` does not embed texts", help=('model e = embedding("models/minilm")',)
-                )
-            )
+            at = written(call.call, "with") or call.call.span
+            help = ('model e = embedding("models/minilm")',)
+            bind.report(BadValue(span=at, message=f"`{given.with_}` does not embed texts", help=help))
 
     def meaning(self) -> Json:
         return self.column

@@ -7,16 +7,17 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
-from recipec.api import Asking, Json, ModelRef, PromptCall, Schema, Settings, Traits, named, vote
+from recipec.api import Asking, Json, ModelRef, PromptCall, Schema, Settings, Traits, named, quote, vote
 from recipec.models._base import spending
 from recipec.resolve.arguments import Inner
 from recipec.resolve.binder import StepBinder
 from recipec.resolve.chain import meaning_of
-from recipec.resolve.problems import BadValue, UnknownColumn, WrongArguments
+from recipec.resolve.problems import BadValue, WrongArguments
 from recipec.syntax import tree
 from recipec.votes._answers import Reader
+from recipec.votes._arguments import argument, check_columns, check_keys, written
 from recipec.votes._ballot import Ballot
-from recipec.votes._base import Vote, Voted, Voting
+from recipec.votes._base import Tagging, Vote, Voted, Voting
 from recipec.votes._examples import EXAMPLES, chosen, likeness, pool
 from recipec.votes._llm_sets import asked, collector, schema
 
@@ -62,7 +63,8 @@ class LLM(Vote):
     a class in the text: ``words: {positive: "good"}``. Where the server gives no log-probabilities, and for templates with roles,
     the answer is read: as JSON with a ``label``, as a class's name, as the only class it mentions; what is none of them abstains and is
     counted. ``constrain: true`` asks the server to answer with JSON whose ``label`` is one of the classes. ``samples: 5`` asks five times and
-    votes (self-consistency, Wang et al. 2022); the confidence is the share. ``score: false`` reads answers in any case.
+    votes (self-consistency, Wang et al. 2022); the confidence is the share, and where two classes are even there is no vote, under the
+    reason "unsure". ``score: false`` reads answers in any case.
 
     ``examples`` fills the template's parameter ``examples`` with rows ``{text, label}`` of a table: ``fixed(t, k: 8)`` the first by key,
     ``nearest(t, k: 4)`` those most like the row, ``diverse(t, k: 4)`` like the row and unlike each other (maximal marginal relevance),
@@ -101,28 +103,22 @@ class LLM(Vote):
             message = f"`{given.prompt.prompt.name}` has no open parameter `examples` to put them in"
             bind.report(WrongArguments(span=given.prompt.span, message=message, help=("template ask(text, examples) ...",)))
         if given.examples is not None:
-            table = given.examples.params.table.schema
-            for name in (given.examples.params.text, given.examples.params.label):
-                if name not in table.types and not table.unknown:
-                    problem = UnknownColumn(span=call.call.span, wanted=str(name), candidates=table.names)
-                    problem.suggest(f"no column `{name}` in `{given.examples.params.table}`", listing="it has")
-                    bind.report(problem)
+            inner = argument(call.call, "examples")
+            shown = inner if isinstance(inner, tree.Call) else call.call
+            columns = {"text": [given.examples.params.text], "label": [given.examples.params.label]}
+            check_columns(bind, given.examples.params.table, columns, shown)
             by = getattr(given.examples.params, "with_", None) if given.examples.name != "fixed" else None
             if by is not None and not by.can("embed"):
-                bind.report(
-                    BadValue(span=call.call.span, message=f"`{by}` does not embed texts", help=('model e = embedding("models/minilm")',))
-                )
-        if classes is not None:
-            strangers = [w for w in given.words if w not in classes]
-            if strangers:
-                bind.report(BadValue(span=call.call.span, message=f'`words` names "{strangers[0]}", which is no class'))
+                at, help = written(shown, "with") or shown.span, 'model e = embedding("models/minilm")'
+                bind.report(BadValue(span=at, message=f"`{by}` does not embed texts", help=(help,)))
+        check_keys(bind, call.call, "words", given.words, classes)
         if given.score and self.mode != "class":
             said = "leave out `score`: the answer is read"
-            bind.report(BadValue(span=call.call.span, message="log-probabilities tell one class a row", help=(said,)))
+            at = written(call.call, "score") or call.call.span
+            bind.report(BadValue(span=at, message="log-probabilities tell one class a row", help=(said,)))
         elif given.samples > 1 and given.score:
-            bind.report(
-                BadValue(span=call.call.span, message="log-probabilities need no samples", help=("leave out `samples` or `score`",))
-            )
+            at = written(call.call, "samples") or call.call.span
+            bind.report(BadValue(span=at, message="log-probabilities need no samples", help=("leave out `samples` or `score`",)))
 
     def meaning(self) -> Json:
         return {"parser": PARSER, "examples": meaning_of(self.params.examples)}
@@ -184,6 +180,7 @@ class LLM(Vote):
             self.params.prompt,
             examples=self.picker if inner is not None else None,
             query=self.query(),
+            only=f"len({quote(self.tokens)}) > 0" if self.mode == "tags" else "",
             slow=inner is not None and inner.name != "fixed",
         )
 
@@ -203,11 +200,12 @@ class LLM(Vote):
         ctx, given = voting.ctx, self.params
         prompts = voting.temp("prompts")
         inner = voting.relation
+        if isinstance(voting, Tagging):
+            # A row without tokens has nothing to be asked about.
+            inner = f"(SELECT * FROM {inner} WHERE _key IN (SELECT _key FROM {voting.rows}))"
         if given.examples is not None:
             # The examples' own name: the input may have a column of that name.
-            inner = (
-                f"(SELECT s.*, x.examples AS __examples FROM {voting.relation} AS s JOIN {self.examples(voting)} AS x ON s._key = x._key)"
-            )
+            inner = f"(SELECT s.*, x.examples AS __examples FROM {inner} AS s JOIN {self.examples(voting, inner)} AS x ON s._key = x._key)"
         rendered = given.prompt.sql(examples="__examples")
         ctx.execute(f"CREATE TEMP TABLE {prompts} AS SELECT _key, {rendered} AS prompt FROM {inner}")
         rows: list[tuple[str, Any]] = ctx.con.execute(
@@ -221,12 +219,12 @@ class LLM(Vote):
         first = next(iter(self.params.prompt.arguments.values()), None)
         return f"({first.sql})::VARCHAR" if first is not None else "''"
 
-    def examples(self, voting: Voting) -> str:
-        """Make a table of ``_key`` and ``examples``, a list of ``{text, label}``."""
+    def examples(self, voting: Voting, relation: str) -> str:
+        """Make a table of ``_key`` and ``examples``, a list of ``{text, label}``, for the rows of ``relation``."""
         import pyarrow as pa
 
         ctx = voting.ctx
-        queries = ctx.con.execute(f"SELECT _key::VARCHAR, coalesce({self.query()}, '') FROM {voting.relation} ORDER BY _key").fetchall()
+        queries = ctx.con.execute(f"SELECT _key::VARCHAR, coalesce({self.query()}, '') FROM {relation} ORDER BY _key").fetchall()
         listed = self.picker(ctx)(queries)
         kind = pa.list_(pa.struct([("text", pa.string()), ("label", pa.string())]))
         table = voting.temp("examples")
@@ -328,5 +326,7 @@ class LLM(Vote):
             whole, top = sum(tally), max(tally, default=0)
             if whole and tally.count(top) == 1:
                 ballot.add(key, tally.index(top), [n / whole for n in tally])
+            elif whole:
+                ballot.tie(key, [n / whole for n in tally])
             elif key in failures and not whole:
                 ballot.fail(key, failures[key].kind, failures[key].message)

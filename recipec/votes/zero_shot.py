@@ -9,6 +9,7 @@ from recipec.models._base import spending
 from recipec.resolve.binder import StepBinder
 from recipec.resolve.problems import BadValue
 from recipec.syntax import tree
+from recipec.votes._arguments import check_keys
 from recipec.votes._ballot import Ballot
 from recipec.votes._base import Vote, Voted, Voting
 from recipec.votes._rows import agree, asking, texts
@@ -47,9 +48,7 @@ class ZeroShot(Vote):
             bind.report(BadValue(span=call.call.args[0].span, message=f"`{self.params.model}` does not embed texts", help=help))
         if classes is None:
             bind.report(BadValue(span=call.call.span, message="`zero_shot` needs `classes`", help=('classes: ["spam", "ham"]',)))
-        strangers = [n for n in self.params.describe if classes is not None and n not in classes]
-        if strangers:
-            bind.report(BadValue(span=call.call.span, message=f'`describe` names "{strangers[0]}", which is no class'))
+        check_keys(bind, call.call, "describe", self.params.describe, classes)
 
     def meaning(self) -> Json:
         return self.column

@@ -106,6 +106,19 @@ def test_a_plan_expects_what_a_run_asks(lab: Lab, server: Server, name: str) -> 
     assert all(e.in_ledger for e in again)
 
 
+def test_rows_without_tokens_are_not_asked_about(lab: Lab, server: Server) -> None:
+    lab.write("rows.jsonl", '{"id": 1, "words": ["Ada", "left"]}\n{"id": 2, "words": []}\n{"id": 3, "words": null}\n')
+    lab.write("seeds.csv", "text,label\nAda,good\n")
+    head = (HEAD % "").replace('csv("rows.csv") { key: id }', 'jsonl("rows.jsonl") { key: id }')
+    ask = "chat(array_to_string(words, ' '), id)".replace("'", '"')
+    shots = 'shots(array_to_string(words, " ")), examples: nearest(seeds, k: 1)'
+    step = f'label x from rows {{ tags: ["PER"]  tokens: words  vote llm(lm, {ask}) as a  vote llm(lm, {shots}) as b }}'
+    lab.run(head + step, only=["rows", "seeds"])
+    assert [e.calls for e in expected(lab, head + step)] == [1, 1]
+    lab.run(head + step)
+    assert server.number == 2
+
+
 def test_nothing_to_ask_costs_nothing(lab: Lab, server: Server) -> None:
     recipe = HEAD % "" + STEPS["chat"]
     write(lab, 8)

@@ -6,10 +6,14 @@ from typing import Any
 
 import pytest
 
-SOURCES = """
+SOURCES = '''
 source rows = csv("rows.csv") { key: id  columns: { id: int, a: text } }
 source said = csv("said.csv") { columns: { wrkr: text, item: int, answer: text, tags: [text] } }
-"""
+model lm = openai("m", base_url: "http://127.0.0.1:1/v1")
+model emb = embedding("m", base_url: "http://127.0.0.1:1/v1")
+template ask(text) """{{ text }}"""
+template shots(text, examples) """{{ text }} {{ examples }}"""
+'''
 
 
 @pytest.mark.parametrize(
@@ -24,6 +28,14 @@ source said = csv("said.csv") { columns: { wrkr: text, item: int, answer: text, 
         ('plugin("voters:unlike")', '"voters:unlike"', None),
         ('keywords({x: ["free"], why: ["z"]}, text: a)', "why", None),
         ('keywords({x: [" "]}, text: a)', "x", None),
+        ("knn(said, text: a, like: answr, label: wrkr)", "answr", "answer"),
+        ("knn(said, text: a, like: answer, label: wrkr, with: lm)", "lm", None),
+        ('zero_shot(emb, text: a, describe: {x: "one", z: "two"})', "z", None),
+        ('llm(lm, ask(a), words: {x: "z", z: "x"})', "z", None),
+        ("llm(lm, ask(a), samples: 3, score: true)", "3", None),
+        ("llm(lm, shots(a), examples: nearest(said, text: answr, label: wrkr))", "answr", "answer"),
+        ("llm(lm, shots(a), examples: fixed(said, k: 1, text: answer))", "said", None),
+        ("llm(lm, shots(a), examples: nearest(said, text: answer, label: wrkr, with: lm))", "lm", None),
     ],
 )
 def test_the_argument_is_underlined(lab: Any, vote: str, underlined: str, fix: str | None) -> None:
@@ -40,6 +52,17 @@ def test_a_crowd_without_the_usual_columns_is_told_which_argument_to_give(lab: A
     lab.write("said.csv", "wrkr,item,answer,tags\nw,1,x,[x]\n")
     (found,) = lab.check(f'{SOURCES}label t from rows {{ classes: ["x", "y"]  vote crowd(said) }}')
     assert found.help == ("say which it is: worker: wrkr", "it has: wrkr, item, answer, tags")
+
+
+def test_a_class_that_is_none_is_guessed(lab: Any) -> None:
+    lab.write("rows.csv", "id,a\n1,x\n")
+    lab.write("said.csv", "wrkr,item,answer,tags\nw,1,x,[x]\n")
+    (found,) = lab.check(f'{SOURCES}label t from rows {{ classes: ["spam", "ham"]  vote llm(lm, ask(a), words: {{spma: "x"}}) }}')
+    assert (found.message, found.label, found.help) == (
+        '`words` names "spma", which is no class',
+        'did you mean "spam"?',
+        ("classes: spam, ham",),
+    )
 
 
 @pytest.mark.parametrize(
