@@ -99,8 +99,11 @@ def opened(folder: Path, doing: str) -> AbstractContextManager[Workspace]:
     return open_workspace(folder, doing=doing, create=False)
 
 
-def step_name(wanted: str, known: Mapping[str, object] | Iterable[str], aliases: Mapping[str, str] | None = None) -> str:
-    """The global name of a step that a person names; ``aliases`` maps local names. Raises CannotRun with a suggestion."""
+def step_name(
+    wanted: str, known: Mapping[str, object] | Iterable[str], aliases: Mapping[str, str] | None = None, *, listing: str = "steps"
+) -> str:
+    """The global name of a step that a person names; ``aliases`` maps local names. Raises CannotRun with a suggestion, and what is known
+    under the word ``listing``."""
     names = list(known)
     name = (aliases or {}).get(wanted, wanted)
     if name in names:
@@ -110,7 +113,7 @@ def step_name(wanted: str, known: Mapping[str, object] | Iterable[str], aliases:
         return max(rounds, key=lambda n: int(n.partition("@")[2]))
     guess = nearest(wanted, names)
     shown = ", ".join(names[:10]) + (f" (+{len(names) - 10})" if len(names) > 10 else "")
-    raise CannotRun(f"no step `{wanted}`" + (f"; did you mean `{guess}`?" if guess else ""), f"steps: {shown}" if names else "")
+    raise CannotRun(f"no step `{wanted}`" + (f"; did you mean `{guess}`?" if guess else ""), f"{listing}: {shown}" if names else "")
 
 
 class Results:
@@ -152,7 +155,8 @@ class Results:
                 f"`{wanted}` is a step of several recipes: {shown}", f"name the recipe: recipec show {candidates[0][0]} {wanted}"
             )
         names = [n for steps in self.by_recipe.values() for s, b in steps.items() for n in (s, *(f"{s}.{p}" for p in b.parts if p))]
-        step_name(wanted, dict.fromkeys(names))
+        # It may stand in the recipe, and have failed or not run yet.
+        step_name(wanted, dict.fromkeys(names), listing="built so far")
         raise CannotRun(f"no step `{wanted}`")
 
 

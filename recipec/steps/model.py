@@ -84,7 +84,7 @@ class Model(Kind):
     the server knows (``["qwen3-8b"]``, ``in = 0.05``, ``out = 0.40``); ``prices = "prices.toml"`` in ``[tool.recipec]`` of
     ``pyproject.toml`` does so for all recipes below it. The step's own prices come first, then its file's. Without a price the cost is
     "unknown". ``concurrency`` is the most requests at a time (found out by itself where not given), ``timeout`` the seconds for one,
-    ``retries`` how often one is tried again.
+    ``retries`` how often one is tried again; one that the server puts off (429) is sent again for ten minutes, whatever ``retries``.
 
     Settings change no answer and re-run nothing. The arguments of the provider do, except the key: it is read from the environment
     when it is used, and is written nowhere.

@@ -154,6 +154,12 @@ def test_show_what_is_not_there(argv: list[str], words: str, recipec: Run, insid
     assert words in done.err.splitlines()[0]
 
 
+def test_a_step_that_is_not_built(recipec: Run, inside: Path) -> None:
+    # It may stand in the recipe: what is listed is what there is a table of.
+    done = recipec("bad", "nobody")
+    assert (done.status, "built so far: " in done.err) == (2, True)
+
+
 def test_explain_a_row(recipec: Run, inside: Path) -> None:
     done = recipec("explain", "tidy", "m09")
     assert done.status == 0
