@@ -210,8 +210,9 @@ class Findings:
 
     @property
     def sorted(self) -> list[Diagnostic]:
-        """By place; the same finding twice is one."""
+        """By place; the same finding twice is one, and so is a name that several tables at its place do not have."""
         unique: dict[tuple[object, ...], Diagnostic] = {}
         for item in self.items:
-            unique.setdefault(item.order, item)
+            key = (item.name, item.span.source, item.span.start, item.span.end) if item.name == "unknown-column" else item.order
+            unique.setdefault(key, item)
         return sorted(unique.values(), key=lambda d: d.order)

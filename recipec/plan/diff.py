@@ -85,7 +85,10 @@ def at_revision(revision: str, path: Path) -> Program:
     try:
         text = read(path)
     except FileNotFoundError:
-        git(folder, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
+        try:
+            git(folder, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
+        except DataError:
+            raise DataError(f"`{revision}` is neither a file nor a revision that git knows") from None
         raise DataError(f"`{path}` is not in revision {revision}") from None
     return load(Source(str(path), text), read=read)
 

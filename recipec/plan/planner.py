@@ -107,7 +107,8 @@ def plan_step(step: ResolvedStep, workspace: Workspace, planned: dict[str, Plann
     if waiting:
         names = ", ".join(dict.fromkeys(f"`{r.step}`" for r in waiting))
         changes = changed_fields(step, before, files) if before else []
-        why = "; ".join(map(str, changes[:2])) if changes else f"input {names} " + ("changes" if before else "is to run")
+        more = f" (+{len(changes) - 1} more)" if len(changes) > 1 else ""
+        why = f"{changes[0]}{more}" if changes else f"input {names} " + ("changes" if before else "is to run")
         return Planned(step, "run", why if before else "new", changes, None, None, before)
     key = run_key(step, inputs, files)
     built = workspace.built.get(key)

@@ -165,7 +165,7 @@ class Converter:
         if isinstance(node, tree.Null) and "null" in chosen:
             return "null"
         if kinds & SPECIAL and not (str in kinds and isinstance(node, (tree.String, tree.Binary, tree.Name))):
-            raise self.bad(BadValue(span=node.span, message=self.expected(kinds, choices)))
+            raise self.bad(self.other(node, kinds, choices))
         try:
             return constant(node, self.bind.names.param, words=bool(chosen))
         except BrokenName:
@@ -185,6 +185,17 @@ class Converter:
     def special(annotation: Any) -> bool:
         kinds = {o for o in markers(annotation)[0] if isinstance(o, type)}
         return bool(kinds & {Expression, ColumnName, TableRef, ColumnRef, Arrows, Inner, Word, ModelRef, PromptCall})
+
+    def other(self, node: tree.Expr, kinds: set[type], choices: Choices | None) -> BadValue:
+        """What must stand in the place of ``node``; a name in quotes is told to stand without them."""
+        problem = BadValue(span=node.span, message=self.expected(kinds, choices))
+        name = node.value if isinstance(node, tree.String) else ""
+        models = ModelRef in kinds and name in self.bind.names.steps
+        known = name in choices.names() if choices is not None else models or (self.schema is not None and name in self.schema.types)
+        if name.isidentifier() and known:
+            said = "this is a name, not a text" if choices is not None else problem.message
+            problem.put(message=said, label="write it without quotes", fixes=(replace_fix(node.span, name, safe=True),))
+        return problem
 
     @staticmethod
     def expected(kinds: set[type], choices: Choices | None) -> str:

@@ -267,7 +267,7 @@ def no_field(problem: Refused, node: tree.Node) -> WrongType:
         span=field.span if field is not None else node.span,
         message=f"the struct has no field `{name}`",
         label=f"did you mean `{guess}`?" if guess else "",
-        help=(f"its fields: {', '.join(known)}",) if known else (),
+        help=(f"among its fields: {', '.join(known)}",) if known else (),
         fixes=(replace_fix(field.span, guess, safe=certain(name, guess, known)),) if guess and field is not None else (),
     )
 

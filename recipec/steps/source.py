@@ -26,6 +26,7 @@ from recipec.api import (
     quote,
     step,
 )
+from recipec.diagnostics import nearest
 from recipec.identity import position_key, source_key
 from recipec.registry import find
 from recipec.registry import names as registry_names
@@ -245,12 +246,17 @@ class Source(Kind):
         if declared is None:
             return Schema(tuple(Column(n, normal_type(t)) for n, t in header.items()))
         named = not getattr(reader, "free_names", False)
+        unsure: set[str] = set()
         for name in declared.types:
             if header and named and name not in header:
                 problem = UnknownColumn(span=declared.spans[name], wanted=name, candidates=tuple(header))
                 problem.suggest(f"the files have no column `{name}`", listing="they have")
                 bind.report(problem)
-        return Schema(tuple(Column(n, bind.typing.written(t), declared.spans.get(n)) for n, t in declared.types.items()))
+                # What it was meant as may be read below, and is no second mistake there.
+                unsure |= {name, nearest(name, tuple(n for n in header if n not in declared.types)) or name}
+        columns = [Column(n, bind.typing.written(t), declared.spans.get(n)) for n, t in declared.types.items()]
+        columns += [Column(n, normal_type(header[n])) for n in sorted(unsure - declared.types.keys())]
+        return Schema(tuple(columns), unsure=frozenset(unsure))
 
     def run(self, plan: SourcePlan, ctx: RunContext) -> Outcome:
         import duckdb

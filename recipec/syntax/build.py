@@ -411,6 +411,15 @@ class Builder:
         return Null(span=self.span(start, end))
 
 
+def steps_in_defs(source: Source, items: Sequence[Item]) -> Iterator[Step]:
+    """Steps of two words behind a ``def`` on its line: ``def says(t, w) = lower(t) contains w`` is no step."""
+    for first, second in pairwise(items):
+        bare = isinstance(second, Step) and second.span.end == second.name.span.end
+        if isinstance(first, Def) and bare and "\n" not in source.text[first.span.end : second.span.start]:
+            assert isinstance(second, Step)
+            yield second
+
+
 def steps_after_steps(source: Source, items: Sequence[Item]) -> Iterator[Step]:
     """Steps that stand on one line behind another that says nothing: most likely the two were meant as one. (Those of the
     items alone: a loop's own steps are asked for by themselves.)"""

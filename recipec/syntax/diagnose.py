@@ -49,6 +49,18 @@ SOFT = frozenset(
     ]
 )
 
+INFIX_FUNCTIONS = {
+    "contains": "contains",
+    "includes": "contains",
+    "startswith": "starts_with",
+    "starts_with": "starts_with",
+    "endswith": "ends_with",
+    "ends_with": "ends_with",
+}
+"""Functions that other languages write between their values."""
+INFIX_WORDS = {"match": "matches", "regexp": "matches", "rlike": "matches", "equals": "==", "eq": "==", "mod": "%", "div": "//"}
+"""Operators as other languages, or a slip, write them between values."""
+
 FORMS = {
     "statement": "a statement is `key: value`, `column = value` or `operator(...)`",
     "step": "a step is `KIND name from inputs { ... }`, or `KIND name = reader(...)`",
@@ -144,15 +156,17 @@ class Trouble:
         for number, joined in enumerate(self.tokens[: self.index]):  # texts cannot be joined with a `not`
             if joined.kind == "||" and number + 1 < len(self.tokens) and self.kind(self.tokens[number + 1]) == "NOT":
                 return ForeignOperator(span=self.span(joined), meant="or", note="`||` joins texts")
-        if (found := self.beginning()) is not None:
+        if (found := self.beginning() or self.head() or self.bare_list()) is not None:
             return found
         if token is None:
             return self.ended()
         for check in (
             self.bracket,
+            self.infix,
             self.reserved,
             self.misspelt,
             self.where,
+            self.prefix,
             self.reason,
             self.comparison,
             self.sequence,
@@ -188,6 +202,39 @@ class Trouble:
                 help=(FORMS["step"],),
             )
         return None
+
+    def head(self) -> Diagnostic | None:
+        """A step without its ``from``, or without the brace of its block: its next word was taken as another step's kind."""
+        token, before, earlier = self.token, self.before, self.back(2)
+        if self.implied or token is None or before is None or earlier is None or self.openers or not self.at_name:
+            return None
+        parted = "\n" in self.source.text[earlier.end : before.start]
+        if token.kind == "{" and self.index == 3 and not parted and before.word is None:
+            edit = Edit(self.at(before.start), "from ")
+            return errors.MissingMark(span=self.span(before), mark="from", before=f"`{shown(before.text)}`", edit=edit, safe=False)
+        if token.kind == ":" and self.index > 2 and parted:
+            edit = Edit(self.at(earlier.end), " {")
+            where = self.at(earlier.end)
+            label = "the block of the step begins here"
+            return errors.MissingMark(span=where, mark="{", after=f"`{shown(earlier.text)}`", edit=edit, safe=False, label=label)
+        return None
+
+    def bare_list(self) -> Diagnostic | None:
+        """``metrics: accuracy, f1``: the second value was taken as the next statement's name."""
+        if not self.at_statement or (self.token is not None and self.token.kind in (":", "=", "(")):
+            return None
+        first = self.index - 1
+        while first >= 2 and self.tokens[first].kind in ("NAME", "QUOTED") and self.tokens[first - 1].kind == ",":
+            first -= 2
+        if not self.implied <= first - 2 or first == self.index - 1 or self.tokens[first - 1].kind != ":":
+            return None
+        values = self.span(self.tokens[first]).to(self.span(self.tokens[self.index - 1]))
+        return errors.WrongShape(
+            span=values,
+            message="several values stand in square brackets",
+            label=f"write `{shown(f'[{values.text}]')}`",
+            fixes=(replace_fix(values, f"[{values.text}]", safe=False),),
+        )
 
     def first_word(self) -> str | None:
         """The word of the language that an item lacks which begins with its name or file."""
@@ -263,6 +310,26 @@ class Trouble:
                 return errors.ReservedWord(span=self.span(before))
         return None
 
+    def infix(self, token: Token) -> Diagnostic | None:
+        """A word between two values that is a function, or nearly an operator: it was taken as the next statement's first."""
+        for word, left, right in ((self.before, self.back(2), token), (token, self.before, self.ahead(1))):
+            if word is None or left is None or right is None or word.kind != "NAME" or word.word is not None:
+                continue
+            ends = left.word is None and left.kind in LITERALS | {"NAME", "QUOTED", ")", "]"}
+            if not ends or right.kind not in LITERALS | {"NAME", "QUOTED"} or "\n" in self.source.text[left.start : right.start]:
+                continue
+            if (function := INFIX_FUNCTIONS.get(word.text)) is not None:
+                simple = left.kind in ("NAME", "QUOTED") and shown(right.text) == right.text
+                values = f"{left.text}, {right.text}" if simple else "a, b"
+                return errors.WrongShape(
+                    span=self.span(word),
+                    message=f"`{function}` is a function: its values stand in parentheses behind it",
+                    label=f"write `{function}({values})`",
+                )
+            if (operator := INFIX_WORDS.get(word.text)) is not None:
+                return ForeignOperator(span=self.span(word), meant=operator, safe=False)
+        return None
+
     def misspelt(self, token: Token) -> Diagnostic | None:
         """A first word that nearly is a word of the language, before something that only the latter has behind it."""
         before = self.before
@@ -336,6 +403,18 @@ class Trouble:
 
     # Expressions --------------------------------------------------------------------------------------------------
 
+    def prefix(self, token: Token) -> Diagnostic | None:
+        """``f"..."``, as Python writes texts with values in them."""
+        before = self.before
+        touches = before is not None and before.kind == "NAME" and before.end == token.start and len(before.text) < 3
+        if before is None or not touches or token.kind not in ("STRING", "BLOCK"):
+            return None
+        return errors.WrongShape(
+            span=Span(self.source, before.start, token.end),
+            message=f"strings have no prefix `{shown(before.text)}`",
+            help=('texts are joined with `||`: `"a" || b`',) if before.text.lower() == "f" else (),
+        )
+
     def list_type(self, token: Token) -> Diagnostic | None:
         """``list<text>``, as other languages write the type of a list."""
         inner, opened, outer = self.before, self.back(2), self.back(3)
@@ -352,6 +431,8 @@ class Trouble:
             kind = self.kind(following)
         if kind in ARITHMETIC and "|>" in self.wanted and kind not in self.wanted:
             return errors.LoosePipe(span=self.span(token))
+        if kind == "||" and "OR" in self.wanted and kind not in self.wanted:
+            return ForeignOperator(span=self.span(token), meant="or", note="`||` joins texts")
         if kind in COMPARISONS and "AND" in self.wanted and "==" not in self.wanted:
             joined = next((t for t in reversed(self.tokens[: self.index]) if t.kind in COMPARISONS or t.kind == "||"), None)
             if joined is not None and joined.kind == "||":
@@ -407,23 +488,15 @@ class Trouble:
             end = text.find("\n", token.start)
             whole = Span(self.source, token.start, end if end >= 0 else len(text))
             return ForeignComment(span=whole, mark=self.span(token))
-        if (
-            token.kind in ("STRING", "BLOCK")
-            and before is not None
-            and before.kind == "NAME"
-            and before.end == token.start
-            and len(before.text) < 3
-        ):
-            return errors.WrongShape(
-                span=Span(self.source, before.start, token.end),
-                message=f"strings have no prefix `{shown(before.text)}`",
-                help=('texts are joined with `||`: `"a" || b`',) if before.text.lower() == "f" else (),
-            )
         if token.kind == ":" and after is not None and after.kind == ":" and after.start == token.end:
             return errors.WrongShape(
                 span=Span(self.source, token.start, after.end),
                 message="a type is changed with `cast(value as type)`",
             )
+        for number, early in enumerate(self.tokens[: max(0, self.index - 1)]):
+            value = early.text == "if" and early.kind == "NAME" and self.tokens[number + 1].kind in ("NAME", "QUOTED")
+            if value and "\n" not in self.source.text[early.start : token.start]:
+                return errors.WrongShape(span=self.span(early), message="there is no `if` in expressions", help=(FORMS["CASE"],))
         names = [t.text for t in (before, token) if t is not None and t.kind == "NAME"]
         if any(name in ("if", "elif") for name in names) or (before is not None and before.kind == "NAME" and before.text == "else"):
             where = token if token.text in ("if", "elif") else before

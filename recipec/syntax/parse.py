@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from recipec.source import Source
-from recipec.syntax.build import Builder, steps_after_steps
+from recipec.syntax.build import Builder, steps_after_steps, steps_in_defs
 from recipec.syntax.lexer import MAX_TOKENS, TRIVIA, scan
 from recipec.syntax.machine import Stuck, Token, TooDeep, advance, expected, run
 from recipec.syntax.tables import tables
@@ -60,7 +60,8 @@ def _clean(source: Source, tokens: Sequence[Token]) -> tuple[Item, ...] | None:
         return None
     builder.finish()
     lists = [items, *(i.items for i in items if isinstance(i, Repeat))]
-    return None if diagnostics or any(any(steps_after_steps(source, listed)) for listed in lists) else items
+    doubtful = any(any(steps_after_steps(source, listed)) or any(steps_in_defs(source, listed)) for listed in lists)
+    return None if diagnostics or doubtful else items
 
 
 def _too_large(source: Source, what: str) -> tuple[File, list[Diagnostic]]:

@@ -15,13 +15,13 @@ from typing import Any
 from recipec.diagnostics import Diagnostic, nearest
 from recipec.source import Source, Span
 from recipec.syntax import errors
-from recipec.syntax.build import Builder, steps_after_steps
-from recipec.syntax.diagnose import OPENER, PARTNER, Trouble
+from recipec.syntax.build import Builder, steps_after_steps, steps_in_defs
+from recipec.syntax.diagnose import FORMS, INFIX_FUNCTIONS, OPENER, PARTNER, Trouble
 from recipec.syntax.machine import Action, Stuck, Token, TooDeep, advance, run
 from recipec.syntax.slips import MAX_FINDINGS
 from recipec.syntax.tables import Tables
 from recipec.syntax.token_errors import ForeignOperator, ForeignWord
-from recipec.syntax.tree import Item, Name, Repeat, Step
+from recipec.syntax.tree import Def, Item, Name, Repeat, Step
 
 
 @dataclass
@@ -62,6 +62,7 @@ class Parser:
         for item in items:
             if isinstance(item, Repeat) and any(steps_after_steps(self.source, item.items)):
                 items = tuple(replace(i, items=self.check(i.items)) if i is item and isinstance(i, Repeat) else i for i in items)
+        items = self.infix(items)
         wrong = list(islice(steps_after_steps(self.source, items), 2 * MAX_FINDINGS))
         if not wrong:
             return items
@@ -87,6 +88,27 @@ class Parser:
                     head=first.span.to(second.head),
                 )
             )
+        return tuple(out)
+
+    def infix(self, items: tuple[Item, ...]) -> tuple[Item, ...]:
+        """Report the words behind a ``def`` that look like a step, and drop both."""
+        wrong = list(islice(steps_in_defs(self.source, items), 2 * MAX_FINDINGS))
+        out: list[Item] = []
+        for item in items:
+            if not isinstance(item, Step) or not any(item is step for step in wrong):
+                out.append(item)
+                continue
+            function = INFIX_FUNCTIONS.get(item.kind.id)
+            form = f"`{function}` is a function: its values stand in parentheses behind it" if function else None
+            self.diagnostics.append(
+                errors.WrongShape(
+                    span=item.kind.span,
+                    message=form or f"unexpected `{item.kind.id}` behind a `def`",
+                    label=f"write `{function}(a, b)`" if function else "expected an operator, or a new line",
+                    help=() if function else (FORMS["DEF"],),
+                )
+            )
+            self.broken += [i.name for i in (out.pop(), item) if isinstance(i, (Def, Step))]
         return tuple(out)
 
     def forget(self, before: int) -> None:

@@ -46,6 +46,7 @@ QUOTES = {"'": "'", "“": "”", "”": "”", "„": "“”", "‘": "’", "
 INVISIBLE = frozenset("\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u00ad\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 _BAD_NUMBER = re.compile(r"[0-9\uff10-\uff19](?:[\w.\uff0e]*\w)?|\.[0-9]\w*")
+_MORE_NUMBER = re.compile(r"(?:\.[0-9]+)+")
 _UNREADABLE = re.compile("[\0\ud800-\udfff]")
 _NAMES = r"[^\W\d]\w*[ \t]+[^\W\d]\w*[ \t]*"
 _HEAD = re.compile(
@@ -111,7 +112,8 @@ class Slips:
         if kind == ".":
             last = self.tokens[-1] if self.tokens else None
             if last is not None and last.kind == "NUMBER" and last.end == start and not self.is_round():
-                return self.number(self.tokens.pop().start, start + 1) > start
+                more = _MORE_NUMBER.match(self.source.text, start)  # `1.0.0`, a version
+                return self.number(self.tokens.pop().start, more.end() if more is not None else start + 1) > start
             number = _BAD_NUMBER.match(self.source.text, start)
             return number is not None and self.number(start, number.end()) > start
         if self.operator(start, _HALF_HABIT):
@@ -276,6 +278,10 @@ class Slips:
             meant = plain
         elif re.fullmatch(r"[0-9]+\.", plain):
             meant = plain + "0"
+        elif re.fullmatch(r"[0-9]+(?:\.[0-9]+){2,}", plain):  # a version
+            self.tokens.append(Token("STRING", start, end, f'"{plain}"'))
+            self.report(lambda: errors.BadNumber(span=self.span(start, end), meant=f'"{plain}"'))
+            return end
         self.report(lambda: errors.BadNumber(span=self.span(start, end), meant=meant))
         return self.add("NUMBER", start, end)
 

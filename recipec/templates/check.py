@@ -9,7 +9,7 @@ from typing import Any, Literal
 from jinja2 import TemplateSyntaxError, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from recipec.diagnostics import Diagnostic, Findings, Label
+from recipec.diagnostics import Diagnostic, Findings, Label, UnknownName, nearest
 from recipec.resolve.modules import Module
 from recipec.resolve.problems import Cycle, DuplicateName, TooLarge
 from recipec.resolve.prompts import Prompt
@@ -102,6 +102,8 @@ class Checker:
         roles = self.roles(item)
         types = {p.name.id: p.type for p in item.params}
         used: set[str] = set()
+        misspelt: set[str | None] = set()
+        """What variables that do not exist were probably meant as."""
         failed = params is None or roles is False
         sources: dict[str, str] = {}
         for number, (_, string) in enumerate(item.parts):
@@ -109,8 +111,10 @@ class Checker:
             if text is None:
                 failed = True
                 continue
+            before = len(self.findings)
             scopes = Scopes(text, types, self.findings)
             scopes.run()
+            misspelt |= {nearest(f.wanted, f.candidates) for f in self.findings.items[before:] if isinstance(f, UnknownName)}
             used |= scopes.read
             self.names_of_filters(text)
             self.whole(text)
@@ -119,7 +123,7 @@ class Checker:
         if failed or params is None or roles is False:
             return None
         for p in item.params:
-            if p.name.id not in used:
+            if p.name.id not in used and p.name.id not in misspelt:
                 problem = UnusedParameter(
                     span=p.name.span,
                     message=f"`{name}` never reads its parameter `{p.name.id}`",
