@@ -86,7 +86,7 @@ def nearest(name: str, candidates: Iterable[str]) -> str | None:
         return folded.get(low)
     from difflib import SequenceMatcher
 
-    best: list[tuple[int, float, str]] = []
+    best: list[tuple[int, bool, float, str]] = []
     matcher = SequenceMatcher(b=low)
     for other in folded:
         matcher.set_seq1(other)
@@ -96,13 +96,14 @@ def nearest(name: str, candidates: Iterable[str]) -> str | None:
         far = slips(low, other, most)
         ratio = matcher.ratio()
         if far <= most or ratio >= (0.75 if len(low) > 3 else 0.65):
-            best.append((far, -ratio, other))
+            # Letters in another order are likelier than another letter: `aks` is `ask` before it is `abs`.
+            best.append((far, sorted(other) != sorted(low), -ratio, other))
     if best:
         best.sort()
         short = len(low) <= 3 and any(wide(c) for c in low)
         if short and len(best) > 1 and best[0][0] == best[1][0]:
             return None
-        return folded[best[0][2]]
+        return folded[best[0][3]]
     starts = [c for c in pool if len(low) >= 3 and c.casefold().startswith(low)]
     return starts[0] if starts else None
 

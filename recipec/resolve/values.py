@@ -82,9 +82,13 @@ def constant(node: tree.Expr, lookup: Callable[[tree.Name | tree.Field], Any], *
                 a, b = value(left), value(right)
                 texts = isinstance(a, str) and isinstance(b, str) and op == "+"
                 numbers = all(isinstance(x, (int, float)) and not isinstance(x, bool) for x in (a, b))
-                if not (texts or numbers) or (numbers and op in "/%" and b == 0):
-                    raise NotAConstant(BadValue(span=node.span, message=f"cannot compute {a!r} {op} {b!r}"))
-                return _ARITHMETIC[op](a, b)
+                try:
+                    if texts or numbers:
+                        return _ARITHMETIC[op](a, b)
+                except ArithmeticError:
+                    # Divided by zero, or too large for a float: refused below, as what is no number is.
+                    pass
+                raise NotAConstant(BadValue(span=node.span, message=f"cannot compute {a!r} {op} {b!r}"))
             case tree.Call(func=tree.Name(id="env"), args=(tree.Arg(value=tree.String(value=variable)),)):
                 if variable not in os.environ:
                     raise NotAConstant(
