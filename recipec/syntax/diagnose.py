@@ -27,36 +27,14 @@ ITEMS = ("recipe", "import", "param", "def", "template", "repeat")
 RESERVED = frozenset(
     ["and", "or", "not", "in", "is", "like", "ilike", "matches", "between", "as", "case", "true", "false", "null", "lambda"]
 )
-SOFT = frozenset(
-    [
-        "RECIPE",
-        "IMPORT",
-        "PARAM",
-        "DEF",
-        "TEMPLATE",
-        "REPEAT",
-        "UNTIL",
-        "FROM",
-        "KEEP",
-        "DROP",
-        "WHEN",
-        "THEN",
-        "ELSE",
-        "END",
-        "EXPECT",
-        "VOTE",
-        "WARN",
-    ]
-)
+SOFT = frozenset([
+    "RECIPE", "IMPORT", "PARAM", "DEF", "TEMPLATE", "REPEAT", "UNTIL", "FROM", "KEEP", "DROP", "WHEN", "THEN", "ELSE", "END", "EXPECT", "VOTE", "WARN",
+])  # fmt: skip
 
 INFIX_FUNCTIONS = {
-    "contains": "contains",
-    "includes": "contains",
-    "startswith": "starts_with",
-    "starts_with": "starts_with",
-    "endswith": "ends_with",
+    "contains": "contains", "includes": "contains", "startswith": "starts_with", "starts_with": "starts_with", "endswith": "ends_with",
     "ends_with": "ends_with",
-}
+}  # fmt: skip
 """Functions that other languages write between their values."""
 INFIX_WORDS = {"match": "matches", "regexp": "matches", "rlike": "matches", "equals": "==", "eq": "==", "mod": "%", "div": "//"}
 """Operators as other languages, or a slip, write them between values."""
@@ -616,8 +594,7 @@ class Trouble:
         if "NUMBER" in wanted:
             words.append("a number")
             wanted -= {"NUMBER", "PERCENT", "UNIT"}
-        literal = sorted(f"`{kind.lower() if kind.isalpha() else kind}`" for kind in wanted)
-        words.extend(literal)
+        words.extend(sorted(f"`{kind.lower() if kind.isalpha() else kind}`" for kind in wanted))
         if len(words) > 6:
             words = [*words[:6], "..."]
         return join(words) if words else "the end"
