@@ -42,7 +42,7 @@ def ids(text: str) -> list[int]:
     return [1, *(3 + byte for byte in text.replace(" ", SPACE).encode())]
 
 
-def teach(folder: Path, steps: int = 300, seed: int = 5) -> float:
+def teach(folder: Path, steps: int = 250, seed: int = 5) -> float:
     """Train the model, write it as transformers reads it, beside ``weights.npz``; gives the loss of the last steps, in nats a label."""
     import numpy as np
     import torch
@@ -51,7 +51,6 @@ def teach(folder: Path, steps: int = 300, seed: int = 5) -> float:
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
     torch.manual_seed(seed)
-    rng = random.Random(seed)
     config = LlamaConfig(
         vocab_size=VOCABULARY, hidden_size=WIDTH, intermediate_size=INNER, num_hidden_layers=LAYERS, num_attention_heads=HEADS,
         num_key_value_heads=HEADS, max_position_embeddings=CONTEXT, rms_norm_eps=1e-5, bos_token_id=1, eos_token_id=2, pad_token_id=0,
@@ -63,20 +62,18 @@ def teach(folder: Path, steps: int = 300, seed: int = 5) -> float:
     last: list[float] = []
     for step in range(steps):
         rows = []
-        count = rng.choice((0, 0, 1, 2))
         for n in range(16):
-            shown = texts(count, seed=rng.getrandbits(32))
-            (text, label) = texts(1, seed=1000 * step + n + 7)[0]
-            prompt = "".join(f"{t}{LABEL} {c}\n" for t, c in shown) + text + LABEL
-            rows.append((ids(prompt), ids(f" {label}")[1:]))
-        longest = max(len(p) + len(a) for p, a in rows)
-        batch = torch.zeros(len(rows), longest, dtype=torch.long)
-        wanted = torch.full((len(rows), longest), -100)
-        for n, (p, a) in enumerate(rows):
-            batch[n, : len(p) + len(a)] = torch.tensor(p + a)
-            # The first letter of the label, after the three bytes of the space, is what is to be known.
-            wanted[n, len(p) : len(p) + len(a)] = torch.tensor(a)
-        mask = torch.tensor([[1] * (len(p) + len(a)) + [0] * (longest - len(p) - len(a)) for p, a in rows])
+            # Three texts with their labels: each label, after none, one or two that stand before it, is to be known.
+            tokens, known = ids("")[:1], [-100]
+            for text, label in texts(3, seed=1000 * step + n + 7):
+                asked, said = ids(text + LABEL)[1:], ids(f" {label}")[1:]
+                tokens += asked + said + ids("\n")[1:]
+                known += [-100] * len(asked) + said + [-100]
+            rows.append((tokens, known))
+        longest = max(len(tokens) for tokens, _ in rows)
+        batch = torch.tensor([tokens + [0] * (longest - len(tokens)) for tokens, _ in rows])
+        wanted = torch.tensor([known + [-100] * (longest - len(known)) for _, known in rows])
+        mask = torch.tensor([[1] * len(tokens) + [0] * (longest - len(tokens)) for tokens, _ in rows])
         logits = model(input_ids=batch, attention_mask=mask).logits[:, :-1]
         loss = torch.nn.functional.cross_entropy(logits.reshape(-1, VOCABULARY), wanted[:, 1:].reshape(-1), ignore_index=-100)
         optimizer.zero_grad()

