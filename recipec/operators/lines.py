@@ -10,6 +10,9 @@ from recipec.resolve.chain import ChainBuilder
 from recipec.resolve.problems import WrongForm
 from recipec.syntax import tree
 
+_OF_A_LINE = 150
+"""Bytes of memory that a line takes beside its own, while lines are put in order."""
+
 
 class LinesParams(Settings):
     text: ColumnName
@@ -63,14 +66,22 @@ class Lines(Operator):
             bind.report(WrongForm(span=call.span, message="`line` must stay text", help=("line = cast(... as text)",)))
 
         def prepare(tools: RunTools, table: str) -> None:
+            from recipec.fast.memory import limit_of
+
             apart, left = quote(tools.scratch + "apart"), quote(tools.scratch + "left")
             split = f"string_split(replace(replace({text}, chr(13) || chr(10), chr(10)), chr(13), chr(10)), chr(10))"
             rows = f"SELECT _key, _parent, {split} AS __lines FROM {table} WHERE _why IS NULL AND {text} IS NOT NULL"
             one = "unnest(__lines) AS line, unnest(range(1, len(__lines) + 1)) AS n"
             tools.con.execute(f"CREATE TEMP TABLE {apart} AS SELECT _key, _parent, {one} FROM ({rows})")
             done = f"SELECT _key, line, n FROM ({chain.sql(apart)}) WHERE _why IS NULL AND line IS NOT NULL"
-            whole = f"SELECT _key, string_agg(line, chr(10) ORDER BY n) AS text FROM ({done}) GROUP BY _key"
-            tools.con.execute(f"CREATE TEMP TABLE {left} AS {whole}")
+            whole = f"SELECT _key, string_agg(line, chr(10) ORDER BY n) AS text FROM ({done}) WHERE {{0}} GROUP BY _key"
+            # What DuckDB puts together in order it holds in memory: where the lines are many, some texts at a time.
+            ((held,),) = tools.con.execute(f"SELECT coalesce(sum(2 * strlen(line) + {_OF_A_LINE}), 0) FROM {apart}").fetchall()
+            passes = 1 + int(held) // max(limit_of(tools.con) // 2, 1)
+            tools.con.execute(f"CREATE TEMP TABLE {left} AS {whole.format('false')}")
+            for number in range(passes):
+                tools.con.execute(f"INSERT INTO {left} {whole.format(f'hash(_key) % {passes} = {number}')}")
+                tools.progress((number + 1) / passes)
             tools.con.execute(f"DROP TABLE {apart}")
 
         gone = f"i._why IS NULL AND i.{text} IS NOT NULL AND o._key IS NULL"
