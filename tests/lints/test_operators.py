@@ -26,7 +26,7 @@ class Params(Settings):
 
 @pytest.fixture
 def new(request: pytest.FixtureRequest) -> Iterator[None]:
-    """An operator ``novel`` with the traits of the test's parameter, whose author never heard of lints."""
+    """An operator ``unheard`` with the traits of the test's parameter, whose author never heard of lints."""
 
     class Novel(Operator):
         traits = request.param
@@ -35,9 +35,9 @@ def new(request: pytest.FixtureRequest) -> Iterator[None]:
             return Rewrite("SELECT * FROM {input}", schema)
 
     Novel.Params = Params
-    operator("novel")(Novel)
+    operator("unheard")(Novel)
     yield
-    registry._found.pop(("operator", "novel"))
+    registry._found.pop(("operator", "unheard"))
 
 
 def found(text: str) -> list[tuple[int, str]]:
@@ -49,7 +49,7 @@ def found(text: str) -> list[tuple[int, str]]:
 
 @pytest.mark.parametrize("new", [Traits(copies_rows=True, changes_rows=True)], indirect=True)
 def test_one_that_copies_rows(new: None) -> None:
-    steps = "clean wide from rows { novel(text) }\nclean tidy from wide { n = n + 1 }\n"
+    steps = "clean wide from rows { unheard(text) }\nclean tidy from wide { n = n + 1 }\n"
     assert found(f"{steps}split final from tidy {{ train: 80%  test: 20% }}\n") == [(5, "augment-before-split")]
     assert found(f"{steps}split final from tidy {{ train: 80%  test: 20%  group: id }}\n") == []
     assert found(f"{steps}split final from tidy {{ train: 80%  test: 20%  group: text }}\n") == [(5, "augment-before-split")]
@@ -58,23 +58,23 @@ def test_one_that_copies_rows(new: None) -> None:
 @pytest.mark.parametrize("new", [Traits(scope="global", fits_on_data=True)], indirect=True)
 def test_one_that_learns_from_the_rows(new: None) -> None:
     split = "split final from {} {{ train: 80%  test: 20% }}\n"
-    assert found(split.format("rows") + "clean train from final.train { novel(n) }\nsplit folds from train { folds: 3 }\n") == []
-    fit = "clean fit from rows { novel(n) }\nclean tidy from fit { n = n + 1 }\n"
+    assert found(split.format("rows") + "clean train from final.train { unheard(n) }\nsplit folds from train { folds: 3 }\n") == []
+    fit = "clean fit from rows { unheard(n) }\nclean tidy from fit { n = n + 1 }\n"
     assert found(fit + split.format("tidy")) == [(3, "fit-before-split")]
 
 
 @pytest.mark.parametrize("new", [Traits(scope="global", changes_rows=True, removes_duplicates=True)], indirect=True)
 def test_one_that_removes_duplicates(new: None) -> None:
     split = "split final from rows { train: 80%  test: 20% }\n"
-    assert found(f"{split}clean train from final.train {{ novel(text) }}\n") == [(4, "dedupe-after-split")]
+    assert found(f"{split}clean train from final.train {{ unheard(text) }}\n") == [(4, "dedupe-after-split")]
     once = split.replace("rows", "once")
-    assert found(f"clean once from rows {{ novel(text) }}\n{once}clean train from final.train {{ novel(text) }}\n") == []
+    assert found(f"clean once from rows {{ unheard(text) }}\n{once}clean train from final.train {{ unheard(text) }}\n") == []
 
 
 @pytest.mark.parametrize("new", [Traits()], indirect=True)
 def test_one_that_may_change_what_it_names_leaves_no_facts_of_it(new: None) -> None:
-    assert found("clean tidy from rows { keep where n > 5  novel(n)  drop where n < 3 }\n") == []
-    assert found("clean tidy from rows { keep where n > 5  novel(text)  drop where n < 3 }\n") == [(3, "rule-never-fires")]
+    assert found("clean tidy from rows { keep where n > 5  unheard(n)  drop where n < 3 }\n") == []
+    assert found("clean tidy from rows { keep where n > 5  unheard(text)  drop where n < 3 }\n") == [(3, "rule-never-fires")]
 
 
 class ProviderParams(Settings):

@@ -142,7 +142,7 @@ def test_a_file_that_vanishes(tmp_path: Path) -> None:
         reader.header(duckdb.connect(), files, "utf-8")
 
 
-@pytest.mark.parametrize(("encoding", "help"), [("utf9", "did you mean `utf-8`?"), ("rot13", 'for example encoding: "gb18030"')])
+@pytest.mark.parametrize(("encoding", "help"), [("utf-9", "did you mean `utf-8`?"), ("rot13", 'for example encoding: "gb18030"')])
 def test_encodings_that_do_not_exist(given: Any, encoding: str, help: str) -> None:
     with pytest.raises(DataError) as caught:
         given("lines")("x", encoding=encoding)

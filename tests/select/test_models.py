@@ -111,7 +111,7 @@ def test_vectors(lab: Any) -> None:
         ("deita(id, id)", "`deita` needs vectors"),
         ("deita(text, id, with: minilm)", "`deita` needs a number here; this is text"),
         ("bald(minilm)", "`minilm` cannot classify texts"),
-        ("above(minilm, 100%)", "`threshold` must be less than 1"),
+        ("above(minilm, 100%)", "`threshold` is a share, less than 100%"),
     ],
 )
 def test_wrong(lab: Any, body: str, said: str) -> None:
