@@ -176,12 +176,8 @@ def inside(path: Path, folder: Path) -> bool:
 def file_of(program: Program, step: ResolvedStep) -> Path:
     """Where a step's answers go: the file that it reads, or labels/STEP.jsonl. In a folder that the recipe reads by a glob, a file for each person."""
     folder = program.folder
-    names = list(ancestors(program, step, {}))
-    paths = []
-    for name in names:
-        reader = getattr(program.resolved[name].bound.plan, "reader", None)  # type: ignore[union-attr]
-        if getattr(reader, "name", "") == "annotations":
-            paths += list(reader.paths())  # type: ignore[union-attr]
+    sources = [s.bound.plan.reader for s in program.above(p.step for p in step.parents) if s.kind.name == "source"]
+    paths = [path for reader in sources if reader.name == "annotations" for path in reader.paths()]
     usual = folder / "labels" / f"{step.name.replace('@', '_')}.jsonl"
     if not paths:
         return guarded(usual, folder)
@@ -200,17 +196,6 @@ def guarded(path: Path, folder: Path) -> Path:
     if not inside(path, folder):
         raise CannotRun(f"{path} lies outside the recipe's folder", f"if it is meant, say so: --to {path}")
     return path
-
-
-def ancestors(program: Program, step: ResolvedStep, seen: dict[str, None]) -> dict[str, None]:
-    """The names of all steps that a step reads, directly or not."""
-    for ref in step.parents:
-        if ref.step not in seen:
-            seen[ref.step] = None
-            above = program.resolved.get(ref.step)
-            if above is not None:
-                ancestors(program, above, seen)
-    return seen
 
 
 # The rows ---------------------------------------------------------------------------------------------------------------
@@ -274,12 +259,10 @@ def keys(program: Program, step: ResolvedStep, workspace: Workspace, built: dict
     from recipec.identity import text_of
 
     made = []
-    for name in ancestors(program, step, {}):
-        above = program.resolved.get(name)
-        key = getattr(above.bound.plan, "key", None) if above is not None and above.kind.name == "source" else None
-        if key and name in built:
-            listed = ", ".join(text_of(quote(k)) for k in key)
-            made.append(f"SELECT _key, [{listed}] AS item FROM {workspace.view(built[name].run_key)}")
+    for above in program.above([step.name]):
+        if above.kind.name == "source" and above.bound.plan.key and above.name in built:
+            listed = ", ".join(text_of(quote(k)) for k in above.bound.plan.key)
+            made.append(f"SELECT _key, [{listed}] AS item FROM {workspace.view(built[above.name].run_key)}")
     return made
 
 

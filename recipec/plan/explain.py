@@ -82,23 +82,15 @@ class Teller:
         }
 
         # Rows of sources that have nothing to do with each other may share a key.
-        kin = {s.name for s in program.steps if asked in self.above(s.name)} | set(self.above(asked))
+        kin = {s.name for s in program.steps if asked in self.above(s.name)} | self.above(asked)
         every = [(s, self.built[s.name]) for s in program.steps if s.name in self.built and self.built[s.name].parts]
         self.tables = [(s, b) for s, b in every if s.name in kin]
         sources = [(s, b) for s, b in every if s.kind.name == "source"]
         self.sources = sorted(sources, key=lambda pair: pair[0].name not in kin)
 
-    def above(self, name: str) -> list[str]:
+    def above(self, name: str) -> set[str]:
         """The step and everything it reads."""
-        out: list[str] = []
-        queue = [name]
-        while queue:
-            current = queue.pop()
-            if current not in out:
-                out.append(current)
-                resolved = self.program.resolved.get(current)
-                queue.extend(p.step for p in resolved.parents) if resolved is not None else None
-        return out
+        return {s.name for s in self.program.above([name])}
 
     # Finding
 

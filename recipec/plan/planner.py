@@ -64,26 +64,11 @@ class Plan:
         return next(p for p in self.steps if p.name == name)
 
 
-def selected(program: Program, only: Sequence[str] | None) -> list[ResolvedStep]:
-    """The steps to plan: all, or the named ones with everything they read."""
-    if not only:
-        return program.steps
-    wanted: set[str] = set()
-    queue = list(only)
-    by_name = {s.name: s for s in program.steps}
-    while queue:
-        name = queue.pop()
-        if name not in wanted and name in by_name:
-            wanted.add(name)
-            queue.extend(p.step for p in by_name[name].parents)
-    return [s for s in program.steps if s.name in wanted]
-
-
 def make_plan(program: Program, workspace: Workspace, only: Sequence[str] | None = None) -> Plan:
-    """Compare every step with what the workspace holds."""
+    """Compare every step with what the workspace holds; ``only``: the named ones and everything they read."""
     previous = workspace.current(program_id(program))
     planned: dict[str, Planned] = {}
-    for step in selected(program, only):
+    for step in program.above(only) if only else program.steps:
         planned[step.name] = plan_step(step, workspace, planned, previous)
     return Plan(program, list(planned.values()))
 

@@ -7,7 +7,7 @@ are not known, so that their own mistakes show at once and none is told twice.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -72,6 +72,18 @@ class Program:
     def steps(self) -> list[ResolvedStep]:
         """Resolved steps, every one after those it reads."""
         return [s for n in self.order if (s := self.resolved.get(n)) is not None]
+
+    def above(self, names: Iterable[str]) -> list[ResolvedStep]:
+        """The steps of these names and all that they read, directly or not, every one after what it reads."""
+        found: set[str] = set()
+        queue = list(names)
+        while queue:
+            name = queue.pop()
+            resolved = self.resolved.get(name)
+            if name not in found and resolved is not None:
+                found.add(name)
+                queue.extend(p.step for p in resolved.parents)
+        return [s for s in self.steps if s.name in found]
 
     @property
     def folder(self) -> Path:

@@ -22,7 +22,7 @@ FOLLOWED = 20
 def header(program: Program, names: Iterable[str]) -> list[Json]:
     """What the cards say beside the results of steps, and so what decides their bytes."""
     h = program.header
-    licences = sorted((s.name, licence(s)) for s in above(program, names) if s.kind.name == "source")
+    licences = sorted((s.name, licence(s)) for s in program.above(names) if s.kind.name == "source")
     return [
         program.recipe,
         h.version,
@@ -33,19 +33,6 @@ def header(program: Program, names: Iterable[str]) -> list[Json]:
         list(h.tags),
         [list(x) for x in licences],
     ]
-
-
-def above(program: Program, names: Iterable[str]) -> list[ResolvedStep]:
-    """The steps of these names and all that they read, every one after what it reads."""
-    found: set[str] = set()
-    queue = list(names)
-    while queue:
-        name = queue.pop()
-        resolved = program.resolved.get(name)
-        if name not in found and resolved is not None:
-            found.add(name)
-            queue.extend(p.step for p in resolved.parents)
-    return [s for s in program.steps if s.name in found]
 
 
 def licence(step: ResolvedStep) -> str:
@@ -70,7 +57,7 @@ def card(ctx: RunContext, rows: Sequence[tuple[str, TableRef, int]], what: str) 
     steps: list[Json] = []
     sources: list[dict[str, Any]] = []
     code: list[str] = []
-    for made in above(program, (p.step for p in ctx.step.parents)):
+    for made in program.above(p.step for p in ctx.step.parents):
         facts = ctx.history(made.name)
         steps.append({"name": made.name, "kind": made.kind.name, **{k: facts[k] for k in ("rows_in", "rows_out", "dropped")}})
         if made.kind.name == "source":
@@ -102,7 +89,7 @@ def contents(ctx: RunContext, table: str) -> str:
 def origins(ctx: RunContext, ref: TableRef) -> dict[str, int]:
     """How many rows of a table come from each source: by their own key, or that of the row that they are a copy of, or that one's, ..."""
     program = ctx.program
-    steps = above(program, [ref.step])
+    steps = program.above([ref.step])
     relations = {s.name: ctx.history(s.name)["relation"] for s in steps if s.kind.table}
     sources = [s.name for s in steps if s.kind.name == "source"]
     if not sources:

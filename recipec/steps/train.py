@@ -435,14 +435,12 @@ def leaks(ctx: RunContext, plan: TrainPlan) -> str:
     """What is to be told of validation rows that read like training rows; DataError where they are the same rows, or copies of them."""
     if plan.validation is None:
         return ""
-    from recipec.steps._cards import above
-
     held = ctx.relation(plan.validation.ref)
     count = ctx.rows(plan.validation.ref)
 
     def roots(ref: TableRef) -> set[str]:
         """Steps above that read no table: keys mean the same row only below one of them."""
-        return {s.name for s in above(ctx.program, [ref.step]) if s.kind.table and not s.inputs}
+        return {s.name for s in ctx.program.above([ref.step]) if s.kind.table and not s.inputs}
 
     known = [ctx.relation(t.ref) for t in plan.tables if roots(t.ref) & roots(plan.validation.ref)]
     families = " UNION ".join(f"SELECT unnest([_key, _parent]) AS k FROM {r}" for r in known)
