@@ -179,8 +179,7 @@ def step_document(step: ResolvedStep) -> dict[str, Any]:
 
 def calls_document(step: ResolvedStep) -> Iterator[dict[str, Any]]:
     """What a step calls from the registry: its reader, its operators and votes, and what its settings name."""
-    from recipec.lsp.describe import choices_in
-    from recipec.resolve.arguments import Choices
+    from recipec.resolve.arguments import choices_of
     from recipec.syntax import tree
 
     kind, node = step.kind, step.entry.node
@@ -192,9 +191,7 @@ def calls_document(step: ResolvedStep) -> Iterator[dict[str, Any]]:
         elif isinstance(statement, tree.Setting):
             fields = kind.Settings.model_fields
             info = fields.get(statement.key.id) or fields.get(f"{statement.key.id}_")
-            choices = (
-                None if info is None else next((m for m in info.metadata if isinstance(m, Choices)), None) or choices_in(info.annotation)
-            )
+            choices = None if info is None else choices_of(info.annotation, info.metadata)
             if choices is not None and choices.group is not None:
                 values = statement.value.items if isinstance(statement.value, tree.ListExpr) else (statement.value,)
                 for value in values:

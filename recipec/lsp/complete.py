@@ -246,8 +246,7 @@ class Completer:
 
     def values(self, annotation: Any, metadata: Iterable[Any] = ()) -> Iterator[Offer]:
         """What may stand for a field of an annotation."""
-        options, choices = markers(annotation)
-        choices = next((m for m in metadata if isinstance(m, Choices)), choices)
+        options, choices = markers(annotation, metadata)
         yield from (Offer(w, "enummember", rank=1) for w in sorted(words(options)))
         if choices is not None:
             yield from self.calls(choices)

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, get_origin
+from typing import Any
 
 from recipec.api import Schema
 from recipec.diagnostics import Findings
@@ -71,13 +71,13 @@ def callee(
 def choice(kind: str, key: str, name: str) -> Callee | None:
     """A call that a setting of a step kind accepts."""
     from recipec.report.reference import call_signature, fields
-    from recipec.resolve.arguments import Choices
+    from recipec.resolve.arguments import choices_of
 
     cls = kind_of(kind)
     info = cls.Settings.model_fields.get(key) if cls is not None else None
     if info is None:
         return None
-    choices = next((m for m in info.metadata if isinstance(m, Choices)), None) or choices_in(info.annotation)
+    choices = choices_of(info.annotation, info.metadata)
     if choices is None:
         return None
     if choices.group:
@@ -87,14 +87,6 @@ def choice(kind: str, key: str, name: str) -> Callee | None:
         return None
     params = fields(found[0])[0]
     return Callee(name, call_signature(name, params), found[0].__doc__ or "", params, found[0])
-
-
-def choices_in(annotation: Any) -> Any:
-    """The calls that a value of an annotation can be, or the items of a list can."""
-    from recipec.resolve.arguments import element, markers
-
-    options, choices = markers(annotation)
-    return choices or next((c for o in options if get_origin(o) in (list, tuple) and (c := choices_in(element(o)))), None)
 
 
 def fenced(text: str) -> str:

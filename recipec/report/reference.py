@@ -157,13 +157,12 @@ def call_signature(name: str, params: Sequence[Param]) -> str:
 
 def fields(model: Any) -> tuple[tuple[Param, ...], tuple[Choice, ...]]:
     """The fields of a pydantic model in words, and the calls that they accept."""
-    from recipec.resolve.arguments import Choices, markers
+    from recipec.resolve.arguments import markers
 
     params: list[Param] = []
     choices: list[Choice] = []
     for name, info in model.model_fields.items():
-        options, found = markers(info.annotation)
-        found = next((m for m in info.metadata if isinstance(m, Choices)), found)
+        options, found = markers(info.annotation, info.metadata)
         words = any(get_origin(o) is Literal for o in options)
         value = None if info.is_required() else info.get_default(call_default_factory=True)
         default = None if info.is_required() else value if words and isinstance(value, str) else literal(value)

@@ -70,8 +70,8 @@ class _Bad(Exception):
     """A value that could not be made; already reported."""
 
 
-def markers(annotation: Any) -> tuple[list[Any], Choices | None]:
-    """The plain alternatives of an annotation, unions taken apart, and its Choices."""
+def markers(annotation: Any, metadata: Iterable[Any] = ()) -> tuple[list[Any], Choices | None]:
+    """The plain alternatives of an annotation, unions taken apart, and its Choices: pydantic keeps those of a whole field in its ``metadata``."""
     choices: Choices | None = None
     out: list[Any] = []
     queue = [annotation]
@@ -85,7 +85,13 @@ def markers(annotation: Any) -> tuple[list[Any], Choices | None]:
             queue[:0] = get_args(item)
         else:
             out.append(item)
-    return out, choices
+    return out, next((m for m in metadata if isinstance(m, Choices)), choices)
+
+
+def choices_of(annotation: Any, metadata: Iterable[Any] = ()) -> Choices | None:
+    """The calls that a field's value can be, or the items of its list can."""
+    options, choices = markers(annotation, metadata)
+    return choices or next((c for o in options if get_origin(o) in (list, tuple) and (c := choices_of(element(o)))), None)
 
 
 def words(options: Iterable[Any]) -> frozenset[str]:
@@ -115,8 +121,7 @@ class Converter:
         return _Bad()
 
     def convert(self, node: tree.Expr, annotation: Any, metadata: Iterable[Any] = ()) -> Any:
-        options, choices = markers(annotation)
-        choices = next((m for m in metadata if isinstance(m, Choices)), choices)
+        options, choices = markers(annotation, metadata)
         kinds = {o for o in options if isinstance(o, type)}
         if isinstance(node, tree.Null) and type(None) in kinds:
             return None
@@ -405,12 +410,11 @@ def make(
             ok = False
     missing = [f for f, info in model.model_fields.items() if info.is_required() and f not in given and f not in (extra or {})]
     for key in missing:
-        pairs = Arrows in markers(model.model_fields[key].annotation)[0]
-        options = markers(model.model_fields[key].annotation)[1] or next(
-            (m for m in model.model_fields[key].metadata if isinstance(m, Choices)), None
-        )
-        help = (f"{key}: {', '.join(options.names())}",) if options is not None else ()
-        bind.report(MissingSetting(span=span, message=f"{what} needs {'pairs: old => new' if pairs else f'`{key}`'}", help=help))
+        info = model.model_fields[key]
+        options, choices = markers(info.annotation, info.metadata)
+        needed = "pairs: old => new" if Arrows in options else f"`{key}`"
+        help = (f"{key}: {', '.join(choices.names())}",) if choices is not None else ()
+        bind.report(MissingSetting(span=span, message=f"{what} needs {needed}", help=help))
     sound = ok and not missing
     try:
         made = model.model_validate(values)

@@ -14,6 +14,7 @@ from typing import Any
 
 from recipec.api import Bound, Kind, ModelRef, Schema, TableRef
 from recipec.diagnostics import Findings, Label
+from recipec.mirror.catalog import Catalog
 from recipec.registry import find, load_plugins
 from recipec.registry import names as registry_names
 from recipec.resolve.binder import StepBinder
@@ -59,6 +60,8 @@ class Program:
     offline: bool = False
     prices: Mapping[str, Any] = field(default_factory=dict)
     """What models cost that name no price of their own (:class:`recipec.models.budget.Prices`), by the name that a server knows."""
+    workspace: Path | None = None
+    """Where results and copies are kept; ``.recipec`` beside the recipe where None."""
     sources: dict[str, Source] = field(default_factory=dict)
     typing: Typing = field(default_factory=Typing)
     reading: Reading = field(init=False)
@@ -88,6 +91,11 @@ class Program:
     @property
     def folder(self) -> Path:
         return self.root.source.folder
+
+    @property
+    def catalog(self) -> Catalog:
+        """The copies of what lies elsewhere."""
+        return Catalog((self.workspace or self.folder / ".recipec") / "mirror")
 
     # Resolution
 
