@@ -75,6 +75,7 @@ from recipec.syntax import tree
 if TYPE_CHECKING:
     import duckdb
 
+    from recipec.mirror._base import Mirror
     from recipec.resolve.binder import StepBinder
 
 T = TypeVar("T")
@@ -160,6 +161,11 @@ class Reader(ABC):
         """The paths or globs to expand against the recipe's folder; compressed files are allowed where supported."""
         path = self.params.path
         return [path] if isinstance(path, str) else list(path)
+
+    def places(self) -> Sequence[str | Mirror]:
+        """Where it reads: paths, addresses (``https://...``), or places elsewhere that are no address. What these are copied to are the
+        ``files`` that ``header`` and ``load`` get."""
+        return self.paths()
 
     @abstractmethod
     def header(self, con: duckdb.DuckDBPyConnection, files: Sequence[SourceFile], encoding: str) -> dict[str, str]:
@@ -337,6 +343,10 @@ class Bound:
     traits: Traits = Traits()
     files: tuple[SourceFile, ...] = ()
     """Files whose contents decide the result."""
+    mirrors: tuple[Mirror, ...] = ()
+    """Places elsewhere that are copied before a run; ``files`` are of the last copies."""
+    fetched: bool = True
+    """Whether all of them have been copied."""
     tests: tuple[Any, ...] = ()
     """The step's ``expect`` tests (:class:`recipec.resolve.chain.Test`)."""
     guards: Mapping[str, Json] = field(default_factory=dict)

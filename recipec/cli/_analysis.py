@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recipec.source import Source
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from recipec.resolve.program import Program
 
 
-def analyse(source: Source, sets: Mapping[str, str], *, offline: bool) -> Program:
+def analyse(source: Source, sets: Mapping[str, str], *, offline: bool, workspace: Path | None = None) -> Program:
     """The resolved program of a recipe; its ``findings`` hold what every stage found. Raises CannotRun where ``pyproject.toml`` is wrong."""
     # pydantic looks for plug-ins in the metadata of every installed package, which takes as long as a small check.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
@@ -23,6 +24,7 @@ def analyse(source: Source, sets: Mapping[str, str], *, offline: bool) -> Progra
         from recipec.resolve.loading import load
 
         program = load(source, sets, offline=offline)
+        program.workspace = workspace
         program.prices = config_for(source.path).prices
         program.resolve()
     finally:

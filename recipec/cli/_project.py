@@ -67,7 +67,8 @@ def program_of(args: argparse.Namespace, err: Terminal, *, offline: bool = False
     from recipec.report.text import counted, finding, summary
 
     path = find_recipe(args.recipe)
-    program = analyse(_files.read(path), sets_of(args), offline=offline)
+    named = getattr(args, "workspace", None)
+    program = analyse(_files.read(path), sets_of(args), offline=offline, workspace=Path(named) if named else None)
     if program.findings.errors:
         shown = [d for d in program.findings.sorted if d.severity == "error"]
         for d in shown:

@@ -80,6 +80,8 @@ def program_id(program: Program) -> str:
 
 def plan_step(step: ResolvedStep, workspace: Workspace, planned: dict[str, Planned], previous: dict[str, str]) -> Planned:
     before = workspace.built.get(previous.get(step.name, ""))
+    if not step.bound.fetched:
+        return Planned(step, "run", f"{step.bound.mirrors[0].address} is not copied yet", [], None, None, before)
     files = file_digests(workspace, step.bound.files)
     inputs: list[tuple[str, str | None]] = []
     waiting: list[TableRef] = []

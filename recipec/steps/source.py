@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -28,6 +28,7 @@ from recipec.api import (
 )
 from recipec.diagnostics import nearest
 from recipec.identity import position_key, source_key
+from recipec.mirror._base import Mirror, is_remote, mirror_of, schemes
 from recipec.registry import find
 from recipec.registry import names as registry_names
 from recipec.resolve.binder import StepBinder
@@ -45,6 +46,7 @@ from recipec.resolve.problems import (
     WrongForm,
 )
 from recipec.resolve.typing import normal_type
+from recipec.source import Span
 from recipec.syntax import tree
 
 if TYPE_CHECKING:
@@ -129,11 +131,12 @@ class Source(Kind):
         made = self.make_reader(bind, call)
         if made is None:
             return None
-        files = self.files(bind, made, call)
-        if settings is None or files is None:
+        found = self.files(bind, made, call)
+        if settings is None or found is None:
             return None
+        files, mirrors, whole = found
         problems = len(bind.findings.errors)
-        schema = self.schema(bind, made, files, settings, call)
+        schema = self.schema(bind, made, files if whole else None, settings, call)
         if schema is None:
             return None
         ok = len(bind.findings.errors) == problems
@@ -177,7 +180,14 @@ class Source(Kind):
             meaning["files"] = [f.name for f in files]
         plan = SourcePlan(made, files, schema, declared, key, settings.repeated, settings.max_bad, settings.encoding, tests)
         return bind.bound(
-            outputs={"": schema}, meaning=meaning, plan=plan, files=files, tests=tests.tests, guards={"settings.max_bad": settings.max_bad}
+            outputs={"": schema},
+            meaning=meaning,
+            plan=plan,
+            files=files,
+            mirrors=mirrors,
+            fetched=whole,
+            tests=tests.tests,
+            guards={"settings.max_bad": settings.max_bad},
         )
 
     @staticmethod
@@ -195,13 +205,27 @@ class Source(Kind):
         return None if params is None else cls(params)
 
     @staticmethod
-    def files(bind: StepBinder, reader: Reader, call: tree.Call) -> tuple[SourceFile, ...] | None:
-        """The files that the reader's paths name, sorted by name; None after reporting one that is missing."""
+    def files(bind: StepBinder, reader: Reader, call: tree.Call) -> tuple[tuple[SourceFile, ...], tuple[Mirror, ...], bool] | None:
+        """The files that the reader's places name, sorted by name, the places that are elsewhere, and whether all of these have been
+        copied; None after reporting one that is missing."""
         folder = bind.names.source.folder
         span = call.args[0].value.span if call.args else call.span
         found: dict[str, SourceFile] = {}
-        ok = True
-        for pattern in reader.paths():
+        mirrors: list[Mirror] = []
+        ok = whole = True
+        for pattern in reader.places():
+            if not isinstance(pattern, str) or is_remote(pattern):
+                mirror = mirror_at(bind, pattern, span)
+                if mirror is None:
+                    ok = False
+                    continue
+                mirrors.append(mirror)
+                snapshot = None if bind.program.offline else bind.program.catalog.snapshot(mirror)
+                # A check that is kept holds while the last copy is this one.
+                bind.program.reading.seen.append(SourceFile(bind.program.catalog.manifest(mirror), mirror.address))
+                whole = whole and snapshot is not None
+                found |= {f.name: f for f in snapshot.files} if snapshot is not None else {}
+                continue
             path = folder / pattern
             if bind.program.offline:
                 found[pattern] = SourceFile(path, pattern)
@@ -225,12 +249,15 @@ class Source(Kind):
                 ok = False
             else:
                 found[pattern] = SourceFile(path, Path(pattern).as_posix())
-        return tuple(found[n] for n in sorted(found)) if ok else None
+        return (tuple(found[n] for n in sorted(found)), tuple(mirrors), whole) if ok else None
 
     @staticmethod
-    def schema(bind: StepBinder, reader: Reader, files: tuple[SourceFile, ...], settings: SourceSettings, call: tree.Call) -> Schema | None:
+    def schema(
+        bind: StepBinder, reader: Reader, files: tuple[SourceFile, ...] | None, settings: SourceSettings, call: tree.Call
+    ) -> Schema | None:
+        """The columns: as declared, else as the files have them. ``files`` is None where they have not been copied yet."""
         declared = settings.columns
-        if bind.program.offline:
+        if bind.program.offline or files is None:
             if declared is None:
                 return Schema(unknown=True)
             return Schema(tuple(Column(n, bind.typing.written(t), declared.spans.get(n)) for n, t in declared.types.items()))
@@ -342,6 +369,26 @@ class Source(Kind):
             "choose a key that is unique (key: [a, b]), keep one row of each (repeated: drop), or give no key: rows are then known by their place",
             [dict(zip(names, r, strict=True)) for r in result.fetchall()],
         )
+
+
+def mirror_at(bind: StepBinder, place: str | Mirror, span: Span) -> Mirror | None:
+    """The mirror of a place elsewhere; None after reporting an address that nobody can open, or a package that is not installed."""
+    mirror = mirror_of(place) if isinstance(place, str) else place
+    if mirror is None:
+        assert isinstance(place, str)
+        scheme = place.partition("://")[0]
+        problem = BadValue(span=span, message=f"no way to read `{scheme}://`", help=(f"addresses begin with {listed(schemes())}",))
+        bind.report(problem)
+        return None
+    if mirror.missing is not None:
+        help = (f"pip install 'recipec[{mirror.extra[0]}]'",)
+        bind.report(BadValue(span=span, message=f"`{mirror.address}` needs the package {mirror.missing}", help=help))
+        return None
+    return mirror
+
+
+def listed(names: Iterable[str]) -> str:
+    return ", ".join(f"`{n}://`" for n in names)
 
 
 def quote_text(text: str) -> str:
