@@ -261,6 +261,39 @@ class Format(ABC):
 
 
 @dataclass(frozen=True)
+class Meeting:
+    """Which rows an operator of wider scope must see together, so that a table can be cut between all others.
+
+    ``by`` is SQL over the operator's input: rows for which it is equal meet, a row for which it is null meets none. ``others`` has for
+    every other table that the operator reads (:class:`TableRef` as text) the SQL over it that is equal to ``by`` where its rows are
+    needed. ``rows`` says whether the input's own rows need each other: where they do not, the others may be read whole in every place.
+    """
+
+    by: str
+    others: Mapping[str, str] = field(default_factory=dict)
+    rows: bool = True
+
+
+@dataclass(frozen=True)
+class Alike:
+    """Near-duplicates found by MinHash: what an operator's ``prepare`` finds, said so that it can be found in many places at once.
+
+    ``rows`` is a SELECT over ``{input}`` of ``_key``, ``_text``, ``_own`` and ``_preferred``; ``others`` yields the same from other tables (by
+    :class:`TableRef` as text), over ``{input}`` too. ``order``, ``threshold``, ``by`` and ``ngram`` are as for
+    :func:`recipec.fast.minhash.near_duplicates`. What is found becomes the table ``{scratch}<out>``; with it the rewrite looks at one row at
+    a time.
+    """
+
+    rows: str
+    others: Mapping[str, str]
+    order: str
+    threshold: float
+    by: Literal["auto", "words", "characters"]
+    ngram: int | None
+    out: str
+
+
+@dataclass(frozen=True)
 class Rewrite:
     """What an operator makes of a relation, as SQL.
 
@@ -276,6 +309,10 @@ class Rewrite:
     prepare: Callable[[RunTools, str], None] | None = None
     """Called before the query with the name of the input relation, then a table: for what SQL cannot do. It may create
     temporary tables, whose names the query reads as ``{scratch}``."""
+    meeting: Meeting | Alike | None = None
+    """For an operator whose scope is not the row: which rows must meet. None: all of them, in one place."""
+    scope: Scope | None = None
+    """Its scope, where this call's is wider than the operator's ``traits`` say."""
 
 
 @dataclass(frozen=True)

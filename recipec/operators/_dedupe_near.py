@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
-from recipec.api import ColumnName, DataError, ModelRef, Rewrite, RunTools, Schema, quote
+from recipec.api import Alike, ColumnName, DataError, ModelRef, Rewrite, RunTools, Schema, quote
 from recipec.identity import derived_key
 from recipec.operators._sql import projection
 
@@ -109,11 +110,8 @@ def alike(schema: Schema, p: DedupeParams, column: ColumnName, preferred: str, f
     across = [str(ref) for ref in p.across]
 
     def prepare(tools: RunTools, table: str) -> None:
-        rows = [f"SELECT _key, {column.sql} AS _text, 1 AS _own, {preferred} AS _preferred FROM {table} WHERE _why IS NULL"]
-        for number, name in enumerate(across):
-            # Rows of another table come before all, under keys of their own: the tables may share rows.
-            key = derived_key("_key", "across", str(number))
-            rows.append(f"SELECT {key}, {column.sql}, 0, 0 FROM {tools.relations[name]}")
+        rows = [own_rows(column, preferred).format(input=table)]
+        rows += [rows_across(column, number).format(input=tools.relations[name]) for number, name in enumerate(across)]
         try:
             find(tools, " UNION ALL ".join(rows), f"{tools.scratch}near")
         except ValueError as error:
@@ -124,6 +122,25 @@ def alike(schema: Schema, p: DedupeParams, column: ColumnName, preferred: str, f
     listed = projection(schema, why=why, because=because, prefix="i.")
     query = f"SELECT {listed} FROM {{input}} AS i LEFT JOIN {{scratch}}near AS d ON i._key = d._key"
     return Rewrite(query, schema, (reason,), prepare=prepare)
+
+
+def own_rows(column: ColumnName, preferred: str) -> str:
+    """SQL for what is compared of ``{input}``."""
+    query = f"SELECT _key, {column.sql} AS _text, 1 AS _own, {preferred} AS _preferred"
+    return query.replace("{", "{{").replace("}", "}}") + " FROM {input} WHERE _why IS NULL"
+
+
+def rows_across(column: ColumnName, number: int) -> str:
+    """SQL for what is compared of another table, ``{input}``: its rows come before all, under keys of their own, for the tables may share rows."""
+    query = f"SELECT {derived_key('_key', 'across', str(number))} AS _key, {column.sql} AS _text, 0 AS _own, 0 AS _preferred"
+    return query.replace("{", "{{").replace("}", "}}") + " FROM {input}"
+
+
+def by_bands(p: DedupeParams, column: ColumnName, preferred: str, made: Rewrite) -> Rewrite:
+    """The rewrite by MinHash, with what engines need to know that find its duplicates in many places at once."""
+    others = {str(ref): rows_across(column, number) for number, ref in enumerate(p.across)}
+    by = p.by if p.by != "simhash" else "auto"
+    return replace(made, meeting=Alike(own_rows(column, preferred), others, ORDER, p.near or 1.0, by, p.ngram, "near"))
 
 
 JACCARD = ("'near-duplicate of ' || d.neighbour", "' (Jaccard ' || format('{:.2f}', d.similarity) || ')'")

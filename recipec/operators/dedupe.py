@@ -8,6 +8,7 @@ from recipec.api import (
     ORDER,
     ColumnName,
     Expression,
+    Meeting,
     ModelRef,
     Operator,
     Rewrite,
@@ -161,7 +162,8 @@ class Dedupe(Operator):
         listed = projection(schema, why=why, because=because, prefix="i.")
         query = f"SELECT {listed} FROM (SELECT *, {digest} AS __same FROM {{input}}) AS i LEFT JOIN ({kept}) AS d ON i.__same = d.__same"
         reasons = ("duplicate", *(f"duplicate of {ref}" for ref in p.across))
-        return Rewrite(query, schema, reasons, prepare=nothing)
+        meeting = Meeting(digest, {str(ref): same(names) for ref in p.across})
+        return Rewrite(query, schema, reasons, prepare=nothing, meeting=meeting)
 
     def check_across(self, bind: StepBinder, schema: Schema, names: list[str]) -> None:
         for ref in self.params.across:
@@ -195,7 +197,9 @@ class Dedupe(Operator):
             return near.alike(schema, p, column, preferred, near.by_meaning(p, model), "same meaning", near.COSINE)
         if p.by == "simhash":
             return near.alike(schema, p, column, preferred, near.by_simhash(p), "near-duplicate", near.SIMHASH)
-        return near.alike(schema, p, column, preferred, near.by_minhash(p), "near-duplicate", near.JACCARD)
+        return near.by_bands(
+            p, column, preferred, near.alike(schema, p, column, preferred, near.by_minhash(p), "near-duplicate", near.JACCARD)
+        )
 
 
 def same(names: list[str]) -> str:

@@ -9,6 +9,7 @@ from recipec.api import (
     ColumnName,
     DataError,
     Field,
+    Meeting,
     Operator,
     Rewrite,
     RunTools,
@@ -102,4 +103,7 @@ class Join(Operator):
                 message = f"`{ref}` has {count} rows with {', '.join(keys)} = {said}: a join would make {count} of one"
                 raise DataError(message, "dedupe it first")
 
-        return Rewrite(query, made, reasons, prepare=prepare)
+        # Whole numbers of any width are the same text, as they are the same number.
+        known = " AND ".join(f"{quote(k)} IS NOT NULL" for k in keys)
+        met = f"CASE WHEN {known} THEN md5_number({' || chr(31) || '.join(f'{quote(k)}::VARCHAR' for k in keys)}) END"
+        return Rewrite(query, made, reasons, prepare=prepare, meeting=Meeting(met, {str(ref): met}, rows=False))

@@ -43,7 +43,7 @@ class Sample(Operator):
         else:
             condition = f"row_number() OVER (PARTITION BY _why IS NULL ORDER BY {rank64(seed, salt, '_key')}, _key) > {share}"
         why = f"CASE WHEN _why IS NULL AND {condition} THEN {{why[0]}} ELSE _why END"
-        return Rewrite(f"SELECT {projection(schema, why=why)} FROM {{input}}", schema, ("not sampled",))
+        return Rewrite(f"SELECT {projection(schema, why=why)} FROM {{input}}", schema, ("not sampled",), scope="global" if whole else "row")
 
     def meaning(self, bind: StepBinder, call: tree.Op) -> Json:
         return "share" if written_as_share(call) else "rows"

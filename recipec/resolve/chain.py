@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
-from recipec.api import HIDDEN, ORDER, Column, Json, Operator, Rewrite, RunTools, Schema, Traits, literal, quote
+from recipec.api import HIDDEN, ORDER, Alike, Column, Json, Meeting, Operator, Rewrite, RunTools, Schema, Scope, Traits, literal, quote
 from recipec.diagnostics import Diagnostic, Findings, nearest
 from recipec.registry import find
 from recipec.registry import names as registry_names
@@ -56,6 +56,8 @@ class Stage:
     query: str
     prepare: Any = None
     what: str = ""
+    scope: Scope = "row"
+    meeting: Meeting | Alike | None = None
 
 
 @dataclass(frozen=True)
@@ -442,7 +444,7 @@ class ChainBuilder:
         for i, words in enumerate(rewrite.reasons):
             query = query.replace("{why[" + str(i) + "]}", str(base + i))
             self.reasons.append(Reason(words, op.span))
-        self.stages.append(Stage(query, rewrite.prepare, name))
+        self.stages.append(Stage(query, rewrite.prepare, name, rewrite.scope or cls.traits.scope, rewrite.meeting))
         self.schema = rewrite.schema
         self.meaning.append((name, [f"{name}@{cls.version}", meaning_of(params), made.meaning(bind, op)], one_line(op.span)))
         self.trail.append((name, op.span))
