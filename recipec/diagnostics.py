@@ -211,9 +211,8 @@ class Findings:
 
     @property
     def sorted(self) -> list[Diagnostic]:
-        """By place; the same finding twice is one, and so is a name that several tables at its place do not have."""
+        """By place; the same finding twice is one."""
         unique: dict[tuple[object, ...], Diagnostic] = {}
         for item in self.items:
-            key = (item.name, item.span.source, item.span.start, item.span.end) if item.name == "unknown-column" else item.order
-            unique.setdefault(key, item)
+            unique.setdefault(item.order, item)
         return sorted(unique.values(), key=lambda d: d.order)

@@ -43,11 +43,12 @@ def compare(ctx: RunContext, source: str, column: str, seed: int) -> dict[str, J
     rows = [r for r in rows if r[1] is not None]
     if not rows:
         return {}
-    before = list({key: words_of(text.lower()) for key, text, _ in rows}.values())
+    originals = {key: words_of(text.lower()) for key, text, _ in rows}
+    before = list(originals.values())
     after = [words_of(copy.lower()) for _, _, copy in rows]
     shares = []
-    for (_, text, copy), new in zip(rows, after, strict=True):
-        old, made = set(words_of(text.lower())), set(new)
+    for (key, text, copy), new in zip(rows, after, strict=True):
+        old, made = set(originals[key]), set(new)
         shares.append((len(old & made) / len(old | made) if old | made else float(text == copy), text, copy))
     found = [s for s, _, _ in shares]
     nearest = sorted((s for s in shares if s[1] != s[2]), key=lambda s: (-s[0], s[2]))[:NEAREST]

@@ -251,13 +251,17 @@ class Train(Kind):
 
     @staticmethod
     def table_of(bind: StepBinder, task: Task, params: Any, ref: TableRef, span: Span) -> tuple[Table, TaskBound] | None:
-        """A table as the task reads it; its expressions are typed on its own columns."""
+        """A table as the task reads it; its expressions are typed on its own columns. What is wrong with the task is told for one table alone."""
         schema = ref.schema
+        before = len(bind.findings)
         inputs, bind.inputs = bind.inputs, (ref,)  # so that what is missing is said of this table
         try:
             found: TaskBound | None = task.bind(bind, params, Schema(schema.columns, schema.ordered, schema.unknown), span)
         finally:
             bind.inputs = inputs
+        found_all = bind.findings.items
+        told = {(d.code, d.span.order) for d in found_all[:before]}
+        found_all[before:] = [d for d in found_all[before:] if (d.code, d.span.order) not in told]
         return None if found is None else (Table(ref, found.roles), found)
 
     def base(self, bind: StepBinder, settings: TrainSettings) -> tuple[Any, tuple[SourceFile, ...]]:

@@ -343,15 +343,12 @@ def _train(
     )  # fmt: skip
 
 
-TRACKERS = {"tensorboard": "tensorboard", "wandb": "wandb", "mlflow": "mlflow"}
-
-
 def tracker(name: str) -> None:
-    """Raise DataError where the package of a tracker is missing: before anything is read, not after an hour."""
+    """Raise DataError where the package of a tracker, which has its name, is missing: before anything is read, not after an hour."""
     from importlib.util import find_spec
 
-    if name != "none" and find_spec(TRACKERS[name]) is None:
-        raise DataError(f"track: {name} needs the package `{TRACKERS[name]}`", f"pip install {TRACKERS[name]}, or leave `track` out")
+    if name != "none" and find_spec(name) is None:
+        raise DataError(f"track: {name} needs the package `{name}`", f"pip install {name}, or leave `track` out")
 
 
 def tracking(name: str, folder: Path) -> Any:

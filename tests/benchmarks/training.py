@@ -108,6 +108,45 @@ def learn(task: str, form: str, roles: tuple[str, ...], train: Rows, test: Rows,
             print(classification_report([g for g, _ in pairs], [s for _, s in pairs], digits=4))
 
 
+class Race:
+    """Steps a second of two trainers, by the clock and by processor time, each from the third step to the last."""
+
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+        self.marks: dict[int, tuple[float, float]] = {}
+        self.rates: tuple[list[tuple[float, float]], list[tuple[float, float]]] = ([], [])
+
+    def mark(self, step: int) -> None:
+        self.marks[step] = time.monotonic(), time.process_time()
+
+    def rate(self) -> tuple[float, float]:
+        (wall, cpu), (end, spent) = self.marks[2], self.marks[self.steps]
+        return (self.steps - 2) / (end - wall), (self.steps - 2) / (spent - cpu)
+
+    def ours(self, spec: TrainSpec, rows: Rows, place: Path) -> None:
+        fit(spec, rows, place / "m", cache=place / "cache", progress=lambda m: self.mark(m.done) if m.doing == "train" else None)
+        self.rates[0].append(self.rate())
+
+    def theirs(self, trainer: Any) -> None:
+        import transformers
+
+        mark = self.mark
+
+        class Mark(transformers.TrainerCallback):  # type: ignore[misc]
+            def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+                mark(state.global_step)
+
+        trainer.add_callback(Mark())
+        trainer.train()
+        self.rates[1].append(self.rate())
+
+    def print(self, name: str, peer: str, on: str) -> None:
+        for n, what in ((0, "steps/s"), (1, "steps/s of processor time")):
+            ours, theirs = (statistics.median(r[n] for r in side) for side in self.rates)
+            print(f"{name}: recipec {ours:.3f}, {peer} {theirs:.3f} {what} {on}: {ours / theirs:.1%}")
+        print(self.rates)
+
+
 def overhead(data: Path, args: argparse.Namespace) -> None:
     """Steps a second, here and bare, in turn; from the third step to the last, so that neither way's start counts. With one thread, steps a
     second of processor time are told too: what else runs on the machine changes them little."""
@@ -117,25 +156,11 @@ def overhead(data: Path, args: argparse.Namespace) -> None:
     steps = args.steps
     spec = TrainSpec("classify", "single", ("text", "label"), minilm(), steps=steps, batch_size=16, threads=args.threads, precision="fp32")
     rows = banking(data, "train")
-    rates: dict[str, list[tuple[float, float]]] = {"recipec": [], "bare": []}
-    marks: dict[int, tuple[float, float]] = {}
-
-    def mark(step: int) -> None:
-        marks[step] = time.monotonic(), time.process_time()
-
-    def rate() -> tuple[float, float]:
-        (wall, cpu), (end, spent) = marks[2], marks[steps]
-        return (steps - 2) / (end - wall), (steps - 2) / (spent - cpu)
-
-    class Mark(transformers.TrainerCallback):  # type: ignore[misc]
-        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            mark(state.global_step)
-
+    race = Race(steps)
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         for _ in range(args.times):
-            fit(spec, rows, place / "m", cache=place / "cache", progress=lambda m: mark(m.done) if m.doing == "train" else None)
-            rates["recipec"].append(rate())
+            race.ours(spec, rows, place)
             env, store, _ = prepare(spec, rows, None, place, place / "cache", lambda _: None)
             torch.set_num_threads(args.threads)
             torch.manual_seed(0)
@@ -144,13 +169,8 @@ def overhead(data: Path, args: argparse.Namespace) -> None:
 
             batches = [b for e in range(5) for b in _epoch(Batches(store.lengths, 16, 0), e)][:steps]
             plain = [{"input_ids": store[p]["input_ids"].tolist(), "labels": int(store[p]["label"])} for batch in batches for p in batch]
-            bare = _bare(transformers, model, env.tokenizer, plain, steps, place / "bare")
-            bare.add_callback(Mark())
-            bare.train()
-            rates["bare"].append(rate())
-    for n, what in ((0, "steps/s"), (1, "steps/s of processor time")):
-        ours, theirs = (statistics.median(r[n] for r in rates[name]) for name in ("recipec", "bare"))
-        print(f"overhead: recipec {ours:.3f}, bare Trainer {theirs:.3f} {what} on the same batches: {ours / theirs:.1%}")
+            race.theirs(_bare(transformers, model, env.tokenizer, plain, steps, place / "bare"))
+    race.print("overhead", "bare Trainer", "on the same batches")
 
 
 def gsm8k(data: Path, args: argparse.Namespace) -> None:
@@ -197,19 +217,7 @@ def against_trl(data: Path, args: argparse.Namespace) -> None:
     import trl
 
     steps, spec, rows = args.steps, gsm_spec(args, steps=args.steps, precision="fp32"), gsm(data, "train")
-    rates: dict[str, list[tuple[float, float]]] = {"recipec": [], "trl": []}
-    marks: dict[int, tuple[float, float]] = {}
-
-    def mark(step: int) -> None:
-        marks[step] = time.monotonic(), time.process_time()
-
-    def rate() -> tuple[float, float]:
-        (wall, cpu), (end, spent) = marks[2], marks[steps]
-        return (steps - 2) / (end - wall), (steps - 2) / (spent - cpu)
-
-    class Mark(transformers.TrainerCallback):  # type: ignore[misc]
-        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            mark(state.global_step)
+    race = Race(steps)
 
     class InOrder(trl.SFTTrainer):  # type: ignore[misc]
         def _get_train_sampler(self, *_: Any) -> Any:
@@ -218,8 +226,7 @@ def against_trl(data: Path, args: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         for _ in range(args.times):
-            fit(spec, rows, place / "m", cache=place / "cache", progress=lambda m: mark(m.done) if m.doing == "train" else None)
-            rates["recipec"].append(rate())
+            race.ours(spec, rows, place)
             env, store, _ = prepare(spec, rows, None, place, place / "cache", lambda _: None)
             from recipec.training._batches import Batches
 
@@ -236,13 +243,8 @@ def against_trl(data: Path, args: argparse.Namespace) -> None:
             model = transformers.AutoModelForCausalLM.from_config(env.config)
             bare = InOrder(model=model, args=config, train_dataset=plain, processing_class=env.tokenizer)
             bare.remove_callback(transformers.trainer_callback.PrinterCallback)
-            bare.add_callback(Mark())
-            bare.train()
-            rates["trl"].append(rate())
-    for n, what in ((0, "steps/s"), (1, "steps/s of processor time")):
-        ours, theirs = (statistics.median(r[n] for r in rates[name]) for name in ("recipec", "trl"))
-        print(f"SFT: recipec {ours:.3f}, TRL {theirs:.3f} {what} on the same tokens and batches: {ours / theirs:.1%}")
-    print(rates)
+            race.theirs(bare)
+    race.print("SFT", "TRL", "on the same tokens and batches")
 
 
 def _epoch(batches: Any, epoch: int) -> list[list[int]]:
