@@ -175,7 +175,7 @@ class Runner:
                 self.workspace.drop(key)
             con.execute("BEGIN")
             try:
-                outcome: Outcome = step.kind().run(step.bound.plan, context) if again is None else test_again(context, again)
+                outcome: Outcome = self.carry_out(step, context) if again is None else test_again(context, again)
                 if step.bound.files and file_digests(self.workspace, step.bound.files) != files:
                     raise StepFailed("a source file changed while it was read", "run again")
                 if outcome.rows_out == 0 and step.kind.table and again is None:
@@ -258,6 +258,11 @@ class Runner:
                 return False
         return True
 
+    def carry_out(self, step: ResolvedStep, context: RunContext) -> Outcome:
+        """Make the step's table. Other engines do it elsewhere."""
+        outcome: Outcome = step.kind().run(step.bound.plan, context)
+        return outcome
+
     # Helpers
 
     def relation(self, ref: TableRef) -> str:
@@ -311,25 +316,11 @@ class Runner:
 
         try:
             yield
-        except duckdb.OutOfMemoryException as error:
-            raise DataError(
-                f"out of memory: {first_line(error)}", "give more with --memory, use fewer --threads, or put the workspace on a larger disk"
-            ) from None
-        except duckdb.ConversionException as error:
-            raise DataError(
-                f"a value does not convert: {first_line(error)}", "use try_cast(x as ...), which gives null, or drop such rows before"
-            ) from None
-        except duckdb.IOException as error:
-            raise DataError(first_line(error), "is the disk full, or a file gone? What is finished stays; run again") from None
         except duckdb.Error as error:
-            if self.kernels.problem is not None:
-                problem, self.kernels.problem = self.kernels.problem, None
-                raise problem from None
-            raise DataError(first_line(error)) from None
+            problem, self.kernels.problem = self.kernels.problem, None
+            raise explained(error, problem) from None
         except OSError as error:
-            raise DataError(
-                f"{error.strerror or error}: {error.filename or ''}".rstrip(": "), "what is finished stays; run again"
-            ) from None
+            raise explained(error) from None
 
     # The run's own row
 
@@ -384,6 +375,26 @@ def release(error: BaseException) -> None:
     other statement, not even ROLLBACK."""
     for e in chain(error):
         traceback.clear_frames(e.__traceback__)
+
+
+def explained(error: Exception, problem: DataError | None = None) -> DataError:
+    """An error of DuckDB's or the system's in words for people. ``problem`` is what a kernel said while the query ran."""
+    import duckdb
+
+    match error:
+        case duckdb.OutOfMemoryException():
+            return DataError(
+                f"out of memory: {first_line(error)}", "give more with --memory, use fewer --threads, or put the workspace on a larger disk"
+            )
+        case duckdb.ConversionException():
+            return DataError(
+                f"a value does not convert: {first_line(error)}", "use try_cast(x as ...), which gives null, or drop such rows before"
+            )
+        case duckdb.IOException():
+            return DataError(first_line(error), "is the disk full, or a file gone? What is finished stays; run again")
+        case OSError():
+            return DataError(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "), "what is finished stays; run again")
+    return problem or DataError(first_line(error))
 
 
 def first_line(error: Exception) -> str:

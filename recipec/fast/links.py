@@ -13,19 +13,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from recipec.fast.bands import Bands
 from recipec.fast.components import Components, Nodes
-from recipec.fast.sketches import Sketches
 from recipec.fast.tokens import Hashes
 
 NEAR: Final = 8
 """How many of the following rows of a large bucket a row is compared with."""
 _FAILED: Final = 1 << 24
 """Pairs remembered as not alike: 128 MiB. Beyond it the later bands' pairs may be compared again."""
+
+
+class Sketched(Protocol):
+    """What must be known of the rows: :class:`recipec.fast.sketches.Sketches`, wherever they lie."""
+
+    @property
+    def cut(self) -> Bands: ...
+
+    whole: Hashes
+    sizes: npt.NDArray[np.int32]
+    banded: npt.NDArray[np.int32]
+
+    def band(self, number: int) -> Hashes: ...
+
+    def similarity(self, left: npt.NDArray[np.integer], right: npt.NDArray[np.integer]) -> npt.NDArray[np.float64]: ...
 
 
 @dataclass(frozen=True)
@@ -41,7 +56,7 @@ class Links:
     """How many pairs were compared."""
 
 
-def link(sketches: Sketches, copies: Nodes, threshold: float, done: Callable[[float], None]) -> Links:
+def link(sketches: Sketched, copies: Nodes, threshold: float, done: Callable[[float], None]) -> Links:
     """Join the rows whose similarity is at least ``threshold``.
 
     ``copies[i]`` is the first row whose normalised text is row ``i``'s; only these first rows are compared. ``done`` hears the share done.
@@ -106,7 +121,7 @@ def _pairs(values: Hashes, following: Hashes, rows: Nodes) -> Iterator[tuple[Nod
         yield np.repeat(least[large], sizes[large]), members[inside]
 
 
-def _worth(left: Nodes, right: Nodes, sketches: Sketches, components: Components, failed: Hashes, threshold: float) -> tuple[Nodes, Nodes]:
+def _worth(left: Nodes, right: Nodes, sketches: Sketched, components: Components, failed: Hashes, threshold: float) -> tuple[Nodes, Nodes]:
     """The pairs that a comparison could join: apart so far, of sizes that allow the threshold, not found wanting before."""
     apart = components.find(left) != components.find(right)
     left, right = left[apart], right[apart]

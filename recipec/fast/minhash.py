@@ -47,7 +47,7 @@ from recipec.fast.keyed import (
     uuids,
     write,
 )
-from recipec.fast.links import Links, link
+from recipec.fast.links import Links, Sketched, link
 from recipec.fast.memory import lent
 from recipec.fast.scratch import Scratch
 from recipec.fast.sketches import Sketches
@@ -156,10 +156,10 @@ def near_clusters(
 
 
 @dataclass(frozen=True)
-class _Found:
+class Found:
     """All that is known when the linking is done. Rows are numbered in the order in which they are preferred."""
 
-    sketches: Sketches
+    sketches: Sketched
     keys: npt.NDArray[np.uint64]
     """Two words a row: the key's bytes as they stand."""
     by_key: bool
@@ -236,7 +236,7 @@ def _found(
     order: str | None,
     scratch: Path | None,
     progress: Callable[[float], None] | None,
-) -> Iterator[_Found]:
+) -> Iterator[Found]:
     """Read, sketch and link; the temporary files live as long as the context."""
     ngram = NGRAM if ngram is None else ngram
     if not 0.0 < threshold <= 1.0:
@@ -266,6 +266,6 @@ def _found(
             links = link(sketches, firsts, threshold, linking)
             roots = links.components.find(firsts)
             stored = stored_keys(keys, len(sketches.whole), order is None)
-            yield _Found(sketches, stored, order is None, firsts, links, roots, threshold)
+            yield Found(sketches, stored, order is None, firsts, links, roots, threshold)
     finally:
         keys.close()

@@ -119,19 +119,27 @@ class Sketches:
         return result
 
     def _similarity(self, left: npt.NDArray[np.integer], right: npt.NDArray[np.integer]) -> npt.NDArray[np.float64]:
-        """Every pair's two sets are sorted together, all pairs in one sort: a shingle of both stands beside itself."""
-        pairs = len(left)
+        """The pairs of one block, few enough for their numbers to fit above the bits of a shingle."""
         rows, which = np.unique(np.stack([left, right], axis=1).ravel(), return_inverse=True)
         lengths = self.sizes[rows].astype(np.int64)
-        sizes = lengths[which]
-        stored = self._shingles.read(self._starts[rows], lengths)
-        values = stored[ranges((np.cumsum(lengths) - lengths)[which], sizes)]
-        values |= np.repeat(np.arange(pairs, dtype=np.uint64).repeat(2) << np.uint64(48), sizes)
-        values.sort()
-        shared = np.bincount((values[1:][values[1:] == values[:-1]] >> np.uint64(48)).astype(np.int64), minlength=pairs)
-        both = sizes[0::2] + sizes[1::2]
-        similar: npt.NDArray[np.float64] = shared / np.maximum(both - shared, 1)
-        return similar
+        return jaccard(self._shingles.read(self._starts[rows], lengths), lengths, which)
+
+
+def jaccard(stored: Hashes, lengths: Positions, which: Positions) -> npt.NDArray[np.float64]:
+    """The similarity of the sets ``which[2 * i]`` and ``which[2 * i + 1]``, for each ``i``; ``stored`` is the sets one after another,
+    each of as many shingles as ``lengths`` says.
+
+    Every pair's two sets are sorted together, all pairs in one sort: a shingle of both stands beside itself.
+    """
+    pairs = len(which) // 2
+    sizes = lengths[which]
+    values = stored[ranges((np.cumsum(lengths) - lengths)[which], sizes)]
+    values |= np.repeat(np.arange(pairs, dtype=np.uint64).repeat(2) << np.uint64(48), sizes)
+    values.sort()
+    shared = np.bincount((values[1:][values[1:] == values[:-1]] >> np.uint64(48)).astype(np.int64), minlength=pairs)
+    both = sizes[0::2] + sizes[1::2]
+    similar: npt.NDArray[np.float64] = shared / np.maximum(both - shared, 1)
+    return similar
 
 
 def in_order(work: Callable[[pa.Array], T], items: Iterable[pa.Array], threads: int) -> Iterator[T]:

@@ -31,6 +31,7 @@ from recipec.syntax import tree
 
 if TYPE_CHECKING:
     from recipec.engines.context import RunContext
+    from recipec.engines.partition import Part, Report
 
 
 class NearParams(Settings):
@@ -268,7 +269,7 @@ class Split(Kind):
         return ok
 
     def run(self, plan: SplitPlan, ctx: RunContext) -> Outcome:
-        from recipec.engines.partition import Part, partition
+        from recipec.engines.partition import partition
 
         settings = plan.settings
         source = ctx.relation(ctx.step.inputs[0])
@@ -287,28 +288,40 @@ class Split(Kind):
             group = "__cluster"
         elif settings.group is not None:
             group = settings.group.sql
-        out = f"{ctx.scratch}parts"
-        parts = [Part(n, share, count) for n, share, count in plan.parts]
-        if settings.folds is not None:
-            from recipec.engines.partition import folds
-
-            parts = list(folds(settings.folds))
+        out = quote(f"{ctx.scratch}parts")
         report = partition(
-            ctx.con, relation, parts=parts, out=quote(out), seed=plan.seed, salt=plan.salt,
+            ctx.con, relation, parts=self.wanted(plan), out=out, seed=plan.seed, salt=plan.salt,
             stratify=[e.sql for e in settings.stratify], group=group,
             time=settings.time.sql if settings.time is not None else None, assign=settings.assign,
         )  # fmt: skip
-        schema = ctx.step.bound.outputs[""]
+        ctx.con.execute(f"CREATE TABLE {ctx.target} AS {self.divided(ctx.step.bound.outputs[''], report, source, out)}")
+        return self.told(report)
+
+    @staticmethod
+    def wanted(plan: SplitPlan) -> list[Part]:
+        from recipec.engines.partition import Part, folds
+
+        if plan.settings.folds is not None:
+            return list(folds(plan.settings.folds))
+        return [Part(n, share, count) for n, share, count in plan.parts]
+
+    @staticmethod
+    def divided(schema: Schema, report: Report, source: str, parts: str) -> str:
+        """SQL for the rows of ``source`` with the parts that the table ``parts`` gives their keys."""
         hidden = ["_key", "_parent", *(["_order"] if schema.ordered else [])]
         kept = [
             f"CASE WHEN p.part IS NOT NULL THEN s.{quote(c)} END AS {quote(c)}" if report.left_out else f"s.{quote(c)}"
             for c in schema.names
         ]
         columns = ", ".join([*(f"s.{h}" for h in hidden), *kept])
-        ctx.con.execute(
-            f"CREATE TABLE {ctx.target} AS SELECT {columns}, p.part AS _part, CASE WHEN p.part IS NULL THEN 0::SMALLINT END AS _why, "
-            f"NULL::VARCHAR AS _because FROM {source} AS s JOIN {quote(out)} AS p ON s._key = p._key"
+        return (
+            f"SELECT {columns}, p.part AS _part, CASE WHEN p.part IS NULL THEN 0::SMALLINT END AS _why, "
+            f"NULL::VARCHAR AS _because FROM {source} AS s JOIN {parts} AS p ON s._key = p._key"
         )
+
+    @staticmethod
+    def told(report: Report) -> Outcome:
+        """What the run says of the parts."""
         outcome = Outcome(rows_in=report.rows, rows_out=report.rows - report.left_out)
         outcome.extra["reasons"] = ["left out of every part"]
         if report.left_out:
