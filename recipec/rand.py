@@ -22,7 +22,7 @@ from fractions import Fraction
 from functools import lru_cache
 from hashlib import md5
 
-from recipec.api import DataError, literal
+from recipec.api import DataError
 
 Share = Fraction | float | Decimal
 """A share of a whole, 0.8 for 80 %. Floats mean the decimal number they print as, not their binary neighbour."""
@@ -68,26 +68,6 @@ def unit_of(seed: int, salt: str, key: object) -> float:
 def exact(value: Share | int) -> Fraction:
     """A share or weight as the fraction that its decimal notation means: 0.1 is 1/10."""
     return Fraction(repr(value)) if isinstance(value, float) else Fraction(value)
-
-
-# Samples --------------------------------------------------------------------------------------------------------------
-
-
-def sample_share(seed: int, salt: str, share: Share, key_sql: str = "_key") -> str:
-    """SQL predicate that keeps each row with probability ``share``, looking at its key alone.
-
-    One streaming pass; a kept row stays kept when rows are added, and a smaller share keeps a subset of a larger. The
-    number kept varies with a standard deviation of sqrt(n * share * (1 - share)) rows.
-    """
-    return f"{unit(seed, salt, key_sql)} < {literal(float(share))}"
-
-
-def sample_count(seed: int, salt: str, count: int, relation: str, key_sql: str = "_key") -> str:
-    """SELECT of the ``_key`` of exactly ``count`` rows of ``relation`` (all, where it has fewer): those of least rank.
-
-    ``relation`` is a table's name or a query in parentheses. A smaller count gives a subset of a larger.
-    """
-    return f"SELECT {key_sql} AS _key FROM {relation} AS t ORDER BY {rank64(seed, salt, key_sql)}, {key_sql} LIMIT {int(count)}"
 
 
 # Whole numbers with a given sum ---------------------------------------------------------------------------------------

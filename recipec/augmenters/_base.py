@@ -11,7 +11,6 @@ from recipec.api import ColumnName, Json, RunTools, Schema, Settings
 from recipec.resolve.binder import StepBinder
 from recipec.resolve.problems import WrongType
 from recipec.resolve.types import shown
-from recipec.settings import Field
 from recipec.syntax import tree
 
 if TYPE_CHECKING:
@@ -96,13 +95,6 @@ class Augmenter(ABC):
     @abstractmethod
     def change(self, bind: StepBinder, schema: Schema, call: tree.Op) -> Change:
         """Type the augmenter on ``schema`` and lower it. Problems go to ``bind.report``."""
-
-
-class TextParams(Settings):
-    """Arguments of an augmenter of text. ``rate`` is the share of words or characters that it changes, at least one."""
-
-    text: ColumnName
-    rate: float = Field(0.1, gt=0, le=1)
 
 
 def need_text(bind: StepBinder, schema: Schema, column: ColumnName, name: str) -> None:

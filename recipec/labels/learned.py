@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from recipec.labels.combined import Combined, Ties, accuracy_of, confusion_of, decide, expected, remarks
+from recipec.labels.combined import Combined, Ties, accuracy_of, decide, remarks
 from recipec.labels.em import Model, em, shares
 from recipec.labels.label_model import learn
 from recipec.labels.patterns import Floats, Patterns
@@ -122,9 +122,3 @@ def alike(found: Patterns, classes: Sequence[str], accuracy: float, share: Float
         scores = np.exp(scores - scores.max(axis=1, keepdims=True))
         probabilities[block] = scores / scores.sum(axis=1, keepdims=True)
     return finish("label_model", found, classes, probabilities, ties, share)
-
-
-def agreement_with(found: Patterns, probabilities: Floats) -> tuple[Floats, tuple[float | None, ...]]:
-    """(confusion [m, t, v], accuracy) of the voters if the probabilities are right."""
-    counts = expected(found, probabilities)
-    return confusion_of(counts), accuracy_of(counts)

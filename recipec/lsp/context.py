@@ -9,7 +9,6 @@ from recipec.syntax.lexer import TRIVIA, scan
 from recipec.syntax.machine import Token
 
 CLOSERS = {")": "(", "]": "[", "}": "{"}
-ITEM_WORDS = frozenset({"recipe", "import", "param", "def", "template", "repeat"})
 
 QUOTATIONS = frozenset({"STRING", "BLOCK", "COMMENT", "UNKNOWN", "REGEX", "QUOTED"})
 

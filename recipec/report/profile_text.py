@@ -13,7 +13,7 @@ WIDEST: Final = 100
 LABEL: Final = 12
 BARS: Final = "▁▂▃▄▅▆▇█"
 PLAIN_BARS: Final = ".:-=+*%@"
-CLASSES, SHARES, LISTED = 12, 6, 8
+CLASSES, SHARES = 12, 6
 SIDE_BY_SIDE: Final = 4
 """Groups that stand beside each other; more stand below each other."""
 

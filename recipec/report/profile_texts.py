@@ -33,7 +33,6 @@ COMMON: Final = 0.01
 """An opening is a template when this share of the rows has it, and three at least."""
 WORDS, PHRASES, EXAMPLES = 12, 8, 3
 PII_KINDS: Final = ("email", "phone", "ip", "card", "id", "iban", "url")
-LANGUAGES: Final = 12
 
 
 @dataclass

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from recipec.api import ColumnName, Expression, Json, ModelRef, Schema, Settings, Traits, named, quote
+from recipec.api import ColumnName, Expression, Json, ModelRef, Schema, Settings, Traits, quote
 from recipec.resolve.binder import StepBinder
 from recipec.resolve.problems import BadValue, MissingSetting, WrongType
 from recipec.resolve.types import shown
@@ -133,13 +133,6 @@ class Selector(ABC):
         """Make the table ``given.out`` with ``_key``, ``score``, ``place`` (BIGINT, from 1, in which order it was chosen in its group; null
         where it was not) and ``passes``, ``note`` as for :meth:`score`. Gives notes for people."""
         raise NotImplementedError
-
-
-class ModelParams(Settings):
-    """A classifier, and the text that it reads."""
-
-    model: ModelRef
-    text: Expression | None = named(None)
 
 
 def text_of(bind: StepBinder, schema: Schema, given: Expression | ColumnName | None, call: tree.Expr, model: ModelRef | None) -> Expression:

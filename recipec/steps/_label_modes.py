@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from recipec.api import Schema, quote
+from recipec.api import Schema
 from recipec.resolve.binder import StepBinder
 from recipec.resolve.problems import BadValue, DuplicateName, MissingSetting, WrongForm, WrongType
 from recipec.resolve.types import shown
@@ -131,8 +131,3 @@ def cannot_vote(bind: StepBinder, span: Any, what: str, modes: Sequence[Mode], m
     }[mode]
     message = f"{what} gives {' or '.join(SAID[m] for m in modes)}; this step wants {SAID[mode]}"
     bind.report(WrongForm(span=span, message=message, help=(help,)))
-
-
-def tokens_sql(column: str) -> str:
-    """SQL for a row's tokens without nulls."""
-    return f"list_transform({quote(column)}, lambda w: coalesce(w, ''))"

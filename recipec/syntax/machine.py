@@ -75,20 +75,6 @@ def advance(tables: Tables, states: list[int], kind: str) -> bool:
         stack.append(tables.gotos[stack[-1]][rule.origin])
 
 
-def can_end(tables: Tables, states: list[int], symbol: str) -> bool:
-    """Whether ``symbol`` is complete on this stack."""
-    stack, end = list(states), tables.ends[symbol]
-    while stack[-1] != end:
-        code = tables.actions[stack[-1]].get("$END")
-        if code is None or code >= 0:
-            return False
-        rule = tables.rules[-1 - code]
-        if rule.length:
-            del stack[-rule.length :]
-        stack.append(tables.gotos[stack[-1]][rule.origin])
-    return True
-
-
 def expected(tables: Tables, states: list[int]) -> set[str]:
     """Every terminal that can come next."""
     return {kind for kind in tables.actions[states[-1]] if kind != "$END" and advance(tables, list(states), kind)}

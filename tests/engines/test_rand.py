@@ -88,31 +88,6 @@ def test_apportion_is_within_one(weights: list[int], total: int) -> None:
     assert all(abs(c - w) < 1 for c, w in zip(counts, wanted, strict=True))
 
 
-# Samples
-
-
-def test_share_is_monotone_and_looks_at_the_key_alone() -> None:
-    table("pool", 2000)
-    small, large = (
-        {k for (k,) in CON.execute(f"SELECT _key FROM pool WHERE {rand.sample_share(3, 's', p)}").fetchall()}
-        for p in (0.1, Fraction(3, 10))
-    )
-    assert small < large
-    assert abs(len(small) - 200) < 60
-    assert abs(len(large) - 600) < 90
-
-
-def test_count_is_exact_and_does_not_depend_on_order() -> None:
-    chosen = []
-    for backwards in (False, True):
-        table("pool", 500, backwards=backwards)
-        chosen.append({k for (k,) in CON.execute(rand.sample_count(3, "s", 100, "pool")).fetchall()})
-    assert chosen[0] == chosen[1]
-    assert len(chosen[0]) == 100
-    assert {k for (k,) in CON.execute(rand.sample_count(3, "s", 50, "pool")).fetchall()} < chosen[0]
-    assert len(CON.execute(rand.sample_count(3, "s", 9999, "(SELECT * FROM pool)")).fetchall()) == 500
-
-
 # Mixtures: how much
 
 
