@@ -86,6 +86,7 @@ class Teller:
         every = [(s, self.built[s.name]) for s in program.steps if s.name in self.built and self.built[s.name].parts]
         self.tables = [(s, b) for s, b in every if s.name in kin]
         sources = [(s, b) for s, b in every if s.kind.name == "source"]
+        self.by_file: dict[str, dict[tuple[int, int], str]] = {}
         self.sources = sorted(sources, key=lambda pair: pair[0].name not in kin)
 
     def above(self, name: str) -> set[str]:
@@ -111,7 +112,7 @@ class Teller:
         others = dict.fromkeys(k for found in rest for k in found if k not in keys)
         return keys, [self.label(k) if k in placed else k for k in others][:20]
 
-    def keys(self, table: str, condition: str, values: list[str]) -> list[str]:
+    def keys(self, table: str, condition: str, values: list[Any]) -> list[str]:
         rows = self.con.execute(f"SELECT _key::VARCHAR FROM {table} WHERE {condition} ORDER BY _key LIMIT 20", values).fetchall()
         return [r[0] for r in rows]
 
@@ -130,8 +131,9 @@ class Teller:
         # A place is a number of 40 bits (see position_uuid).
         if plan.key or not number.isdecimal() or len(number) > 13 or int(number) >= 1 << 40:
             return []
-        files = [f for f in plan.files if not name or f.name == name or f.name.endswith("/" + name)]
-        return [k for f in files for k in self.keys(table, "_key = ?::UUID", [position_uuid(f.name, int(number))])]
+        files = [f for f in plan.names if not name or f == name or f.endswith(("/" + name, "!" + name))]
+        wanted = [position_uuid(f, int(number)) for f in files]
+        return self.keys(table, "_key IN (SELECT unnest(?::UUID[]))", [wanted]) if wanted else []
 
     # Telling
 
@@ -145,13 +147,17 @@ class Teller:
                 if row is not None:
                     return ", ".join(str(v) for v in row)
             else:
-                for file in plan.files:
-                    if (
-                        UUID(key).int >> 104 == UUID(position_uuid(file.name, 0)).int >> 104
-                        and UUID(key).int & LOW == UUID(position_uuid(file.name, 0)).int & LOW
-                    ):
-                        return f"{file.name}:{(UUID(key).int >> 64) & 0xFFFFFFFFFF}"
+                file = self.files(step).get((UUID(key).int >> 104, UUID(key).int & LOW))
+                if file is not None:
+                    return f"{file}:{(UUID(key).int >> 64) & 0xFFFFFFFFFF}"
         return key
+
+    def files(self, step: ResolvedStep) -> dict[tuple[int, int], str]:
+        """A source's files by what of a row's key tells the file."""
+        if step.name not in self.by_file:
+            ids = {name: UUID(position_uuid(name, 0)).int for name in step.bound.plan.names}
+            self.by_file[step.name] = {(i >> 104, i & LOW): name for name, i in ids.items()}
+        return self.by_file[step.name]
 
     def readable(self, text: str | None) -> str | None:
         """A reason with the keys in it as people know them."""

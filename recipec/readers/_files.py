@@ -13,10 +13,11 @@ import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, Any, ClassVar, cast
 
 from recipec.api import DataError, Reader, SourceFile, literal
 from recipec.diagnostics import nearest
+from recipec.readers._archives import Damaged, Member, as_found, divided, inner_path
 
 if TYPE_CHECKING:
     import duckdb
@@ -35,6 +36,10 @@ SAMPLE_PROBES = 32
 PROBE = 1 << 14
 SAMPLE_FILES = 8
 """Of many files, so many are looked at, the first and the last among them; they share the sample's bytes."""
+BOMB_FROM = 4 << 30
+BOMB_TIMES = 500
+"""A file that is unpacked to more bytes than the first, and to so many times its own size, is taken for a bomb. Text hardly ever
+gets smaller than a hundredth."""
 
 _MAGIC = {".gz": b"\x1f\x8b", ".zst": b"\x28\xb5\x2f\xfd", ".bz2": b"BZh", ".xz": b"\xfd7zXZ\x00"}
 _COMPRESSION = {".gz": "gzip", ".zst": "Zstandard", ".bz2": "bzip2", ".xz": "xz"}
@@ -49,8 +54,11 @@ class FileReader(Reader):
     """Base of the readers of this package.
 
     ``free_names`` says that declared columns need not be in the header: they name fields that only some records have, or
-    fields that have no names in the file.
+    fields that have no names in the file. ``archives`` says how files in archives are read: as a ``stream``, ``copied`` to disk
+    first because the reader must jump about in them, or not at all (empty).
     """
+
+    archives: ClassVar[str] = "stream"
 
     @property
     def free_names(self) -> bool:
@@ -81,6 +89,7 @@ def expand(patterns: Sequence[str], folder: Path) -> tuple[SourceFile, ...]:
     for pattern in patterns:
         if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+://", pattern):
             raise DataError(f"`{pattern}` is not a path on this machine", "download it first, and name the local file")
+        pattern, inside = divided(pattern, folder)
         path = folder / pattern
         if not path.exists() and any(c in pattern for c in "*?["):
             import glob
@@ -93,8 +102,8 @@ def expand(patterns: Sequence[str], folder: Path) -> tuple[SourceFile, ...]:
         else:
             matches = [path]
         for match in matches:
-            file = SourceFile(match, _name(match, folder, pattern))
-            found.setdefault(os.path.abspath(match), file)
+            file = as_found(match, _name(match, folder, pattern), inside)
+            found.setdefault(f"{os.path.abspath(match)}!{inside}", file)
     return tuple(found.values())
 
 
@@ -136,18 +145,35 @@ def unreadable(file: SourceFile, error: OSError) -> DataError:
 class Input:
     """The decompressed bytes of one file. A context manager; ``position`` is how far the file itself is read."""
 
-    def __init__(self, file: SourceFile, con: duckdb.DuckDBPyConnection | None = None) -> None:
-        """``con`` is given by readers of headers, which must not import pyarrow: DuckDB then unpacks Zstandard."""
+    def __init__(self, file: SourceFile, con: duckdb.DuckDBPyConnection | None = None, *, suffix: str | None = None) -> None:
+        """``con`` is given by readers of headers, which must not import pyarrow: DuckDB then unpacks Zstandard. ``suffix`` says how
+        the file is compressed, where its name does not."""
         self.file = file
-        self.suffix = file.path.suffix.lower() if file.path.suffix.lower() in _MAGIC else ""
-        try:
-            self.size = os.stat(file.path).st_size
-            self.raw: IO[bytes] = open(file.path, "rb")  # noqa: SIM115 - closed by __exit__
-            start = self.raw.read(8)
-        except OSError as error:
-            raise unreadable(file, error) from None
-        self._check_magic(start)
-        self.raw.seek(0)
+        self.suffix = inner_path(file).suffix.lower() if suffix is None else suffix
+        self.suffix = self.suffix if self.suffix in _MAGIC else ""
+        self.given = 0
+        """Bytes unpacked so far."""
+        self.raw: IO[bytes]
+        self.packed = 0
+        """How many bytes it has as stored, where it is compressed; else 0."""
+        if isinstance(file, Member):
+            from recipec.readers._unpack import MemberStream
+
+            stream = MemberStream(file)
+            self.raw = cast("IO[bytes]", stream)
+            self.size = file.size
+            self.packed = stream.packed if stream.packed != self.size or self.suffix else 0
+            self._check_magic(stream.peek(8))
+        else:
+            try:
+                self.size = os.stat(file.path).st_size
+                self.raw = open(file.path, "rb")  # noqa: SIM115 - closed by __exit__
+                start = self.raw.read(8)
+                self.raw.seek(0)
+            except OSError as error:
+                raise unreadable(file, error) from None
+            self.packed = self.size if self.suffix else 0
+            self._check_magic(start)
         self.errors: tuple[type[Exception], ...] = (EOFError, zlib.error)
         """What the decompressor raises for damaged data, beside OSError."""
         self.stream = self._open(con) if self.size else self.raw
@@ -168,7 +194,8 @@ class Input:
                         f"`{name}` is compressed ({_COMPRESSION[suffix]}), but its name does not say so", f"rename it to `{name}{suffix}`"
                     )
             if start.startswith(b"PK\x03\x04"):
-                raise DataError(f"`{name}` is a ZIP archive", "unpack it first (a spreadsheet .xlsx is one too: save it as CSV)")
+                what = "name it `.zip` for the files in it to be read" if not isinstance(self.file, Member) else "unpack it first"
+                raise DataError(f"`{name}` is a ZIP archive", f"{what} (a spreadsheet .xlsx is one too: save it as CSV)")
             if start.startswith(b"PAR1"):
                 raise DataError(f"`{name}` is a Parquet file", "read it with parquet(...)")
             if start.startswith(b"SQLite f"):
@@ -201,18 +228,19 @@ class Input:
         else:
             self.errors = (EOFError, zstd.ZstdError)
             return zstd.ZstdFile(self.raw)  # type: ignore[no-any-return,unused-ignore]
-        if con is not None and (start := _zstandard_start(self.file, con)) is not None:
+        plain = not isinstance(self.file, Member) and self.suffix == self.file.path.suffix.lower()
+        if con is not None and plain and (start := _zstandard_start(self.file, con)) is not None:
             return io.BytesIO(start)
         import pyarrow as pa
 
         self.errors = (EOFError, pa.ArrowInvalid)
         return pa.CompressedInputStream(pa.PythonFile(self.raw, mode="r"), "zstd")  # type: ignore[no-any-return,unused-ignore]
 
-    def _broken(self, error: Exception) -> DataError:
+    def _broken(self, error: Exception) -> Damaged:
         what = _COMPRESSION[self.suffix] if self.suffix else "file"
         if isinstance(error, EOFError) or "ended before" in str(error) or "truncated" in str(error).lower():
-            return DataError(f"`{self.file.name}` ends in the middle: the {what} data is cut off", "fetch or copy the file again")
-        return DataError(f"`{self.file.name}` is damaged: {what} cannot unpack it ({error})", "fetch or copy the file again")
+            return Damaged(f"`{self.file.name}` ends in the middle: the {what} data is cut off", "fetch or copy the file again")
+        return Damaged(f"`{self.file.name}` is damaged: {what} cannot unpack it ({error})", "fetch or copy the file again")
 
     def read(self, size: int) -> bytes:
         """The next ``size`` bytes; fewer only at the end."""
@@ -220,6 +248,12 @@ class Input:
             data = self.stream.read(size)
             while self.suffix and 0 < len(data) < size and (more := self.stream.read(size - len(data))):
                 data += more
+            self.given += len(data)
+            if self.packed and self.given > BOMB_FROM and self.given > BOMB_TIMES * self.packed:
+                raise Damaged(
+                    f"`{self.file.name}` is unpacked to more than {BOMB_TIMES} times its {self.packed / 1e6:,.1f} MB, as a bomb is",
+                    "unpack it yourself if it is meant so",
+                )
             return data
         except self.errors as error:
             raise self._broken(error) from None
@@ -238,6 +272,16 @@ class Input:
     def __exit__(self, *_: object) -> None:
         self.stream.close()
         self.raw.close()
+
+
+def size_of(file: SourceFile) -> int:
+    """A file's size in bytes, as stored. Raises DataError."""
+    if isinstance(file, Member):
+        return file.size
+    try:
+        return os.stat(file.path).st_size
+    except OSError as error:
+        raise unreadable(file, error) from None
 
 
 def _zstandard_start(file: SourceFile, con: duckdb.DuckDBPyConnection) -> bytes | None:
@@ -379,7 +423,12 @@ def sample(file: SourceFile, encoding: str, con: duckdb.DuckDBPyConnection, shar
         if not complete:
             first = first[:head]
         pieces = [first]
-        if not complete and not source.suffix and not codec(encoding).name.startswith(("utf-16", "utf-32", "utf-7", "iso2022")):
+        if (
+            not complete
+            and not source.suffix
+            and not isinstance(file, Member)
+            and not codec(encoding).name.startswith(("utf-16", "utf-32", "utf-7", "iso2022"))
+        ):
             rest = source.size - head - PROBE
             for i in range(probes := max(SAMPLE_PROBES // share, 1)):
                 source.raw.seek(head + round(rest * (i + 1) / probes))

@@ -10,16 +10,15 @@ for bad rows only); :func:`set_aside` moves those rows to the table of bad rows 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from itertools import count
+from itertools import accumulate, count
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from recipec.api import DataError, ReadContext, SourceFile, literal, quote
 from recipec.diagnostics import nearest
-from recipec.readers._files import BLOCK, execute, shown, unreadable
+from recipec.readers._files import BLOCK, execute, shown, size_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -106,11 +105,7 @@ def is_utf8(text: bytes) -> bool:
 
 def sizes(files: Sequence[SourceFile]) -> list[int]:
     """Sizes in bytes, as stored."""
-    try:
-        return [os.stat(f.path).st_size for f in files]
-    except OSError as error:
-        bad = next(f for f in files if not os.path.exists(f.path))
-        raise unreadable(bad, error) from None
+    return [size_of(f) for f in files]
 
 
 Told: TypeAlias = Callable[[int], Callable[[int], None]]
@@ -120,7 +115,7 @@ def progress_of(ctx: ReadContext) -> Told:
     """For the file of that index, a function to be told how many of its bytes are read."""
     each = sizes(ctx.files)
     total = sum(each)
-    before = [sum(each[:i]) for i in range(len(each))]
+    before = [0, *accumulate(each)]
     return lambda index: lambda done: ctx.progress(before[index] + done, total)
 
 

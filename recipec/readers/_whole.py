@@ -6,8 +6,9 @@ from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from recipec.api import ReadContext, SourceFile, quote
-from recipec.readers._files import BLOCK, MAX_RECORD, MAX_SHOWN, FileReader, Input, shown, to_utf8
+from recipec.api import DataError, ReadContext, SourceFile, quote
+from recipec.readers._archives import Damaged
+from recipec.readers._files import BLOCK, MAX_RECORD, MAX_SHOWN, FileReader, Input, shown, size_of, to_utf8
 from recipec.readers._stream import load_batches, progress_of, set_aside, typed
 
 if TYPE_CHECKING:
@@ -52,10 +53,13 @@ class WholeFileReader(FileReader):
         rows: list[tuple[str | None, ...]] = []
         size = 0
         for index, file in enumerate(ctx.files):
-            raw, too_long = self._read(file)
-            told(index)(file.path.stat().st_size)
-            rows.append(self._row(file, raw, too_long, ctx.encoding))
-            size += len(raw)
+            try:
+                raw, too_long = self._read(file)
+                rows.append(self._row(file, raw, too_long, ctx.encoding))
+                size += len(raw)
+            except Damaged as error:  # this file is one row, and the others can be read
+                rows.append(self._bad(file, "", reason(file, error)))
+            told(index)(size_of(file))
             if size >= BATCH or len(rows) == 1000:
                 yield pa.record_batch([pa.array(c, pa.string()) for c in zip(*rows, strict=True)], schema=schema)
                 rows, size = [], 0
@@ -63,16 +67,18 @@ class WholeFileReader(FileReader):
             yield pa.record_batch([pa.array(c, pa.string()) for c in zip(*rows, strict=True)], schema=schema)
 
     def _row(self, file: SourceFile, raw: bytes, too_long: bool, encoding: str) -> tuple[str | None, ...]:
-        nothing: tuple[str | None, ...] = (None,) * (len(self.columns) - 2)
         if too_long:
-            return (file.name, file.name, *nothing, shown(raw[:MAX_SHOWN]), f"longer than {MAX_RECORD >> 20} MiB")
+            return self._bad(file, shown(raw[:MAX_SHOWN]), f"longer than {MAX_RECORD >> 20} MiB")
         encoding = self.encoding_of(raw, encoding)
         utf8 = b"".join(to_utf8(iter([raw]), file, encoding)) if raw else b""
         try:
             text = utf8.decode()
         except UnicodeDecodeError:
-            return (file.name, file.name, *nothing, shown(utf8), f"not valid {encoding}")
+            return self._bad(file, shown(utf8), f"not valid {encoding}")
         return (file.name, file.name, *self.parts(file, text), None)
+
+    def _bad(self, file: SourceFile, text: str, why: str) -> tuple[str | None, ...]:
+        return (file.name, file.name, *(None,) * (len(self.columns) - 2), text, why)
 
     @staticmethod
     def _read(file: SourceFile) -> tuple[bytes, bool]:
@@ -84,3 +90,8 @@ class WholeFileReader(FileReader):
                 parts.append(piece)
                 size += len(piece)
         return b"".join(parts), size > MAX_RECORD
+
+
+def reason(file: SourceFile, error: DataError) -> str:
+    """Why a file is a bad row: its place says already which it is."""
+    return error.message.removeprefix(f"`{file.name}` ")

@@ -50,6 +50,7 @@ class Hf(FileReader):
     """
 
     Params = HfParams
+    archives = ""
     params: HfParams
 
     def find(self, folder: Path) -> tuple[SourceFile, ...]:

@@ -65,6 +65,7 @@ class Sqlite(FileReader):
     """
 
     Params = SqliteParams
+    archives = "copied"
     extensions = (".db", ".sqlite", ".sqlite3")
     params: SqliteParams
 

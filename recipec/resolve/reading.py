@@ -32,11 +32,14 @@ class Reading:
             self._con = duckdb.connect(":memory:", config={"threads": "1", "autoinstall_known_extensions": "false"})
         return self._con
 
-    def header(self, reader: Reader, files: Sequence[SourceFile], encoding: str) -> dict[str, str]:
-        """Names and types. Raises DataError for files that cannot be read."""
+    def header(
+        self, reader: Reader, files: Sequence[SourceFile], encoding: str, seen: Sequence[SourceFile] | None = None
+    ) -> dict[str, str]:
+        """Names and types. ``seen`` are the files that ``files`` were taken from, where they were. Raises DataError for files that cannot
+        be read."""
         import duckdb
 
-        self.seen.extend(files)
+        self.seen.extend(files if seen is None else seen)
         try:
             return reader.header(self.con, files, encoding)
         except duckdb.Error as error:

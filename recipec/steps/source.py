@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -29,6 +30,7 @@ from recipec.api import (
 from recipec.diagnostics import nearest
 from recipec.identity import position_key, source_key
 from recipec.mirror._base import Mirror, is_remote, mirror_of, schemes
+from recipec.readers._archives import as_found, divided, read_through
 from recipec.registry import find
 from recipec.registry import names as registry_names
 from recipec.resolve.binder import StepBinder
@@ -78,6 +80,12 @@ class SourcePlan:
     encoding: str
     tests: Chain
 
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The names of the files that rows come from, those in archives among them."""
+        with read_through(None, self.files) as files:
+            return tuple(f.name for f in files)
+
     def too_many_bad(self, ctx: RunContext, run_key: str, rows: int, outcome: Outcome) -> StepFailed | None:
         """The failure where more rows do not parse than ``max_bad`` allows; the bad rows stay to be looked at."""
         bad = outcome.dropped[DOES_NOT_PARSE]
@@ -114,6 +122,19 @@ class Source(Kind):
 
     ``columns`` declares names and types: only these are read, and a value that does not fit its type makes its row bad.
     Without it they are inferred from the start of the files.
+
+    Files in archives are read where they lie: ``!`` stands between the archive (``.zip``, ``.tar``, ``.tar.gz``, ``.tar.zst``,
+    ``.tar.bz2``, ``.tar.xz``) and a path or glob of files in it; an archive that holds one file needs no more than its name.
+
+    ```recipe
+    source docs = markdown("data/all.tar.zst!docs/**/*.md")
+    source dump = jsonl("data/dump.zip")
+    ```
+
+    A row's file is then ``data/all.tar.zst!docs/a.md``. A compressed tar can only be read from its start: it is gone through twice, and a
+    check that has to infer columns looks at its first 64 MiB. Files that must be jumped about in (Parquet, SQLite) are copied out
+    for as long as they are read. Encrypted files, archives in archives and what looks like a bomb (more than 4 GiB out of less than a
+    500th of that) are refused.
 
     Rows that do not parse are kept aside (``recipec bad STEP`` shows them) and counted; the run fails when more than
     ``max_bad`` of the rows are bad. ``encoding`` is the files' text encoding. Tests (``expect``) run on the rows read.
@@ -213,9 +234,10 @@ class Source(Kind):
         found: dict[str, SourceFile] = {}
         mirrors: list[Mirror] = []
         ok = whole = True
-        for pattern in reader.places():
-            if not isinstance(pattern, str) or is_remote(pattern):
-                mirror = mirror_at(bind, pattern, span)
+        archives = bool(getattr(reader, "archives", ""))
+        for written in reader.places():
+            if not isinstance(written, str) or is_remote(written):
+                mirror = mirror_at(bind, written, span)
                 if mirror is None:
                     ok = False
                     continue
@@ -224,11 +246,13 @@ class Source(Kind):
                 # A check that is kept holds while the last copy is this one.
                 bind.program.reading.seen.append(SourceFile(bind.program.catalog.manifest(mirror), mirror.address))
                 whole = whole and snapshot is not None
-                found |= {f.name: f for f in snapshot.files} if snapshot is not None else {}
+                for copy in snapshot.files if snapshot is not None else ():
+                    found[copy.name] = as_found(copy.path, copy.name, "") if archives else copy
                 continue
+            pattern, inside = divided(written, folder) if archives else (written, "")
             path = folder / pattern
             if bind.program.offline:
-                found[pattern] = SourceFile(path, pattern)
+                found[written] = SourceFile(path, written)
                 continue
             if any(c in pattern for c in "*?["):
                 matches = sorted(p for p in glob_within(folder, pattern) if p.is_file())
@@ -241,14 +265,17 @@ class Source(Kind):
                     ok = False
                 for match in matches:
                     name = relative_name(match, folder)
-                    found[name] = SourceFile(match, name)
+                    file = as_found(match, name, inside) if archives else SourceFile(match, name)
+                    found[file.name] = file
             elif not os.path.exists(path):  # Path raises for a name that is too long
                 items = call.args[0].value.items if call.args and isinstance(call.args[0].value, tree.ListExpr) else ()
-                at = next((i.span for i in items if isinstance(i, tree.String) and i.value == pattern), span)
+                at = next((i.span for i in items if isinstance(i, tree.String) and i.value == written), span)
                 bind.report(missing(at, path, pattern))
                 ok = False
             else:
-                found[pattern] = SourceFile(path, Path(pattern).as_posix())
+                name = Path(pattern).as_posix()
+                file = as_found(path, name, inside) if archives else SourceFile(path, name)
+                found[file.name] = file
         return (tuple(found[n] for n in sorted(found)), tuple(mirrors), whole) if ok else None
 
     @staticmethod
@@ -262,7 +289,8 @@ class Source(Kind):
                 return Schema(unknown=True)
             return Schema(tuple(Column(n, bind.typing.written(t), declared.spans.get(n)) for n, t in declared.types.items()))
         try:
-            header = bind.program.reading.header(reader, files, settings.encoding)
+            with read_through(reader, files, look=True) as looked_at:
+                header = bind.program.reading.header(reader, looked_at, settings.encoding, seen=files)
         except DataError as error:
             # Files of one source may differ in columns that are not declared: those that all have are what counts.
             common: tuple[str, ...] | None = getattr(error, "common", None)
@@ -288,31 +316,26 @@ class Source(Kind):
     def run(self, plan: SourcePlan, ctx: RunContext) -> Outcome:
         import duckdb
 
-        from recipec.engines.tests import run_tests
-
         con, raw, bad = ctx.con, f"{ctx.scratch}raw", f"{ctx.scratch}bad"
         con.execute(f"CREATE TEMP TABLE {quote(bad)} (file VARCHAR, row BIGINT, reason VARCHAR, text VARCHAR)")
-        plan.reader.load(
-            ReadContext(
-                con,
-                plan.files,
-                plan.declared,
-                plan.encoding,
-                raw,
-                bad,
-                lambda done, total: ctx.progress(done / total if total else None, ""),
-                ctx.temporary,
-            )
-        )
         listed = ", ".join(quote(c) for c in plan.schema.names)
         key = source_key([quote(k) for k in plan.key]) if plan.key else position_key("_file", "_row")
         select = f"SELECT {key} AS _key, NULL::UUID AS _parent, {listed} FROM {quote(raw)}"
-        try:
-            con.execute(f"CREATE TABLE {ctx.target} AS {select}")
-        except duckdb.IOException as error:
-            # Parquet is read in place, so a damaged page shows only now.
-            explain = getattr(plan.reader, "explain", None)
-            raise explain(con, plan.files, error) if explain is not None else error from None
+        with read_through(plan.reader, plan.files, ctx.temporary) as files:
+            self.read(plan, ctx, files, raw, bad)
+            try:
+                con.execute(f"CREATE TABLE {ctx.target} AS {select}")
+            except duckdb.IOException as error:
+                # Parquet is read in place, so a damaged page shows only now.
+                explain = getattr(plan.reader, "explain", None)
+                raise explain(con, files, error) if explain is not None else error from None
+        return self.accept(plan, ctx, bad)
+
+    def accept(self, plan: SourcePlan, ctx: RunContext, bad: str) -> Outcome:
+        """Count and test the rows read, which are ``ctx.target``; those that did not parse are in the table ``bad``."""
+        from recipec.engines.tests import run_tests
+
+        con = ctx.con
         rows = int(ctx.one(f"SELECT count(*) FROM {ctx.target}")[0])
         bad_rows = int(ctx.one(f"SELECT count(*) FROM {quote(bad)}")[0])
         outcome = Outcome(rows_in=rows + bad_rows)
@@ -331,6 +354,21 @@ class Source(Kind):
             ctx.note(f"{some} not parse: recipec bad {ctx.program.root.source.path} {ctx.step.name}")
         run_tests(ctx, plan.tests.tests, ctx.target, outcome)
         return outcome
+
+    @staticmethod
+    def read(plan: SourcePlan, ctx: RunContext, files: tuple[SourceFile, ...], raw: str, bad: str) -> None:
+        plan.reader.load(
+            ReadContext(
+                ctx.con,
+                files,
+                plan.declared,
+                plan.encoding,
+                raw,
+                bad,
+                lambda done, total: ctx.progress(done / total if total else None, ""),
+                ctx.temporary,
+            )
+        )
 
     @staticmethod
     def check_key(plan: SourcePlan, ctx: RunContext, rows: int) -> int:

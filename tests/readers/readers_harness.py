@@ -10,6 +10,7 @@ from typing import Any
 import duckdb
 
 from recipec.api import ReadContext, SourceFile, quote
+from recipec.readers._archives import read_through
 from recipec.readers._files import find_files
 from recipec.registry import find
 
@@ -54,14 +55,21 @@ def read(
     """What the reader ``name`` makes of files below ``folder``: header and table must agree."""
     reader = make(name, *args, **kwargs)
     files = files_of(reader, folder)
-    header = reader.header(database(1).cursor(), files, encoding)
+    with read_through(reader, files, look=True) as looked_at:
+        header = reader.header(database(1).cursor(), looked_at, encoding)
     con = database(threads).cursor()
     con.execute("CREATE TEMP TABLE bad (file VARCHAR, row BIGINT, reason VARCHAR, text VARCHAR)").fetchall()
     scratch = folder / ".scratch"
     progress: list[tuple[int, int]] = []
-    reader.load(
-        ReadContext(con, files, declared, encoding, "rows read", "bad", lambda done, total: progress.append((done, total)), scratch)
-    )
+    told = lambda done, total: progress.append((done, total))  # noqa: E731
+    with read_through(reader, files, scratch) as given:
+        reader.load(ReadContext(con, given, declared, encoding, "rows read", "bad", told, scratch))
+        return result_of(con, header, declared, progress)
+
+
+def result_of(
+    con: duckdb.DuckDBPyConnection, header: dict[str, str], declared: dict[str, str] | None, progress: list[tuple[int, int]]
+) -> Result:
     described = con.execute(f"DESCRIBE {quote('rows read')}").fetchall()
     names = [d[0] for d in described]
     assert names[:2] == ["_file", "_row"]
