@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from recipec.cli import _files
@@ -72,7 +73,7 @@ def drifts(program: Program, workspace: Workspace) -> list[Drift]:
     return drift(read(lock_path(program.root.source.path)), gather(program, workspace))
 
 
-def report(found: list[Drift], path: str, out: Terminal) -> None:
+def report(found: Sequence[Drift | str], path: str, out: Terminal) -> None:
     from recipec.report.cells import clean
 
     for d in found:

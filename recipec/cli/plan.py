@@ -3,12 +3,13 @@
 For each step whether it is reused or runs, and the field that changed, old and new. `=` is reused, `~` runs again,
 `+` runs for the first time. Where a step asks a model behind a server, its prompts are made, those that the ledger has answers to are
 taken away, and the calls, tokens and cost of the others are shown, as expected and at most; "unknown" where no price or no bound is
-known. Nothing is run, sent or written.
+known. Nothing is run, sent or written, and no server asked: what lies elsewhere is told as of its last copy, unless --online.
 
 examples:
   recipec plan
   recipec plan packages.recipe --set min_words=8
   recipec plan --only tidy
+  recipec plan --online                     ask the places that sources lie at whether they have changed since the last copy
   git show main:packages.recipe | recipec plan -
 """
 
@@ -36,6 +37,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     add_sets(parser)
     add_only(parser)
     add_workspace(parser)
+    parser.add_argument("--online", action="store_true", help="ask where sources lie elsewhere whether they have changed (copies nothing)")
     parser.add_argument("--format", type=choice("text", "json"), default="text", metavar="FORMAT", help="text or json")
 
 
@@ -52,8 +54,14 @@ def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
     if program is None:
         return 1
     only = chosen(args.only, program)
+    news: dict[str, str] | None = None
+    if args.online:
+        from recipec.cli._supervise import Supervised
+        from recipec.mirror.refresh import changes
+
+        news = Supervised(lambda: changes(program, only or None), lambda: None).result()
     with looked_at(workspace_folder(args, program.root.source.path)) as workspace:
-        plan = make_plan(program, workspace, only)
+        plan = make_plan(program, workspace, only, news)
         costs = estimates(plan, workspace)
     if args.format == "json":
         out.line(json.dumps(plan_data(plan, costs), ensure_ascii=not out.unicode, indent=2))

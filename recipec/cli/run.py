@@ -10,6 +10,7 @@ examples:
   recipec run --only tidy                   this step and what it needs
   recipec run --memory 4GB --threads 4
   recipec run --locked                      in CI: nothing may have drifted
+  recipec run --no-fetch                    sources on servers and in stores: the last copies, whatever has changed there
   recipec run --ask-above 20                ask before the calls of a run are expected to cost more than $20
   recipec run --yes                         do not ask
 """
@@ -22,6 +23,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from recipec.cli._bring import brought_up_to_date
 from recipec.cli._errors import CannotRun
 from recipec.cli._files import STDIN
 from recipec.cli._options import add_sets
@@ -35,6 +37,7 @@ from recipec.report.terminal import Terminal
 if TYPE_CHECKING:
     from recipec.cli._agree import Agreement
     from recipec.engines.runner import RunResult
+    from recipec.plan.lock import Drift
     from recipec.report.progress import Progress
     from recipec.resolve.program import Program
 
@@ -49,6 +52,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--yes", action="store_true", help="do not ask, whatever it costs; budgets hold all the same")
     parser.add_argument("--locked", action="store_true", help="only if everything is as the lock has it: see recipec lock")
+    parser.add_argument("--no-fetch", action="store_true", help="read the last copies of what lies elsewhere; ask no server")
     parser.add_argument("--memory", type=memory, metavar="SIZE", help="memory for the run: 4GB; beyond it, work goes to disk")
     parser.add_argument("--spill", type=Path, metavar="DIR", help="where such work goes (default: in the workspace)")
     parser.add_argument("--threads", type=number(1, 4096), metavar="N", help="the database's threads (default: one a core)")
@@ -93,8 +97,17 @@ def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
     # With --format json standard output is for the data alone.
     screen = err if args.format == "json" else out
     with open_workspace(folder, doing="run", memory=args.memory, threads=args.threads, spill=args.spill) as workspace:
-        if args.locked and (found := drifts(program, workspace)):
-            report(found, str(lock_path(program.root.source.path)), err)
+        try:
+            # A locked run reads the copies that the lock speaks of, so that drift is told and not copied over them.
+            fresh = brought_up_to_date(program, only, args, lambda names: Progress(screen, name_column(names)), err, again=not args.locked)
+        except KeyboardInterrupt:
+            screen.line(f"interrupted: what has been copied is kept; to go on: recipec run {program.root.source.path}")
+            return 130
+        if fresh is None:
+            return 1
+        program = fresh
+        if args.locked and (drifted := [*elsewhere(program, only, args), *drifts(program, workspace)]):
+            report(drifted, str(lock_path(program.root.source.path)), err)
             return 1
         plan = make_plan(program, workspace, only)
         if screen.live:
@@ -120,6 +133,13 @@ def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
     screen.line()
     screen.line(last_words(program, result, screen))
     return 1 if result.failed else 0
+
+
+def elsewhere(program: Program, only: list[str], args: argparse.Namespace) -> list[Drift | str]:
+    """What has changed where sources lie elsewhere since it was copied."""
+    from recipec.mirror.refresh import changes
+
+    return [] if args.no_fetch else [f"source {step}: {news}" for step, news in changes(program, only or None).items()]
 
 
 def agreement(args: argparse.Namespace, screen: Terminal, watcher: Progress, path: str) -> Agreement:

@@ -126,6 +126,10 @@ class Runner:
                 self.outputs[step.name] = self.outputs[skipped.step]
                 self.report(StepResult(step.name, step.kind.name, "skipped", skipped.why, self.outputs[step.name]))
                 return
+            if not step.bound.fetched:
+                raise DataError(
+                    f"{step.bound.mirrors[0].address} has not been copied yet", f"copy it: recipec fetch {self.program.root.source.path}"
+                )
             files = file_digests(self.workspace, step.bound.files)
             key = run_key(step, [(self.outputs[p.step].output_id, p.part) for p in step.parents], files)
             built = self.workspace.built.get(key)

@@ -18,9 +18,10 @@ from recipec.face.results import Run
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from recipec.engines.runner import Watcher
+    from recipec.mirror.refresh import Brought
     from recipec.plan.planner import Plan
-    from recipec.resolve.program import Program
+    from recipec.report.progress import Progress
+    from recipec.resolve.program import Program, ResolvedStep
     from recipec.source import Source
 
 T = TypeVar("T")
@@ -99,11 +100,13 @@ class Recipe:
         memory: str | None = None,
         threads: int | None = None,
         progress: bool | None = None,
+        fetch: bool = True,
     ) -> Run:
         """Build what is not built yet or has changed, reuse the rest, and return what is built.
 
         ``only`` names steps, which are run with what they need; ``memory`` ("4GB") and ``threads`` are the database's;
-        ``progress`` prints a line for every step, by default in notebooks and on terminals. Raises RecipeInvalid for a
+        ``progress`` prints a line for every step, by default in notebooks and on terminals; ``fetch=False`` reads the last copies of
+        what lies elsewhere, and asks no server. Raises RecipeInvalid for a
         recipe with errors, RunFailed when a step or a test fails, RecipecError when another process uses the workspace,
         KeyboardInterrupt on Ctrl-C: every finished step is kept.
         """
@@ -114,13 +117,41 @@ class Recipe:
         program = self._sound(set)
         wanted = chosen(only, program)
         with tidy(), open_workspace(self.workspace, doing="run", memory=memory, threads=threads) as workspace:
+            shown = shows() if progress is None else progress
+            program = self._brought(program, wanted, set, shown, fetch)
             plan = make_plan(program, workspace, wanted)
-            with watching(plan, shows() if progress is None else progress) as watcher:
+            with watching([p.name for p in plan.steps], shown) as watcher:
                 result = interruptible(lambda: run_plan(plan, workspace, watcher), workspace.con.interrupt)
         run = Run(self.path, self.workspace, result)
         if result.failed:
             raise RunFailed(failures(program, result), run, result.failed)
         return run
+
+    def fetch(self, *, set: Mapping[str, Any] | None = None, only: str | Sequence[str] | None = None, progress: bool | None = None) -> None:
+        """Copy what the recipe (or what the steps ``only`` names need) reads from elsewhere into the workspace, without running it; only
+        what changed is copied again. Raises RunFailed where something could not be copied."""
+        from recipec.workspace.lock import locked
+
+        program = self._sound(set)
+        with tidy(), locked(self.workspace, "fetch"):
+            self._brought(program, chosen(only, program), set, shows() if progress is None else progress, True)
+
+    def _brought(self, program: Program, only: list[str], set: Mapping[str, Any] | None, shown: bool, fetch: bool) -> Program:
+        """The recipe with the columns of what lies elsewhere as it is now, copied."""
+        from recipec.mirror.refresh import refresh, remote
+
+        places = remote(program, only or None)
+        if not places or not fetch:
+            return program
+        stopped = threading.Event()
+        with watching([step.name for step, _ in places], shown) as watcher:
+            found = interruptible(lambda: refresh(program, only or None, Stoppable(watcher, stopped.is_set)), stopped.set)
+        if any(one.error is not None for one in found):
+            from recipec.engines.runner import RunResult, StepResult
+
+            result = RunResult([StepResult(o.step.name, o.step.kind.name, "failed", error=o.error) for o in found if o.error is not None])
+            raise RunFailed(failures(program, result), Run(self.path, self.workspace, result), result.failed)
+        return self._sound(set) if any(one.arrival for one in found) else program
 
     def results(self) -> Run:
         """What the last run left, without running anything. Raises RecipecError when nothing is built."""
@@ -170,7 +201,9 @@ class Recipe:
     def _program(self, set: Mapping[str, Any] | None) -> Program:
         from recipec.cli._analysis import analyse
 
-        return analyse(self._source(), {n: value_text(v) for n, v in {**self._sets, **(set or {})}.items()}, offline=False)
+        return analyse(
+            self._source(), {n: value_text(v) for n, v in {**self._sets, **(set or {})}.items()}, offline=False, workspace=self.workspace
+        )
 
     def _sound(self, set: Mapping[str, Any] | None) -> Program:
         program = self._program(set)
@@ -301,10 +334,10 @@ def shows() -> bool:
 class watching:
     """The watcher of a run, as a context: lines on standard error (on standard output in a notebook), or nothing."""
 
-    def __init__(self, plan: Plan, wanted: bool) -> None:
-        self.plan, self.wanted = plan, wanted
+    def __init__(self, names: list[str], wanted: bool) -> None:
+        self.names, self.wanted = names, wanted
 
-    def __enter__(self) -> Watcher | None:
+    def __enter__(self) -> Progress | None:
         if not self.wanted:
             return None
         from recipec.report.progress import Progress
@@ -312,12 +345,33 @@ class watching:
         from recipec.report.terminal import stderr, stdout
 
         screen = stdout() if "ipykernel" in sys.modules else stderr()
-        self.progress = Progress(screen, name_column([p.name for p in self.plan.steps]))
+        self.progress = Progress(screen, name_column(self.names))
         return self.progress.__enter__()
 
     def __exit__(self, *problem: Any) -> None:
         if self.wanted:
             self.progress.__exit__(*problem)
+
+
+class Stoppable:
+    """Passes on how far copying is to a watcher, if there is one, and ends it once ``stopped``."""
+
+    def __init__(self, watcher: Progress | None, stopped: Callable[[], bool]) -> None:
+        self.watcher, self.stopped = watcher, stopped
+
+    def start(self, step: ResolvedStep, why: str, rows: int | None) -> None:
+        if self.watcher is not None:
+            self.watcher.start(step, why, rows)
+
+    def progress(self, share: float | None, text: str) -> None:
+        if self.stopped():
+            raise KeyboardInterrupt
+        if self.watcher is not None:
+            self.watcher.progress(share, text)
+
+    def brought(self, one: Brought) -> None:
+        if self.watcher is not None:
+            self.watcher.brought(one)
 
 
 def interruptible(work: Callable[[], T], stop: Callable[[], None]) -> T:

@@ -61,6 +61,10 @@ class Mirror(ABC):
     def fetch(self, ctx: Fetching) -> Snapshot:
         """Make a whole copy, reading again only what changed. Raises DataError (a clear message, and what to do)."""
 
+    def news(self, before: Snapshot, mark: Any) -> str:
+        """What has changed since a copy, in words for ``plan --online`` ("3 objects changed"); ``mark`` is what the place says now."""
+        return "changed" if mark is not None else "may have changed (it does not say)"
+
     @property
     def missing(self) -> str | None:
         """A package that it needs and that is not installed."""

@@ -55,7 +55,7 @@ class Drift:
         place = f"{what}: {self.name.removeprefix('settings.')}" if owner else f"{what} {self.name}"
         if self.locked is None or self.found is None:
             return f"{place} is {'new' if self.locked is None else 'gone'}: {shown(self.found if self.locked is None else self.locked)}"
-        if group in ("sources", "files") and self.name != "rows":
+        if group in ("sources", "files") and self.name != "rows" and " of " not in self.name:
             return f"{place} has other contents"
         if shown(self.locked) == shown(self.found):
             return f"{place}: `{shown(self.found)}` means something else (a param, a def or a template in it, or the end of a long text)"
@@ -86,7 +86,7 @@ def gather(program: Program, workspace: Workspace) -> Facts:
         source = step.kind.name == "source"
         if source or step.bound.files:
             digests = file_digests(workspace, step.bound.files)
-            section: dict[str, Any] = dict(sorted(digests.items()))
+            section: dict[str, Any] = dict(sorted(digests.items())) | told(program, step)
             built = workspace.built.get(current.get(step.name, ""))
             if source and built is not None and built.files == digests:
                 section["rows"] = built.rows_out
@@ -96,6 +96,16 @@ def gather(program: Program, workspace: Workspace) -> Facts:
             facts[f"models.{key(step.name)}"] = {"provider": model.provider, "name": model.name, "pinned": model.pinned}
         facts[f"steps.{key(step.name)}"] = step_facts(step)
     return facts
+
+
+def told(program: Program, step: ResolvedStep) -> dict[str, Any]:
+    """What places elsewhere said of what was copied: a revision."""
+    out: dict[str, Any] = {}
+    for mirror in step.bound.mirrors:
+        snapshot = program.catalog.snapshot(mirror)
+        if snapshot is not None:
+            out |= {f"{fact} of {mirror.address}": value for fact, value in sorted(snapshot.facts.items())}
+    return out
 
 
 def step_facts(step: ResolvedStep) -> dict[str, Any]:

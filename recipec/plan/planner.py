@@ -6,10 +6,12 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import SequenceMatcher
 from typing import Any, Literal
 
 from recipec.api import TableRef
 from recipec.plan.fingerprint import file_digests, guards_key, run_key
+from recipec.plan.wording import contrast, two, value
 from recipec.resolve.program import Program, ResolvedStep
 from recipec.resolve.prompts import known_name
 from recipec.workspace.database import Built, Workspace
@@ -24,13 +26,14 @@ class Change:
     new: str | None
 
     def __str__(self) -> str:
-        if self.old is None and self.new is None:
-            return self.field
-        if self.old is None:
-            return f"{self.field} added"
-        if self.new is None:
-            return f"{self.field} removed"
-        return f"{self.field}: {brief(self.old)} -> {brief(self.new)}"
+        action, _, words = self.field.partition(": ")
+        of_filter = action in ("keep", "drop") and bool(words)
+        own = of_filter and words.startswith(f"{action} where ")
+        name = words if own else f'{action} "{words}"' if of_filter else self.field
+        if self.old is None or self.new is None:
+            return name + (" added" if self.new is not None else " removed" if self.old is not None else "")
+        old, new = contrast(self.old, self.new)
+        return f"{f'{action} where' if own else name}: {old} -> {new}"
 
 
 @dataclass
@@ -55,6 +58,8 @@ class Planned:
 class Plan:
     program: Program
     steps: list[Planned]
+    online: bool = False
+    """Whether the places elsewhere that sources lie at were asked; else they are as their last copies have them."""
 
     @property
     def to_run(self) -> list[Planned]:
@@ -64,13 +69,18 @@ class Plan:
         return next(p for p in self.steps if p.name == name)
 
 
-def make_plan(program: Program, workspace: Workspace, only: Sequence[str] | None = None) -> Plan:
-    """Compare every step with what the workspace holds; ``only``: the named ones and everything they read."""
+def make_plan(program: Program, workspace: Workspace, only: Sequence[str] | None = None, news: Mapping[str, str] | None = None) -> Plan:
+    """Compare every step with what the workspace holds; ``only``: the named ones and everything they read. ``news`` says by step what has
+    changed where it lies elsewhere, if that was asked."""
     previous = workspace.current(program_id(program))
     planned: dict[str, Planned] = {}
     for step in program.above(only) if only else program.steps:
-        planned[step.name] = plan_step(step, workspace, planned, previous)
-    return Plan(program, list(planned.values()))
+        if news is not None and step.name in news:
+            before = workspace.built.get(previous.get(step.name, ""))
+            planned[step.name] = Planned(step, "run", news[step.name], [], None, None, before)
+        else:
+            planned[step.name] = plan_step(step, workspace, planned, previous)
+    return Plan(program, list(planned.values()), news is not None)
 
 
 def program_id(program: Program) -> str:
@@ -153,17 +163,16 @@ def changed_fields(step: ResolvedStep, before: Built, files: dict[str, str]) -> 
 
 
 def change(name: str, old: Mapping[str, Any], new: Mapping[str, Any], old_shown: Mapping[str, str], new_shown: Mapping[str, str]) -> Change:
-    """A field that differs, as the two recipes write it; in canonical words where they write the same (it is a parameter or a
-    macro that differs)."""
-    a = (old_shown.get(name) or plain(old[name])) if name in old else None
-    b = (new_shown.get(name) or plain(new[name])) if name in new else None
+    """A field that differs, as the two recipes write it; with parameters and macros put in where they write the same."""
+    a = (old_shown.get(name) or value(old[name])) if name in old else None
+    b = (new_shown.get(name) or value(new[name])) if name in new else None
     if a == b and a is not None:
         templates = [t for t in _TEMPLATE.findall(plain(new[name])) if t not in plain(old[name])]
         names = [n for n in map(known_name, templates) if n is not None]
         if names:
             listed = ", ".join(f"`{n}`" for n in dict.fromkeys(names))
             return Change(f"{name.removeprefix('settings.')}: template {listed} changed", None, None)
-        a, b = plain(old[name]), plain(new[name])
+        a, b = two(old[name], new[name])
     return Change(name.removeprefix("settings."), a, b)
 
 
@@ -172,16 +181,26 @@ _TEMPLATE = re.compile(r"\(template ([0-9a-f]{20})")
 
 
 def paired(changes: list[Change]) -> list[Change]:
-    """A filter without words of its own is called by its condition: one gone and one come are one that was changed."""
+    """A filter without words of its own is called by its condition: of those gone and come, two that are alike are one that was changed."""
     for action in ("keep", "drop"):
         gone = [c for c in changes if c.new is None and c.field.startswith(f"{action}: ")]
         come = [c for c in changes if c.old is None and c.field.startswith(f"{action}: ")]
-        if len(gone) == len(come) == 1:
-            one = Change(f"{action} where", gone[0].old, come[0].new)
+        alone = len(gone) == len(come) == 1
+        for old in gone:
+            new = max(come, key=lambda c: likeness(old, c), default=None)
+            if new is None or not (alone or likeness(old, new) >= 0.6):
+                continue
+            come.remove(new)
+            one = Change(f"{action} where", old.old, new.new)
             if one.old == one.new:
-                one = Change(f"the reason of {action} where", *(c.field.removeprefix(f"{action}: ") for c in (gone[0], come[0])))
-            changes = [one if c is gone[0] else c for c in changes if c is not come[0]]
+                one = Change(f"the reason of {action} where", *(c.field.removeprefix(f"{action}: ") for c in (old, new)))
+            changes = [one if c is old else c for c in changes if c is not new]
     return changes
+
+
+def likeness(gone: Change, come: Change) -> float:
+    """How much of the conditions of two filters is the same, 0 to 1."""
+    return SequenceMatcher(None, gone.old or "", come.new or "", autojunk=False).ratio()
 
 
 def plain(value: Any) -> str:

@@ -8,11 +8,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from recipec.report.cells import clip, pad
-from recipec.report.runs import done_line, offending, seconds
+from recipec.report.runs import brought_line, done_line, offending, seconds
 from recipec.report.terminal import Terminal
 
 if TYPE_CHECKING:
     from recipec.engines.runner import StepResult
+    from recipec.mirror.refresh import Brought
     from recipec.resolve.program import ResolvedStep
 
 T = TypeVar("T")
@@ -79,6 +80,16 @@ class Progress:
             self.step = None
             self.terminal.write(done_line(result, self.column, self.terminal))
             self.terminal.write(offending(result, self.terminal))
+            if not self.terminal.live:
+                self.terminal.finish()
+        self.check()
+
+    def brought(self, one: Brought) -> None:
+        """A place elsewhere is copied, or was not."""
+        with self.lock:
+            self.erase()
+            self.step = None
+            self.terminal.write(brought_line(one, self.column, self.terminal))
             if not self.terminal.live:
                 self.terminal.finish()
         self.check()

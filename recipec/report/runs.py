@@ -13,6 +13,7 @@ from recipec.report.terminal import Terminal
 if TYPE_CHECKING:
     from recipec.api import Estimate
     from recipec.engines.runner import RunResult, StepResult
+    from recipec.mirror.refresh import Brought
     from recipec.plan.planner import Plan, Planned
     from recipec.resolve.program import Program
     from recipec.workspace.database import Built
@@ -73,12 +74,15 @@ def plan_text(plan: Plan, terminal: Terminal, costs: Mapping[str, Sequence[Estim
         sign, style = mark(p)
         lead = f"  {terminal.paint(style, sign)} {pad(clip(p.name, column), column)}   {pad(counts[p.name], known, right=True)}   "
         room = max(24, terminal.width - column - known - 10)
-        why = wrap(safe("reused" if p.status == "reuse" else f"run: {p.why}"), room)
+        words = "reused" if p.status == "reuse" else f"run: {p.why}"
+        if p.step.bound.mirrors and p.step.bound.fetched and not plan.online:
+            words += "   as of the last copy"
+        why = wrap(safe(words), room)
         out.append((lead + terminal.paint("dim" if p.status == "reuse" else "", why[0])).rstrip())
         out += [" " * (column + known + 10) + line for line in why[1:]]
         for change in p.changes[1:] if p.status == "run" else []:
-            text = clip(safe(" ".join(str(change).split())), room, terminal.draw("…"))
-            out.append(" " * (column + known + 10) + f"     {text}")
+            lines = wrap(safe(" ".join(str(change).split())), room - 5)
+            out += [" " * (column + known + 15) + line for line in lines]
         for estimate in (costs or {}).get(p.name, ()):
             out += [" " * (column + known + 10) + line for line in wrap(safe(calls_line(estimate)), room)]
     return "\n".join(out) + "\n"
@@ -108,6 +112,7 @@ def plan_data(plan: Plan, costs: Mapping[str, Sequence[Estimate]] | None = None)
                 "rows_out": p.built.rows_out if p.built is not None else None,
                 "dropped": p.built.dropped if p.built is not None else {},
                 **({"calls": [calls_data(e) for e in costs[p.name]]} if p.name in costs else {}),
+                **({"addresses": [m.address for m in p.step.bound.mirrors], "asked": plan.online} if p.step.bound.mirrors else {}),
             }
             for p in plan.steps
         ],
@@ -137,6 +142,33 @@ def done_line(result: StepResult, column: int, terminal: Terminal) -> str:
     return head + ("\n" + " " * (column + 14)).join(lines) + "\n" + "".join(note_lines(result.built, column, terminal))
 
 
+def brought_line(one: Brought, column: int, terminal: Terminal) -> str:
+    """The line of a place elsewhere whose copy was brought up to date: what came, and what was there already."""
+    name = pad(clip(one.step.name, column), column)
+    if one.error is not None:
+        words, sign = one.error.message, terminal.paint("bad", terminal.draw("✗"))
+    else:
+        words, sign = f"{brought_words(one)}   {one.mirror.address}", terminal.paint("good", terminal.draw("↓" if one.arrival else "="))
+    lines = wrap(safe(words), max(24, terminal.width - column - 5))
+    out = f" {name} {sign} " + ("\n" + " " * (column + 4)).join(lines) + "\n"
+    for note in one.notes:
+        out += f"{' ' * (column + 2)}{terminal.paint('warning', '!')} {safe(note)}\n"
+    return out
+
+
+def brought_words(one: Brought) -> str:
+    """``3 files came, 1.2 MB; 1,997 unchanged; 1 gone``"""
+    found = one.arrival
+    if found is None:
+        return "not copied"
+    told = [f"{found.came:,} file{'s' * (found.came != 1)} came, {size(found.came_bytes)}"] if found.came else []
+    if found.same:
+        told.append(f"{found.same:,} unchanged" if found.changed else f"{found.same:,} file{'s' * (found.same != 1)}, unchanged")
+    if found.gone:
+        told.append(f"{found.gone:,} gone")
+    return "; ".join(told) or "no files"
+
+
 def facts(built: Built, ran: bool = True) -> str:
     """``63,440 → 51,873 rows   too short 4,102 · duplicate 3,205``, and what its model calls cost where it ran now."""
     files = built.extra.get("files")
@@ -155,9 +187,13 @@ def facts(built: Built, ran: bool = True) -> str:
 
 
 def note_lines(built: Built | None, column: int, terminal: Terminal) -> Iterator[str]:
-    for note in built.notes if built is not None else []:
+    """What a step has to tell, and what it warns of."""
+    if built is None:
+        return
+    told = [(note, terminal.paint("dim", terminal.draw("·"))) for note in built.extra.get("told", [])]
+    for note, mark in [*told, *((note, terminal.paint("warning", "!")) for note in built.notes)]:
         for number, line in enumerate(wrap(safe(note), max(24, terminal.width - column - 6))):
-            sign = terminal.paint("warning", "!") if number == 0 else " "
+            sign = mark if number == 0 else " "
             yield " " * (column + 2) + f"{sign} {line}\n"
 
 
@@ -200,6 +236,7 @@ def step_data(s: StepResult) -> dict[str, Any]:
         "seconds": s.seconds,
         "changed": s.changed,
         "notes": built.notes if built is not None else [],
+        **({"told": built.extra["told"]} if built is not None and built.extra.get("told") else {}),
     }
     if s.error is not None:
         out["error"] = {"message": s.error.message, "help": s.error.help, **({"about": s.error.about} if s.error.about else {})}
