@@ -18,7 +18,7 @@ from recipec.lsp.live import LiveProgram
 from recipec.resolve.modules import Entry, Module
 from recipec.source import Source, Span
 from recipec.syntax import tree
-from recipec.syntax.lexer import scan
+from recipec.syntax.lexer import backticked
 
 What = Literal["step", "parameter", "macro", "template", "import"]
 
@@ -290,12 +290,9 @@ def rename(desk: Desk, document: Document, offset: int, new: str, roots: list[st
 
 def spelled(name: str) -> str:
     """A name as a recipe writes it: in backticks where it is a word of the language or has odd characters."""
-    tokens = scan(Source("", name)).tokens
-    if len(tokens) == 1 and tokens[0].kind == "NAME" and tokens[0].word is None:
-        return name
     if not name.strip() or "\n" in name:
         raise CannotRename("a name has letters in it, and one line")
-    return "`" + name.replace("`", "``") + "`"
+    return backticked(name)
 
 
 def column_definition(desk: Desk, document: Document, offset: int) -> tuple[Source, int, int] | None:

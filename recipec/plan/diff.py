@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from recipec.api import HIDDEN, DataError, quote
 from recipec.plan.lock import static_keys
-from recipec.plan.planner import Change, change, make_plan, plain
+from recipec.plan.planner import Change, change, make_plan, paired, plain
 from recipec.resolve.loading import load
 from recipec.resolve.program import Program, ResolvedStep
 from recipec.source import Source
@@ -156,6 +156,7 @@ def field_changes(old: ResolvedStep, new: ResolvedStep) -> list[Change]:
         before, after = canonical(a.get(name)), canonical(b.get(name))
         if before != after or (name in a) != (name in b):
             out.append(change(name, a, b, old.bound.shown, new.bound.shown))
+    out = paired(out)
     if not out and canonical(a.get("order")) != canonical(b.get("order")):
         out.append(Change("the order of its statements", None, None))
     return out

@@ -94,6 +94,13 @@ def scan(source: Source) -> Lexed:
     return lexed
 
 
+def backticked(name: str) -> str:
+    """A name as a recipe writes it: in backticks where it is a word of the language or has odd characters."""
+    tokens = scan(Source("", name)).tokens
+    plain = len(tokens) == 1 and tokens[0].kind == "NAME" and tokens[0].word is None
+    return name if plain else "`" + name.replace("`", "``") + "`"
+
+
 def wants_value(tokens: list[Token]) -> bool:
     """Whether a value must come next, so that a slash divides nothing."""
     last = next((t for t in reversed(tokens) if t.kind not in TRIVIA), None)
