@@ -1,4 +1,4 @@
-"""Copy what sources read from elsewhere into the workspace, and no more.
+"""Copy what sources read from elsewhere into the workspace.
 
 Sources on servers, in object stores, in databases and on the web are copied into .recipec/mirror and read from there, by this
 command and by `recipec run`; only what changed is copied again. STEP: only what it needs. Ctrl-C keeps what has been copied.
