@@ -22,6 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from recipec.cli._errors import CannotRun
 from recipec.cli._options import add_sets
 from recipec.cli._parser import choice
 from recipec.cli._project import add_recipe, add_workspace, opened, program_of, step_name, workspace_folder
@@ -43,6 +44,22 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 def add_only(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--only", action="append", default=[], metavar="STEP", help="this step and what it needs; may be repeated")
+
+
+def add_engine(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--engine", type=choice("duckdb", "ray"), default="duckdb", metavar="ENGINE", help="what carries it out: duckdb, or ray, a cluster"
+    )
+
+
+def engine_there(name: str) -> None:
+    """Raises CannotRun where an engine's packages are not installed: before anything starts."""
+    if name == "ray":
+        from recipec.engines.ray.cluster import INSTALL, lacking
+
+        problem = lacking()
+        if problem is not None:
+            raise CannotRun(problem, INSTALL)
 
 
 def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:

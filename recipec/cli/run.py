@@ -9,6 +9,7 @@ examples:
   recipec run - < packages.recipe           from standard input, as if it lay in this folder
   recipec run --only tidy                   this step and what it needs
   recipec run --memory 4GB --threads 4
+  recipec run --engine ray                  on a Ray cluster: see recipec docs ray
   recipec run --locked                      in CI: nothing may have drifted
   recipec run --no-fetch                    sources on servers and in stores: the last copies, whatever has changed there
   recipec run --ask-above 20                ask before the calls of a run are expected to cost more than $20
@@ -31,15 +32,19 @@ from recipec.cli._parser import choice, number
 from recipec.cli._project import add_recipe, add_workspace, program_of, workspace_folder
 from recipec.cli._supervise import Supervised
 from recipec.cli.lock import drifts, report
-from recipec.cli.plan import add_only, chosen
+from recipec.cli.plan import add_engine, add_only, chosen, engine_there
 from recipec.report.terminal import Terminal
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from recipec.cli._agree import Agreement
     from recipec.engines.runner import RunResult
     from recipec.plan.lock import Drift
+    from recipec.plan.planner import Plan
     from recipec.report.progress import Progress
     from recipec.resolve.program import Program
+    from recipec.workspace.database import Workspace
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -47,6 +52,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     add_sets(parser)
     add_only(parser)
     add_workspace(parser)
+    add_engine(parser)
     parser.add_argument(
         "--ask-above", type=usd, metavar="USD", help="ask before model calls expected to cost more, or of unknown cost (default: 1.00)"
     )
@@ -78,7 +84,6 @@ def usd(text: str) -> float:
 
 
 def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
-    from recipec.engines.runner import run as run_plan
     from recipec.plan.lock import lock_path
     from recipec.plan.planner import make_plan
     from recipec.report.progress import Progress
@@ -87,6 +92,7 @@ def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
 
     if args.locked and args.recipe == STDIN:
         raise CannotRun("--locked needs a recipe with a name: the lock lies beside it")
+    run_plan = engine(args)
     program = program_of(args, err, lints=True)
     if program is None:
         return 1
@@ -140,6 +146,26 @@ def elsewhere(program: Program, only: list[str], args: argparse.Namespace) -> li
     from recipec.mirror.refresh import changes
 
     return [] if args.no_fetch else [f"source {step}: {news}" for step, news in changes(program, only or None).items()]
+
+
+def engine(args: argparse.Namespace) -> Callable[..., RunResult]:
+    """What carries out the plan. Raises CannotRun where the engine lacks something."""
+    if args.engine == "duckdb":
+        from recipec.engines.runner import run as run_plan
+
+        return run_plan
+    engine_there(args.engine)
+
+    def on_cluster(plan: Plan, workspace: Workspace, watcher: Progress, agreed: Agreement | None) -> RunResult:
+        from recipec.engines.ray.cluster import joined
+        from recipec.engines.ray.runner import Cutting
+        from recipec.engines.ray.runner import run as run_plan
+        from recipec.engines.ray.sizes import bytes_of
+
+        with joined() as cluster:
+            return run_plan(plan, workspace, cluster, watcher, agreed, Cutting(memory=bytes_of(args.memory) if args.memory else None))
+
+    return on_cluster
 
 
 def agreement(args: argparse.Namespace, screen: Terminal, watcher: Progress, path: str) -> Agreement:

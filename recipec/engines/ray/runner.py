@@ -1,0 +1,243 @@
+"""Running a plan on a cluster: the same planner, run keys and journal, with the work of a step done elsewhere where it can be."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from recipec.api import ORDER, Estimate, Outcome, TableRef, literal, quote
+from recipec.engines.context import RunContext
+from recipec.engines.ray.chain import run_chain
+from recipec.engines.ray.cluster import Cluster, TypesDiffer
+from recipec.engines.ray.shards import BUCKET, COMPRESSION, Rows, cast, described, portable, size, view, whole
+from recipec.engines.ray.tasks import Done, Setting
+from recipec.engines.ray.ways import Going, going, reads_model
+from recipec.engines.runner import Runner, RunResult, Silent, Watcher
+from recipec.language import KERNELS
+
+if TYPE_CHECKING:
+    from recipec.plan.planner import Plan
+    from recipec.resolve.program import ResolvedStep
+    from recipec.workspace.database import Workspace
+
+SHARD_BYTES = 64 << 20
+"""Bytes of Parquet that a shard has at most, about, where a table is cut anew."""
+SHARD_ROWS = 20_000
+"""Rows that a shard has at least, where it is cut anew: a task for less costs more than it saves."""
+
+
+@dataclass(frozen=True)
+class Cutting:
+    """How tables are cut. It decides no row of any result. ``memory`` is what a machine has, in bytes; None: not said."""
+
+    shard_bytes: int = SHARD_BYTES
+    shard_rows: int = SHARD_ROWS
+    memory: int | None = None
+
+
+def run(
+    plan: Plan,
+    workspace: Workspace,
+    cluster: Cluster,
+    watcher: Watcher | None = None,
+    agreed: Callable[[str, Estimate], None] | None = None,
+    cutting: Cutting | None = None,
+) -> RunResult:
+    """Carry out a plan on a cluster; see :func:`recipec.engines.runner.run`."""
+    import time
+
+    runner = RayRunner(plan, workspace, watcher or Silent(), cluster, agreed, cutting or Cutting())
+    started = time.monotonic()
+    try:
+        for planned in plan.steps:
+            runner.step(planned)
+    finally:
+        runner.finish(complete=len(runner.result.steps) == len(plan.steps))
+        runner.result.seconds = time.monotonic() - started
+    return runner.result
+
+
+@dataclass
+class Tally:
+    """What the tasks of a step did."""
+
+    tasks: int = 0
+    bytes: int = 0
+    """Bytes of files written by tasks, beside those of the result: what was shuffled."""
+    peak: int = 0
+    seconds: float = 0.0
+
+    def add(self, done: Sequence[Done], shuffled: bool) -> None:
+        self.tasks += len(done)
+        self.peak = max([self.peak, *(d.peak for d in done)])
+        self.seconds += sum(d.seconds for d in done)
+        if shuffled:
+            self.bytes += sum(d.bytes for d in done)
+
+    def data(self, way: str) -> dict[str, Any]:
+        return {"way": way, "tasks": self.tasks, "shuffled": self.bytes, "peak": self.peak, "seconds": round(self.seconds, 3)}
+
+
+@dataclass
+class Floor:
+    """What the ways of a step use: the cluster, what tasks have in common, where files go, and the tally."""
+
+    cluster: Cluster
+    setting: Any
+    ctx: RunContext
+    cutting: Cutting
+    rows_of: Callable[[TableRef], list[Rows]]
+    tally: Tally = field(default_factory=Tally)
+
+    @property
+    def final(self) -> Path:
+        """Where the result's files are to lie: they go when the result goes."""
+        return self.ctx.artifact.resolve() / "rows"
+
+    def place(self, name: str) -> Path:
+        """A folder for files that the step alone needs. All machines must see it."""
+        return self.ctx.temporary.resolve() / name
+
+    def buckets(self, rows: Sequence[Rows]) -> int:
+        """How many buckets a table is cut into."""
+        return self.pieces(sum(r.bytes for r in rows), max(len(rows), 1))
+
+    def pieces(self, bytes: int, least: int = 1) -> int:
+        return max(least, -(-bytes // self.cutting.shard_bytes))
+
+    def publish(self, done: Sequence[Done]) -> dict[str, str]:
+        """Make the step's table a view over what tasks wrote; its columns' types."""
+        files = [f for d in done for n, found in sorted(d.files.items()) if n >= 0 for f in found]
+        empty = [f for d in done for f in d.files.get(-1, ())]
+        types = dict(next(iter(d.types for d in done)))
+        view(self.ctx.con, self.ctx.target, files or empty, types)
+        return types
+
+
+class RayRunner(Runner):
+    """A runner that gives to a cluster what can be cut. What cannot be is done here, by DuckDB, as without a cluster."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        workspace: Workspace,
+        watcher: Watcher,
+        cluster: Cluster,
+        agreed: Callable[[str, Estimate], None] | None,
+        cutting: Cutting,
+    ) -> None:
+        super().__init__(plan, workspace, watcher, agreed)
+        self.cluster, self.cutting = cluster, cutting
+        self.exported: dict[tuple[str, str | None], list[Rows]] = {}
+        self.setting: Any = None
+        self.known = 0
+
+    def carry_out(self, step: ResolvedStep, context: RunContext) -> Outcome:
+        way = going(step, reads_model(step, {s.name: s.kind for s in self.program.steps}))
+        if way.way == "driver" or not all(self.can_lie_in_files(r) for r in step.parents):
+            return super().carry_out(step, context)
+        if self.setting is None or len(KERNELS) != self.known:
+            self.known = len(KERNELS)
+            kernels = {n: replace(k, processes=False) for n, k in KERNELS.items()}
+            self.setting = self.cluster.put(Setting(kernels, self.share()))
+        floor = Floor(self.cluster, self.setting, context, self.cutting, self.rows_of)
+        shutil.rmtree(context.artifact, ignore_errors=True)
+        try:
+            outcome = self.distributed(step, way, floor)
+        except TypesDiffer:
+            # Only a run shows the types in the middle of a chain.
+            shutil.rmtree(context.artifact, ignore_errors=True)
+            return super().carry_out(step, context)
+        except BaseException:
+            shutil.rmtree(context.artifact, ignore_errors=True)
+            raise
+        outcome.extra["ray"] = floor.tally.data(way.way)
+        return outcome
+
+    def distributed(self, step: ResolvedStep, way: Going, floor: Floor) -> Outcome:
+        from recipec.engines.ray import others
+
+        match step.kind.name:
+            case "clean":
+                return run_chain(floor, way.passes)
+            case "source":
+                return others.source(floor)
+            case "split":
+                return others.split(floor)
+            case _:
+                return others.mix(floor)
+
+    def share(self) -> int | None:
+        """A task's share of its machine's memory: what DuckDB may take of it."""
+        if self.cutting.memory is None:
+            return None
+        from recipec.workspace.database import database_memory
+
+        tasks = max(1, self.cluster.processors // max(1, self.cluster.machines))
+        return int(database_memory(f"{self.cutting.memory // tasks}B").removesuffix("KB")) * 1000
+
+    # Rows in files
+
+    def can_lie_in_files(self, ref: TableRef) -> bool:
+        built = self.outputs[ref.step]
+        if "files" in built.extra.get("rows", {}):
+            return True
+        return all(portable(t) for t in described(self.con, self.relation(ref)).values())
+
+    def rows_of(self, ref: TableRef) -> list[Rows]:
+        """The kept rows of an earlier step, in files, by shard."""
+        built = self.outputs[ref.step]
+        folder = self.workspace.folder.resolve() / "artifacts" / built.run_key / "rows"
+        kept = built.extra.get("rows")
+        if kept is None or not folder.is_dir():
+            return self.export(ref, built.run_key)
+        types: Mapping[str, str] = kept["types"]
+        schema = ref.schema
+        wanted = {n: types[n] for n in ["_key", "_parent", *([ORDER] if schema.ordered else []), *schema.names] if n in types}
+        conditions = ["_why IS NULL"] if "_why" in types else []
+        if ref.part is not None and "_part" in types:
+            conditions.append(f"_part = {literal(ref.part)}")
+        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+        select = f"SELECT {cast(wanted)} FROM {{files}}{where}"
+        return [Rows(tuple(str(folder / f) for f in files), select, size(str(folder / f) for f in files)) for files in kept["files"]]
+
+    def export(self, ref: TableRef, key: str) -> list[Rows]:
+        """Rows that lie in the database, written into files for this run."""
+        made = self.exported.get((key, ref.part))
+        if made is not None:
+            return made
+        relation = self.relation(ref)
+        types = described(self.con, relation)
+        folder = self.workspace.temporary.resolve() / "rows" / f"{key}_{len(self.exported)}"
+        folder.mkdir(parents=True)
+        count = int(self.con.execute(f"SELECT count(*) FROM {relation}").fetchall()[0][0])
+        pieces = max(1, min(self.cluster.processors * 2, count // max(self.cutting.shard_rows, 1)))
+        select = f"SELECT {cast(types)} FROM {{files}}"
+        if pieces == 1:
+            file = folder / "rows.parquet"
+            self.con.execute(f"COPY (SELECT * FROM {relation}) TO {literal(str(file))} (FORMAT parquet, COMPRESSION {COMPRESSION})")
+            made = [Rows((str(file),), select, file.stat().st_size)]
+        else:
+            bucketed = f"SELECT *, (hash(_key) % {pieces})::INTEGER AS {BUCKET} FROM {relation}"
+            self.con.execute(
+                f"COPY ({bucketed}) TO {literal(str(folder / 'b'))} (FORMAT parquet, COMPRESSION {COMPRESSION}, PARTITION_BY ({BUCKET}))"
+            )
+            made = []
+            for inside in sorted((folder / "b").iterdir()):
+                files = tuple(sorted(str(f) for f in inside.iterdir()))
+                made.append(Rows(files, select, size(files)))
+        self.exported[key, ref.part] = made
+        return made
+
+
+def files_of(done: Sequence[Done], folder: Path) -> list[list[str]]:
+    """The files of a result by shard, as they are called in its folder."""
+    empty = [f for d in done for f in d.files.get(-1, ())]
+    shards = [list(found) for d in done for n, found in sorted(d.files.items()) if n >= 0 and found]
+    return [[str(Path(f).relative_to(folder)) for f in shard] for shard in shards or [empty]]
+
+
+__all__ = ["Cutting", "Floor", "RayRunner", "Tally", "files_of", "quote", "run", "whole"]

@@ -1,0 +1,116 @@
+"""A step's rows as Parquet files, so that many machines can read and write them.
+
+A step that Ray built has its rows in ``artifacts/<run key>/rows/`` of the workspace, and the workspace's table of that step is a view over
+these files: whatever reads the one reads the other, and they go together. A step that DuckDB built is written out as such files for the
+run that needs it. All machines of the cluster must see the workspace under one path.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from recipec.api import literal, quote
+
+if TYPE_CHECKING:
+    import duckdb
+
+PORTABLE = frozenset(
+    {
+        "VARCHAR", "JSON", "BLOB", "BOOLEAN", "UUID", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER",
+        "UBIGINT", "FLOAT", "DOUBLE", "DECIMAL", "DATE", "TIME", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "STRUCT", "MAP",
+    }
+)  # fmt: skip
+"""Words of the types whose values Parquet gives back as they were; of others (HUGEINT becomes a DOUBLE) a table stays in the database."""
+COMPRESSION = "zstd"
+EMPTY = "empty.parquet"
+"""Beside the files of buckets: one without rows, for who finds none."""
+BUCKET = "__bucket"
+_QUOTED = re.compile(r'"(?:[^"]|"")*"')
+_NAMED = re.compile(r'"(?:[^"]|"")*"\s|\b\w+ (?=[A-Z])')
+
+
+def portable(type: str) -> bool:
+    """Whether a column of this type comes back from Parquet as it was."""
+    bare = type.replace("TIMESTAMP WITH TIME ZONE", "TIMESTAMP")
+    if "TIME WITH TIME ZONE" in bare:
+        return False
+    words = re.findall(r"[A-Z_]+\d*", _fields_away(bare))
+    return bool(words) and all(w in PORTABLE for w in words)
+
+
+def _fields_away(type: str) -> str:
+    """A type without the names of its fields."""
+    out = _QUOTED.sub("", type)
+    # STRUCT(name TYPE, ...): what stands before a type, after a bracket or a comma, is a name.
+    return re.sub(r"([(,]\s*)\w+\s+(?=[A-Z])", r"\1", out)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A relation over files. ``select`` is SQL over ``{files}``."""
+
+    files: tuple[str, ...]
+    select: str = "SELECT * FROM {files}"
+    bytes: int = 0
+
+    def sql(self) -> str:
+        return "(" + self.select.replace("{files}", scan(self.files)) + ")"
+
+
+def scan(files: Iterable[str]) -> str:
+    return f"read_parquet([{', '.join(map(literal, files))}], hive_partitioning = false)"
+
+
+def whole(parts: Sequence[Rows]) -> Rows:
+    """A table of its parts."""
+    return Rows(tuple(f for p in parts for f in p.files), parts[0].select, sum(p.bytes for p in parts))
+
+
+def described(con: duckdb.DuckDBPyConnection, relation: str) -> dict[str, str]:
+    return {str(r[0]): str(r[1]) for r in con.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()}
+
+
+def cast(types: Mapping[str, str]) -> str:
+    """A select list that gives every column the type that it is to have, whatever Parquet made of it."""
+    return ", ".join(f"{quote(n)}::{t} AS {quote(n)}" for n, t in types.items())
+
+
+def view(con: duckdb.DuckDBPyConnection, name: str, files: Sequence[str], types: Mapping[str, str]) -> None:
+    """Make the workspace's table a view over files."""
+    con.execute(f"CREATE VIEW {name} AS SELECT {cast(types)} FROM {scan(files)}")
+
+
+def bucket_of(by: str, buckets: int) -> str:
+    """SQL for the bucket of a row: rows with one ``by`` have one, rows without any are spread by their keys."""
+    return f"((CASE WHEN __by IS NULL THEN hash(_key) ELSE hash(__by) END) % {buckets})::INTEGER"
+
+
+def write(
+    con: duckdb.DuckDBPyConnection, query: str, folder: Path, by: str | None, buckets: int, empty: bool
+) -> dict[int, tuple[str, ...]]:
+    """Write a query's rows into the new ``folder``: one file, or files by bucket of ``by``. Which files a bucket has; -1: all buckets."""
+    if by is None:
+        con.execute(f"COPY ({query}) TO {literal(str(folder / 'rows.parquet'))} (FORMAT parquet, COMPRESSION {COMPRESSION})")
+        return {0: (str(folder / "rows.parquet"),)}
+    if empty:
+        con.execute(f"COPY (SELECT * FROM ({query}) LIMIT 0) TO {literal(str(folder / EMPTY))} (FORMAT parquet)")
+    bucketed = f"SELECT * EXCLUDE (__by), {bucket_of(by, buckets)} AS {BUCKET} FROM (SELECT *, ({by}) AS __by FROM ({query}))"
+    con.execute(
+        f"COPY ({bucketed}) TO {literal(str(folder / 'b'))} (FORMAT parquet, COMPRESSION {COMPRESSION}, PARTITION_BY ({BUCKET}), OVERWRITE_OR_IGNORE)"
+    )
+    found: dict[int, tuple[str, ...]] = {}
+    if (folder / "b").is_dir():
+        for part in sorted((folder / "b").iterdir()):
+            number = int(part.name.partition("=")[2])
+            found[number] = tuple(sorted(str(f) for f in part.iterdir()))
+    if empty:
+        found[-1] = (str(folder / EMPTY),)
+    return found
+
+
+def size(files: Iterable[str]) -> int:
+    return sum(Path(f).stat().st_size for f in files)
