@@ -20,7 +20,7 @@ ROOM = 60
 AROUND = 16
 """Characters shown on each side of it."""
 
-_TOKEN = re.compile(r'\s+|"(?:[^"\\]|\\.)*"|`[^`]*`|[()\[\]{}]|[^\s()\[\]{}"`]+')
+_TOKEN = re.compile(r'\s+|"(?:[^"\\]|\\.)*"|`[^`]*`|[()\[\]{}]|[^\s()\[\]{}"`,]+')
 _TYPE = re.compile(r"[^()]*(?:\([^()]*(?:\([^()]*\)[^()]*)*\)[^()]*)*")
 _WORD = re.compile(r"\w+|\s+|.", re.DOTALL)
 
@@ -57,7 +57,7 @@ def as_written(text: str) -> str:
 
 
 def canonical(text: str) -> Node:
-    if not text.startswith(("(", "`", "[")):
+    if not text.startswith(("(", "`", "[", "{")):
         raise NotCanonical(text)
     return Reader(text).whole()
 
@@ -157,7 +157,7 @@ class Reader:
         if token == "[":
             return Node("list", self.until("]"))
         if token == "{":
-            return Node("struct", self.until("}"))
+            return Node("struct", self.fields())
         if token == "(":
             return self.form()
         if token in (")", "]", "}"):
@@ -166,6 +166,18 @@ class Reader:
             return Node("named", [self.node()], token[:-1])
         return Node("atom", [], token)
 
+    def fields(self) -> list[Node]:
+        """The fields of a struct; a name may have blanks in it."""
+        out: list[Node] = []
+        while (token := self.next()) != "}":
+            name = [token]
+            while not name[-1].endswith(":"):
+                name.append(self.next())
+            if any(word[0] in '(){}[]"`' for word in name):
+                raise NotCanonical(self.text)
+            out.append(Node("named", [self.node()], " ".join(name)[:-1]))
+        return out
+
     def form(self) -> Node:
         if self.peek() == "[":
             # The head of an index or a slice is the two brackets.
@@ -173,6 +185,8 @@ class Reader:
             if self.next() != "]":
                 raise NotCanonical(self.text)
             return Node("[]", self.until(")"))
+        if self.peek() == "(":  # what an import has is called
+            return Node("call", self.until(")"))
         head = self.next()
         if self.text.startswith(")", self.at):  # a call without arguments has a blank there
             raise NotCanonical(self.text)
@@ -226,21 +240,24 @@ def words(node: Node) -> tuple[str, int]:
     def listed(items: Iterable[Node]) -> str:
         return ", ".join(words(p)[0] for p in items)
 
-    negated, _, operator = head.rpartition("not ")
+    operator = head.removeprefix("not ")
     match head:
         case "atom":
             return atom(node.text), POSTFIX
         case "named":
-            return f"{node.text}: {words(parts[0])[0]}", OR
+            return f"{backticked(node.text)}: {words(parts[0])[0]}", OR
+        case "call":
+            return f"{words(parts[0])[0]}({listed(parts[1:])})", POSTFIX
         case "list":
             return f"[{listed(parts)}]", POSTFIX
         case "struct":
             return "{" + listed(parts) + "}", POSTFIX
         case "regex":
             flags = parts[1].text if len(parts) > 1 else ""
-            return f"r/{text_of(parts[0])}/{flags}", POSTFIX
+            pattern = text_of(parts[0]).replace("/", "\\/")
+            return f"r/{pattern}/{flags}", POSTFIX
         case ".":
-            return f"{within(parts[0], POSTFIX)}.{parts[1].text}", POSTFIX
+            return f"{within(parts[0], POSTFIX)}.{backticked(' '.join(p.text for p in parts[1:]))}", POSTFIX
         case "[]":
             ends = ["" if p.text == "_" else words(p)[0] for p in parts[1:]]
             return f"{within(parts[0], POSTFIX)}[{':'.join(ends)}]", POSTFIX
@@ -251,7 +268,7 @@ def words(node: Node) -> tuple[str, int]:
         case "=>":
             return f"{words(parts[0])[0]} => {words(parts[1])[0]}", OR
         case "lambda":
-            names = ", ".join(p.text for p in (Node("", [], parts[0].head), *parts[0].parts))
+            names = ", ".join(backticked(n) for n in (parts[0].head, *(p.text for p in parts[0].parts)))
             return f"lambda {names}: {words(parts[1])[0]}", OR
         case "cast" | "try_cast":
             return f"{head}({words(parts[0])[0]} as {shown(node.text)})", POSTFIX
@@ -269,11 +286,11 @@ def words(node: Node) -> tuple[str, int]:
             return f"not {within(parts[0], NOT)}", NOT
         case "-" | "+" if len(parts) == 1:
             return f"{head}{within(parts[0], SIGN)}", SIGN
-        case _ if len(parts) == 2 and (operator in _BINARY if negated else head in _BINARY):
-            tight = _BINARY[operator if negated else head]
-            # Comparisons do not chain, and what stands on the right of an operator of equal strength is grouped.
+        case _ if len(parts) == 2 and operator in _BINARY:
+            tight = _BINARY[operator]
+            # Comparisons do not chain, and of what binds as tight only powers group to the right.
             left = within(parts[0], tight + (tight in (COMPARES, POWER)))
-            return f"{left} {head} {within(parts[1], tight + 1 if tight not in (OR, AND, POWER) else tight)}", tight
+            return f"{left} {head} {within(parts[1], tight + (tight != POWER))}", tight
         case _:
             return f"{head.partition('@')[0]}({listed(parts)})", POSTFIX
 

@@ -31,7 +31,7 @@ def test_diff_against_the_last_commit(recipec: Run, repository: Path) -> None:
     repository.write_text(GOOD.replace("n > 1", "n > 0"), encoding="utf-8")
     done = recipec("diff", "main", "good.recipe")
     assert done.status == 0
-    assert done.out.splitlines()[0].startswith("tidy  ROWS  keep "small": n > 1 -> n > 0")
+    assert done.out.splitlines()[0].startswith('tidy  ROWS  keep "small": n > 1 -> n > 0')
     assert done.out.splitlines()[-1] == "level ROWS. Reused: rows."
 
 
