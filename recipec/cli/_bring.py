@@ -41,9 +41,10 @@ def absent(program: Program, only: list[str], err: Terminal) -> bool:
     from recipec.mirror.refresh import remote
 
     path = program.root.source.path
-    missing = [(step, mirror) for step, mirror in remote(program, only or None) if program.catalog.snapshot(mirror) is None]
-    for step, mirror in missing:
-        show(program, step, DataError(f"{mirror.address} has not been copied yet", f"copy it: recipec fetch {path}"), err)
+    missing = [(step, [m for m in mirrors if program.catalog.snapshot(m) is None]) for step, mirrors in remote(program, only or None)]
+    missing = [(step, mirrors) for step, mirrors in missing if mirrors]
+    for step, mirrors in missing:
+        show(program, step, DataError(f"{mirrors[0].address} has not been copied yet", f"copy it: recipec fetch {path}"), err)
     return bool(missing)
 
 
@@ -91,4 +92,4 @@ def brought_up_to_date(
     found = copied(program, only, watcher([step.name for step, _ in places]), again=again)
     if failed(program, found, err, f"recipec run {program.root.source.path}"):
         return None
-    return resolved_again(program, args, err) if any(one.arrival for one in found) else program
+    return resolved_again(program, args, err) if any(one.changed for one in found) else program

@@ -24,7 +24,7 @@ from recipec.cli.plan import chosen
 from recipec.report.terminal import Terminal
 
 if TYPE_CHECKING:
-    from recipec.mirror.refresh import Brought
+    from recipec.mirror.refresh import Brought, One
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
                 screen.line(f"interrupted: what has been copied is kept; to go on: recipec fetch {path}")
                 return 130
     if args.format == "json":
-        out.line(json.dumps([data(one) for one in found], ensure_ascii=not out.unicode, indent=2))
+        out.line(json.dumps([data(one, step.step.name) for step in found for one in step.all], ensure_ascii=not out.unicode, indent=2))
     if failed(program, found, err, f"recipec run {path}"):
         return 1
     if not places:
@@ -71,8 +71,8 @@ def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
     return 0
 
 
-def data(one: Brought) -> dict[str, Any]:
-    out: dict[str, Any] = {"step": one.step.name, "address": one.mirror.address}
+def data(one: One, step: str) -> dict[str, Any]:
+    out: dict[str, Any] = {"step": step, "address": one.mirror.address}
     if one.error is not None:
         return out | {"status": "failed", "error": {"message": one.error.message, "help": one.error.help}}
     assert one.arrival is not None

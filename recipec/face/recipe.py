@@ -151,7 +151,7 @@ class Recipe:
 
             result = RunResult([StepResult(o.step.name, o.step.kind.name, "failed", error=o.error) for o in found if o.error is not None])
             raise RunFailed(failures(program, result), Run(self.path, self.workspace, result), result.failed)
-        return self._sound(set) if any(one.arrival for one in found) else program
+        return self._sound(set) if any(one.changed for one in found) else program
 
     def results(self) -> Run:
         """What the last run left, without running anything. Raises RecipecError when nothing is built."""

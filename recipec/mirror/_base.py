@@ -48,6 +48,11 @@ class Mirror(ABC):
     extra: ClassVar[tuple[str, tuple[str, ...]]] = ("", ())
     """The extra that brings its packages, and the modules that must be there: ``("cloud", ("fsspec",))``."""
 
+    parallel: ClassVar[bool] = False
+    """Whether several of a step may be copied at the same time, each in a thread of its own."""
+    reader: str = ""
+    """The name of the reader that reads the copy: what is expected to come."""
+
     @abstractmethod
     def identity(self) -> Any:
         """What is asked for, as JSON: decides which copy is this one's. No secrets: other credentials give the same contents."""

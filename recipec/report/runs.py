@@ -148,24 +148,22 @@ def brought_line(one: Brought, column: int, terminal: Terminal) -> str:
     if one.error is not None:
         words, sign = one.error.message, terminal.paint("bad", terminal.draw("✗"))
     else:
-        words, sign = f"{brought_words(one)}   {one.mirror.address}", terminal.paint("good", terminal.draw("↓" if one.arrival else "="))
+        words, sign = f"{brought_words(one)}   {one.address}", terminal.paint("good", terminal.draw("↓" if one.changed else "="))
     lines = wrap(safe(words), max(24, terminal.width - column - 5))
     out = f" {name} {sign} " + ("\n" + " " * (column + 4)).join(lines) + "\n"
-    for note in one.notes:
+    for note in (n for place in one.all for n in place.notes):
         out += f"{' ' * (column + 2)}{terminal.paint('warning', '!')} {safe(note)}\n"
     return out
 
 
 def brought_words(one: Brought) -> str:
     """``3 files came, 1.2 MB; 1,997 unchanged; 1 gone``"""
-    found = one.arrival
-    if found is None:
-        return "not copied"
-    told = [f"{found.came:,} file{'s' * (found.came != 1)} came, {size(found.came_bytes)}"] if found.came else []
-    if found.same:
-        told.append(f"{found.same:,} unchanged" if found.changed else f"{found.same:,} file{'s' * (found.same != 1)}, unchanged")
-    if found.gone:
-        told.append(f"{found.gone:,} gone")
+    came, same, gone = (sum(getattr(a, what) for a in one.arrivals) for what in ("came", "same", "gone"))
+    told = [f"{came:,} file{'s' * (came != 1)} came, {size(sum(a.came_bytes for a in one.arrivals))}"] if came else []
+    if same:
+        told.append(f"{same:,} unchanged" if one.changed else f"{same:,} file{'s' * (same != 1)}, unchanged")
+    if gone:
+        told.append(f"{gone:,} gone")
     return "; ".join(told) or "no files"
 
 
