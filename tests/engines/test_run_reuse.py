@@ -83,7 +83,7 @@ def test_a_threshold_runs_its_step_and_those_below(lab: Any) -> None:
     changed = RECIPE.replace("least: int = 3", "least: int = 4")
     plan = lab.plan(changed)
     assert [p.name for p in plan.to_run] == ["tidy", "small", "final", "counted", "sound", "out"]
-    assert plan["tidy"].why.startswith("drop: short")
+    assert plan["tidy"].why.startswith('drop "short"')
     assert plan["small"].why == "input `tidy` changes"
     assert statuses(lab, changed) == dict.fromkeys(("tidy", "small", "final", "counted", "sound", "out"), "run")
     assert statuses(lab, RECIPE) == {"out": "run"}, "the old results are kept; the files are written again"
