@@ -16,9 +16,6 @@ from recipec.resolve.loading import load
 from recipec.source import Source
 from recipec.workspace.database import Workspace, open_workspace
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-SHARED = REPOSITORY / ".." / "shared" / "data"
-
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     from importlib.util import find_spec
@@ -69,26 +66,37 @@ def opened(folder: Path) -> Iterator[Workspace]:
         yield workspace
 
 
-def run_both(cluster: Any, path: Path, text: str, folder: Path, cutting: Any = None, sets: Any = None) -> tuple[Any, Any]:
+def run_both(cluster: Any, path: Path, text: str, folder: Path, cutting: Any = None, fails: bool = False) -> tuple[Any, Any]:
     """(what DuckDB made, what the cluster made) of one recipe; each in a workspace of its own."""
     from recipec.engines.ray.runner import Cutting
     from recipec.engines.ray.runner import run as run_there
 
     made = []
     for name in ("duckdb", "ray"):
-        program = load(Source(str(path), text), sets)
+        program = load(Source(str(path), text))
         program.resolve()
         assert not program.findings.errors, "\n".join(f"{d.name}: {d.message}" for d in program.findings.sorted)
         with opened(folder / name) as workspace:
             plan = make_plan(program, workspace)
             if name == "duckdb":
                 result = run_here(plan, workspace)
+                assert fails or not result.failed, "; ".join(f"{s.name}: {s.error}" for s in result.failed)
             else:
                 result = run_there(plan, workspace, cluster, cutting=cutting or Cutting(shard_bytes=20_000, shard_rows=50))
             found = contents(workspace, result)
             found[""] = {s.name: s.built.extra.get("ray") for s in result.steps if s.built is not None}
             made.append(found)
     return made[0], made[1]
+
+
+@pytest.fixture(scope="session")
+def both(cluster: Any) -> Callable[..., dict[str, Any]]:
+    """Run a recipe on both engines: what they make is equal. What tasks did, by step."""
+
+    def run(path: Path, text: str, folder: Path, **options: Any) -> dict[str, Any]:
+        return assert_equal(*run_both(cluster, path, text, folder, **options))
+
+    return run
 
 
 def assert_equal(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
