@@ -130,7 +130,7 @@ def test_a_plan(shop: recipec.Recipe) -> None:
     shop.run()
     assert shop.plan().to_run == []
     plan = shop.plan(set={"least": 3})
-    assert plan.why("tidy").startswith("drop: small")
+    assert plan.why("tidy").startswith('drop "small"')
     assert shop.plan(only="rows").data()["steps"][0]["status"] == "reused"
     assert "2 reused" in str(shop.plan(only=["tidy"]))
     with pytest.raises(recipec.RecipecError, match="no step `tdy`; did you mean `tidy`"):
