@@ -389,9 +389,10 @@ def _read_failures(folder: Path) -> Iterator[tuple[bytes, Failure]]:
                 try:
                     record = json.loads(line)
                     key = bytes.fromhex(record["key"])
-                except (ValueError, KeyError):
-                    continue  # Torn: it is only a failure less.
-                yield key, Failure(cast("FailureKind", record["kind"]), record["message"], record["attempts"])
+                    failure = Failure(cast("FailureKind", record["kind"]), record["message"], record["attempts"])
+                except (ValueError, KeyError, TypeError, RecursionError):
+                    continue  # Torn or foreign: it is only a failure less.
+                yield key, failure
 
 
 def _mend(descriptor: int) -> None:
