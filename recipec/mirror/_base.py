@@ -85,7 +85,10 @@ class Mirror(ABC):
         return digest([type(self).__name__, self.identity()])
 
 
-OPENERS: dict[str, tuple[str, str]] = {}
+OPENERS: dict[str, tuple[str, str]] = {
+    "http": ("recipec.mirror.http", "HttpMirror"),
+    "https": ("recipec.mirror.http", "HttpMirror"),
+}
 """Scheme of an address to the module and class that copies from there: ``"https": ("recipec.mirror.http", "HttpMirror")``. The class is
 made with the address."""
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -222,6 +223,11 @@ class Source(Kind):
             problem.suggest(f"no reader `{call.func.id}`", listing="readers")
             bind.report(problem)
             return None
+        module, extra = getattr(cls, "needs", ("", ""))
+        if module and find_spec(module) is None:
+            message = f"`{call.func.id}` needs the package {module}, which is not installed"
+            bind.report(BadValue(span=call.func.span, message=message, help=(f"pip install 'recipec[{extra}]'",)))
+            return None
         params = bind.arguments(cls.Params, call, Schema())
         return None if params is None else cls(params)
 
@@ -237,17 +243,20 @@ class Source(Kind):
         archives = bool(getattr(reader, "archives", ""))
         for written in reader.places():
             if not isinstance(written, str) or is_remote(written):
-                mirror = mirror_at(bind, written, span)
+                place, within = divided(written, folder) if archives and isinstance(written, str) else (written, "")
+                mirror = mirror_at(bind, place, span)
                 if mirror is None:
                     ok = False
                     continue
+                mirror.reader = reader.name
                 mirrors.append(mirror)
                 snapshot = None if bind.program.offline else bind.program.catalog.snapshot(mirror)
                 # A check that is kept holds while the last copy is this one.
                 bind.program.reading.seen.append(SourceFile(bind.program.catalog.manifest(mirror), mirror.address))
                 whole = whole and snapshot is not None
                 for copy in snapshot.files if snapshot is not None else ():
-                    found[copy.name] = as_found(copy.path, copy.name, "") if archives else copy
+                    file = as_found(copy.path, copy.name, within) if archives else copy
+                    found[file.name] = file
                 continue
             pattern, inside = divided(written, folder) if archives else (written, "")
             path = folder / pattern

@@ -1,0 +1,414 @@
+"""Files on web servers."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+
+import pytest
+from http_harness import Site
+
+from recipec.api import DataError
+from recipec.mirror import _answer, http
+from recipec.mirror._address import shown
+from recipec.mirror._base import Fetching, Snapshot
+from recipec.mirror.catalog import Arrival, Catalog
+from recipec.mirror.http import HttpMirror
+
+ROWS = "id,price\n1,5\n2,50\n"
+
+
+@pytest.fixture
+def site(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Site]:
+    monkeypatch.setattr(http, "FIRST_WAIT", 0.001)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.setenv("no_proxy", "127.0.0.1,localhost")
+    made = Site()
+    yield made
+    made.close()
+
+
+def write(place: str, more: str = "{ key: id }") -> None:
+    Path("a.recipe").write_text(f"source goods = {place} {more}\n", encoding="utf-8")
+
+
+class Copies:
+    """A catalogue of one address's copies."""
+
+    def __init__(self, folder: Path, address: str, reader: str = "csv") -> None:
+        self.catalog = Catalog(folder / "mirror")
+        self.mirror = HttpMirror(address)
+        self.mirror.reader = reader
+
+    def bring(self, progress: Any = lambda done, total, what: None) -> Arrival:
+        return self.catalog.refresh(self.mirror, progress, lambda text: None)
+
+    @property
+    def bytes(self) -> bytes:
+        snapshot = self.catalog.snapshot(self.mirror)
+        assert snapshot is not None
+        return snapshot.files[0].path.read_bytes()
+
+
+def problem(tmp_path: Path, address: str, reader: str = "csv") -> tuple[str, str]:
+    with pytest.raises(DataError) as found:
+        Copies(tmp_path, address, reader).bring()
+    return found.value.message, found.value.help
+
+
+def test_a_source_on_a_server(recipec: Any, site: Site) -> None:
+    site.put("/a.csv", ROWS)
+    site.put("/b.csv.gz", gzip.compress(b"id,price\n3,7\n"))
+    write(f'csv(["{site.url}/a.csv", "{site.url}/b.csv.gz"])')
+    done = recipec("run")
+    assert done.status == 0, done.err
+    assert "2 files came, 5" in done.out
+    assert "3 rows" in done.out
+    site.asked.clear()
+    assert "2 files, unchanged" in recipec("run").out
+    assert all("If-None-Match" in headers for _, headers in site.asked)
+    assert len(site.asked) == 2
+    site.put("/a.csv", ROWS + "9,9\n")
+    assert f"1 file came, 22 B; 1 unchanged   {site.url}/a.csv (+1 more)" in recipec("run").out
+    site.put("/a.csv", ROWS + "9,cheap\n")
+    write(f'csv("{site.url}/a.csv")', "{ key: id  columns: { id: int, price: int }  max_bad: 50% }")
+    assert recipec("run").status == 0
+    done = recipec("bad", "a.recipe", "goods")
+    assert f"{site.url}/a.csv" in done.out
+    for command in (
+        ["explain", "a.recipe", "goods", "1"],
+        ["report", "a.recipe", "--to", "report.html"],
+        ["show", "a.recipe", "goods"],
+    ):
+        done = recipec(*command)
+        assert ".recipec/mirror" not in done.out + done.err
+    assert ".recipec/mirror" not in Path("report.html").read_text("utf-8")
+
+
+def test_a_file_without_etag(tmp_path: Path, site: Site) -> None:
+    page = site.put("/a.csv", ROWS, etag=None, modified="Tue, 06 Oct 2026 07:00:00 GMT")
+    copies = Copies(tmp_path, f"{site.url}/a.csv")
+    assert copies.bring()
+    assert not copies.bring()
+    assert site.sent == [len(ROWS)]
+    page.modified = None
+    assert not copies.bring(), "copied again, and the same"
+    assert site.sent == [len(ROWS)] * 3, "once asked whether it changed, once copied"
+
+
+def test_another_etag_of_the_same_contents_changes_nothing(tmp_path: Path, site: Site) -> None:
+    page = site.put("/a.csv", ROWS, etag='"1"')
+    copies = Copies(tmp_path, f"{site.url}/a.csv")
+    assert copies.bring()
+    page.etag = '"2"'
+    assert not copies.bring()
+
+
+BIG = bytes(range(256)) * 4000
+
+
+@pytest.mark.parametrize("etag", ["auto", None])
+def test_a_cut_connection_is_gone_on_with(tmp_path: Path, site: Site, etag: str | None) -> None:
+    site.put("/big.csv", BIG, etag=etag, modified="Tue, 06 Oct 2026 07:00:00 GMT", cut=[300_000, 200_000, 100_000])
+    copies = Copies(tmp_path, f"{site.url}/big.csv")
+    copies.bring()
+    assert copies.bytes == BIG
+    assert site.sent == [300_000, 200_000, 100_000, len(BIG) - 600_000]
+
+
+def test_a_cut_connection_to_a_server_without_ranges_begins_anew(tmp_path: Path, site: Site) -> None:
+    site.put("/big.csv", BIG, ranges=False, cut=[300_000])
+    copies = Copies(tmp_path, f"{site.url}/big.csv")
+    copies.bring()
+    assert copies.bytes == BIG
+
+
+def test_chunks_that_end_early(tmp_path: Path, site: Site) -> None:
+    site.put("/big.csv", BIG, chunked=True)
+    copies = Copies(tmp_path, f"{site.url}/big.csv")
+    copies.bring()
+    assert copies.bytes == BIG
+
+
+def test_a_file_that_changed_between_two_pieces_begins_anew(tmp_path: Path, site: Site) -> None:
+    site.put("/big.csv", BIG, cut=[300_000])
+    copies = Copies(tmp_path, f"{site.url}/big.csv")
+
+    def swap(done: int, total: int | None, what: str) -> None:
+        if done == 300_000:
+            site.put("/big.csv", BIG[::-1])
+
+    # Progress is told between the pieces.
+    copies.bring(swap)
+    assert copies.bytes in (BIG, BIG[::-1])
+    site.put("/big.csv", BIG[::-1], cut=[1])
+    copies.bring()
+    assert copies.bytes == BIG[::-1]
+
+
+def test_a_stopped_copy_is_gone_on_with(tmp_path: Path, site: Site) -> None:
+    site.put("/big.csv", BIG, cut=[300_000])
+    copies = Copies(tmp_path, f"{site.url}/big.csv")
+
+    def stop(done: int, total: int | None, what: str) -> None:
+        if done:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        copies.bring(stop)
+    assert copies.catalog.snapshot(copies.mirror) is None
+    copies.bring()
+    assert copies.bytes == BIG
+    assert site.sent == [300_000, len(BIG) - 300_000]
+
+
+def test_a_copy_that_was_whole_but_had_no_name_yet(tmp_path: Path, site: Site) -> None:
+    site.put("/big.csv", BIG)
+    copies = Copies(tmp_path, f"{site.url}/big.csv")
+
+    def stop(done: int, total: int | None, what: str) -> None:
+        if done == len(BIG):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        copies.bring(stop)
+    copies.bring()
+    assert copies.bytes == BIG
+    assert site.sent == [len(BIG)]
+
+
+def test_killed_in_the_middle_and_run_again(recipec: Any, site: Site) -> None:
+    rows = "id,text\n" + "".join(f"{i},{'x' * 80}\n" for i in range(20_000))
+    half = threading.Event()
+
+    def slowly(h: Any) -> bool:
+        if half.is_set():
+            return False
+        h.send_response(200)
+        h.send_header("ETag", '"v1"')
+        h.send_header("Content-Length", str(len(rows)))
+        h.end_headers()
+        h.wfile.write(rows[: len(rows) // 2].encode())
+        h.wfile.flush()
+        half.wait(20)
+        return True
+
+    site.answer = slowly
+    site.put("/big.csv", rows, etag='"v1"')
+    write(f'csv("{site.url}/big.csv")')
+    run = subprocess.Popen(
+        [sys.executable, "-m", "recipec", "run"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])},
+    )
+
+    def part() -> int:
+        return sum(p.stat().st_size for p in Path(".recipec").rglob("download.part"))
+
+    until = time.monotonic() + 30
+    while part() < len(rows) // 2 and time.monotonic() < until:
+        time.sleep(0.02)
+    run.send_signal(signal.SIGKILL)
+    run.communicate()
+    half.set()
+    done = recipec("run")
+    assert done.status == 0, done.err
+    assert "20,000 rows" in done.out
+    assert site.sent == [len(rows) - len(rows) // 2]
+    assert [p.name for p in Path(".recipec").rglob("*.part")] == []
+
+
+def test_passing_failures_are_tried_again(tmp_path: Path, site: Site) -> None:
+    site.put("/a.csv", ROWS, fail=[503, 429, 500], headers={"Retry-After": "0"})
+    copies = Copies(tmp_path, f"{site.url}/a.csv")
+    copies.bring()
+    assert copies.bytes == ROWS.encode()
+    assert len(site.asked) == 4
+
+
+def test_a_server_that_stays_broken(tmp_path: Path, site: Site) -> None:
+    site.put("/a.csv", ROWS, fail=[502] * 20)
+    assert problem(tmp_path, f"{site.url}/a.csv")[0] == f"{site.url}/a.csv answered 502 Bad Gateway (6 times)"
+
+
+def test_too_long_a_wait(tmp_path: Path, site: Site) -> None:
+    site.put("/a.csv", ROWS, fail=[429], headers={"Retry-After": "3600"})
+    message, help = problem(tmp_path, f"{site.url}/a.csv")
+    assert message == f"{site.url}/a.csv answered 429 Too Many Requests; it asks to wait 3,600 s"
+    assert "run again later" in help
+
+
+def test_redirects(tmp_path: Path, site: Site) -> None:
+    site.put("/a.csv", ROWS)
+    site.put("/old.csv", "", to="/a.csv")
+    site.put("/round.csv", "", to="/round.csv")
+    site.put("/file.csv", "", to="file:///etc/passwd")
+    copies = Copies(tmp_path, f"{site.url}/old.csv")
+    copies.bring()
+    assert copies.bytes == ROWS.encode()
+    assert "leads on and on (10 redirects)" in problem(tmp_path, f"{site.url}/round.csv")[0]
+    assert "leads on to file:///etc/passwd, which is no address of the web" in problem(tmp_path, f"{site.url}/file.csv")[0]
+
+
+def test_from_encrypted_to_plain_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Leading:
+        def open(self, request: Any, timeout: float) -> Any:
+            raise HTTPError(request.full_url, 302, "Found", {"Location": "http://example.org/a.csv"}, io.BytesIO())  # type: ignore[arg-type]
+
+    monkeypatch.setattr(_answer, "opener", Leading)
+    assert problem(tmp_path, "https://example.org/a.csv")[0].endswith("leads on to http://example.org/a.csv, which is not encrypted")
+
+
+def test_missing_forbidden_unknown(tmp_path: Path, site: Site) -> None:
+    assert problem(tmp_path, f"{site.url}/none.csv") == (
+        f"there is no {site.url}/none.csv (404)",
+        "is the address right? Look at it in a browser",
+    )
+    site.put("/a.csv", ROWS, fail=[403])
+    assert "may not be read (403: forbidden)" in problem(tmp_path, f"{site.url}/a.csv")[0]
+    closed = Site()
+    closed.close()
+    assert "cannot be reached: Connection refused (6 times)" in problem(tmp_path, f"{closed.url}/a.csv")[0]
+    assert "no host `no-such-host.invalid` is known" in problem(tmp_path, "http://no-such-host.invalid/a.csv")[0]
+    assert "no encrypted connection" in problem(tmp_path, f"https{site.url[4:]}/a.csv")[0]
+
+
+def test_a_login_page_instead_of_the_data(tmp_path: Path, site: Site) -> None:
+    site.put("/login", "<!doctype html><form>", type="text/html; charset=utf-8")
+    site.put("/a.csv", "", to="/login")
+    message, help = problem(tmp_path, f"{site.url}/a.csv")
+    assert message == f"{site.url}/a.csv answers with a web page (at {site.url}/login), not with a file for csv()"
+    assert "is a login needed" in help
+    copies = Copies(tmp_path, f"{site.url}/login", "html")
+    copies.bring()
+    assert copies.bytes.startswith(b"<!doctype")
+
+
+def test_lengths_and_packings_that_do_not_hold(tmp_path: Path, site: Site) -> None:
+    site.put("/short.csv", ROWS, length=1000, ranges=False)
+    assert "the connection ended after 18 B of 1.0 kB (6 times)" in problem(tmp_path, f"{site.url}/short.csv")[0]
+    site.put("/packed.csv", gzip.compress(ROWS.encode()), headers={"Content-Encoding": "gzip"})
+    copies = Copies(tmp_path, f"{site.url}/packed.csv")
+    copies.bring()
+    assert copies.bytes == ROWS.encode()
+    site.put("/file.csv.gz", gzip.compress(ROWS.encode()), headers={"Content-Encoding": "gzip"})
+    copies = Copies(tmp_path, f"{site.url}/file.csv.gz")
+    copies.bring()
+    assert gzip.decompress(copies.bytes) == ROWS.encode()
+    site.put("/not.csv", ROWS, headers={"Content-Encoding": "gzip"})
+    assert "is said to come packed by gzip, and does not" in problem(tmp_path, f"{site.url}/not.csv")[0]
+    site.put("/cut.csv", gzip.compress(ROWS.encode())[:-9], headers={"Content-Encoding": "gzip"})
+    assert "came packed by gzip and cut off" in problem(tmp_path, f"{site.url}/cut.csv")[0]
+    site.put("/br.csv", ROWS, headers={"Content-Encoding": "br"})
+    assert "comes packed as `br`" in problem(tmp_path, f"{site.url}/br.csv")[0]
+
+
+def test_what_is_no_gzip_file_is_told_by_the_reader(recipec: Any, site: Site) -> None:
+    site.put("/a.csv.gz", ROWS)
+    write(f'csv("{site.url}/a.csv.gz")')
+    done = recipec("run")
+    assert done.status == 1
+    assert f"{site.url}/a.csv.gz" in done.err
+    assert ".recipec/mirror" not in done.err + done.out
+
+
+def test_who_asks(tmp_path: Path, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.put("/token.csv", ROWS, wants="Bearer t0ken")
+    site.put("/basic.csv", ROWS, wants="Basic YW5uOnMzY3JldA==")
+    message, help = problem(tmp_path, f"{site.url}/token.csv")
+    assert "wants to know who asks (401)" in message
+    assert "RECIPEC_TOKEN_127_0_0_1" in help
+    monkeypatch.setenv("RECIPEC_TOKEN_127_0_0_1", "t0ken")
+    assert Copies(tmp_path, f"{site.url}/token.csv").bring()
+    monkeypatch.delenv("RECIPEC_TOKEN_127_0_0_1")
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login ann password s3cret\n")
+    assert Copies(tmp_path, f"{site.url}/basic.csv").bring()
+    (tmp_path / "netrc").unlink()
+    copies = Copies(tmp_path, f"{site.url.replace('//', '//ann:s3cret@')}/basic.csv")
+    copies.bring()
+    assert copies.mirror.address == f"{site.url}/basic.csv"
+    kept = "".join(p.read_text() for p in tmp_path.rglob("*.json"))
+    assert "s3cret" not in kept
+    assert "t0ken" not in kept
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("https://ann:pw@Example.org/a.csv#x", "https://example.org/a.csv"),
+        ("https://h/a?X-Amz-Signature=abc&X-Amz-Expires=9&v=2", "https://h/a?X-Amz-Signature=***&X-Amz-Expires=***&v=2"),
+        ("https://h/a?sv=2024&se=x&sig=abc", "https://h/a?sv=***&se=***&sig=***"),
+        ("https://h/a?se=7&page=2", "https://h/a?se=7&page=2"),
+    ],
+)
+def test_what_is_shown_of_an_address(address: str, told: str) -> None:
+    assert shown(address) == told
+
+
+def test_tokens_are_not_shown_but_told_apart() -> None:
+    one, two = shown("https://h/a?token=secret1"), shown("https://h/a?token=secret2")
+    assert "secret" not in one + two
+    assert one != two
+
+
+def test_a_signed_address_signed_anew_is_the_same_place() -> None:
+    assert HttpMirror("https://h/a?X-Amz-Signature=1").key == HttpMirror("https://h/a?X-Amz-Signature=2").key
+
+
+def test_a_silent_server_does_not_keep_ctrl_c(recipec: Any, site: Site) -> None:
+    silent = threading.Event()
+
+    def hang(h: Any) -> bool:
+        silent.set()
+        time.sleep(3)
+        return True
+
+    site.answer = hang
+    write(f'csv("{site.url}/a.csv")')
+
+    def press() -> None:
+        silent.wait(10)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=press, daemon=True).start()
+    began = time.monotonic()
+    done = recipec("run")
+    assert done.status == 130
+    assert "what has been copied is kept" in done.out
+    assert time.monotonic() - began < 10
+
+
+def test_spaces_and_chinese_in_an_address(tmp_path: Path, site: Site) -> None:
+    site.put("/%E6%95%B0%E6%8D%AE/a%20b.csv", ROWS)
+    copies = Copies(tmp_path, f"{site.url}/数据/a b.csv")
+    copies.bring()
+    assert copies.bytes == ROWS.encode()
+
+
+def test_a_proxy_of_the_environment(tmp_path: Path, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("no_proxy")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.setenv("http_proxy", site.url)
+    site.put("http://data.invalid/a.csv", ROWS)
+    copies = Copies(tmp_path, "http://data.invalid/a.csv")
+    copies.bring()
+    assert copies.bytes == ROWS.encode()
+
+
+def test_the_copy_lies_where_fetch_may_look(tmp_path: Path, site: Site) -> None:
+    site.put("/a.csv", ROWS)
+    made = HttpMirror(f"{site.url}/a.csv").fetch(Fetching(tmp_path, None, lambda *_: None, lambda _: None))
+    assert isinstance(made, Snapshot)
+    assert made.files[0].name == f"{site.url}/a.csv"
+    assert made.files[0].path.parent == tmp_path
