@@ -59,6 +59,8 @@ class FileReader(Reader):
     """
 
     archives: ClassVar[str] = "stream"
+    needs: ClassVar[tuple[str, str]] = ("", "")
+    """A module that it cannot read without, and the extra that brings it."""
 
     @property
     def free_names(self) -> bool:
@@ -145,9 +147,12 @@ def unreadable(file: SourceFile, error: OSError) -> DataError:
 class Input:
     """The decompressed bytes of one file. A context manager; ``position`` is how far the file itself is read."""
 
-    def __init__(self, file: SourceFile, con: duckdb.DuckDBPyConnection | None = None, *, suffix: str | None = None) -> None:
+    def __init__(
+        self, file: SourceFile, con: duckdb.DuckDBPyConnection | None = None, *, suffix: str | None = None, magic: bool = True
+    ) -> None:
         """``con`` is given by readers of headers, which must not import pyarrow: DuckDB then unpacks Zstandard. ``suffix`` says how
-        the file is compressed, where its name does not."""
+        the file is compressed, where its name does not. Without ``magic`` any contents will do that are not compressed against the name."""
+        self.magic = magic
         self.file = file
         self.suffix = inner_path(file).suffix.lower() if suffix is None else suffix
         self.suffix = self.suffix if self.suffix in _MAGIC else ""
@@ -187,7 +192,7 @@ class Input:
                 f"`{name}` is not {_COMPRESSION[self.suffix]}: it begins with {start[:4].hex(' ')}",
                 f"if it is not compressed, rename it to `{bare}`",
             )
-        if not self.suffix:
+        if not self.suffix and self.magic:
             for suffix, magic in _MAGIC.items():
                 if start.startswith(magic) and (suffix != ".bz2" or start[4:8] == b"1AY&"):
                     raise DataError(

@@ -13,6 +13,7 @@ from recipec.readers._whole import WholeFileReader
 
 _BODY = re.compile(r"<(?:body|svg)\b", re.I)
 _AS_WRITTEN = re.compile(r"<(pre|textarea)(?:\s[^<>]*)?>", re.I)
+_XML = re.compile(r"\A\s*<\?xml\s[^<>]*\?>")
 _BLANK = re.compile(r"[ \t\n\f\r]+")
 _CHARSET = re.compile(rb"<meta\b[^>]*?\bcharset\s*=\s*[\"']?\s*([a-zA-Z0-9_:.-]+)", re.I)
 _MEANT = {"gb2312": "gb18030", "gbk": "gb18030", "iso-8859-1": "cp1252", "latin1": "cp1252", "us-ascii": "cp1252", "x-sjis": "shift_jis"}
@@ -103,7 +104,8 @@ def _element(markup: str, name: str) -> str:
 
 
 def collapsed(markup: str) -> str:
-    """White space as a browser shows it: one space, except where it stays as written."""
+    """White space as a browser shows it: one space, except where it stays as written; without the declaration of XML."""
+    markup = _XML.sub("", markup)
     parts = []
     at = 0
     unclosed: set[str] = set()

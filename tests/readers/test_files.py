@@ -167,6 +167,8 @@ def test_every_reader_is_documented_with_a_recipe() -> None:
         doc = cls.__doc__ or ""
         assert "```recipe\n" in doc, name
         assert f"= {name}(" in doc, name
+        if "path" not in cls.Params.model_fields:  # what is read elsewhere has types already
+            continue
         assert "Bad rows:" in doc, name
         assert "Source of the format:" in doc or name in ("files", "lines"), name
 
@@ -190,8 +192,10 @@ def test_headers_are_read_without_pyarrow(tmp_path: Path) -> None:
         con.execute("COPY (SELECT 1 AS a) TO '" + str(folder / "hf/train.parquet") + "'").fetchall()
         wanted = {"sqlite": ["x.db"], "hf": ["hf"], "parquet": ["x.parquet"], "jsonl": ["x.jsonl"], "json": ["x.jsonl"]}
         for name in names("reader"):
+            cls = find("reader", name)
+            if "path" not in cls.Params.model_fields:
+                continue
             for path in wanted.get(name, ["x.csv", "x.csv.gz", "x.csv.zst"]):
-                cls = find("reader", name)
                 more = {"table": "t"} if name == "sqlite" else {}
                 reader = cls(cls.Params(path=path, **more))
                 header = reader.header(con, find_files(reader, folder), "utf-8")
