@@ -88,6 +88,7 @@ class Mirror(ABC):
 OPENERS: dict[str, tuple[str, str]] = {
     "http": ("recipec.mirror.http", "HttpMirror"),
     "https": ("recipec.mirror.http", "HttpMirror"),
+    **dict.fromkeys(("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss"), ("recipec.mirror.objects", "ObjectMirror")),
 }
 """Scheme of an address to the module and class that copies from there: ``"https": ("recipec.mirror.http", "HttpMirror")``. The class is
 made with the address."""

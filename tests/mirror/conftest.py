@@ -60,3 +60,30 @@ def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Elsewhere:
     place = Elsewhere(tmp_path / "elsewhere")
     monkeypatch.setattr(FakeMirror, "place", place, raising=False)
     return place
+
+
+@pytest.fixture(scope="session")
+def moto() -> Iterator[str]:
+    """The address of a server that speaks S3."""
+    server = pytest.importorskip("moto.server", reason="needs moto[s3], flask and flask-cors").ThreadedMotoServer(
+        ip_address="127.0.0.1", port=0, verbose=False
+    )
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def bucket(moto: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """An empty bucket, behind a door that counts."""
+    pytest.importorskip("s3fs")
+    from s3_harness import Bucket
+
+    monkeypatch.setenv("no_proxy", "127.0.0.1,localhost")
+    for name, value in {"ACCESS_KEY_ID": "key", "SECRET_ACCESS_KEY": "secret", "DEFAULT_REGION": "us-east-1"}.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    made = Bucket(moto)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", made.door.url)
+    yield made
+    made.door.close()

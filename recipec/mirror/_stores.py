@@ -1,0 +1,107 @@
+"""Object stores: how they are opened, and what they say when something is wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Any
+from urllib.parse import urlsplit
+
+from recipec.api import DataError
+
+PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs", "abfss": "adlfs"}
+"""Scheme to the package that speaks to the store."""
+HELP = {
+    "s3fs": "credentials come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, ~/.aws or the machine's role; another server than AWS from AWS_ENDPOINT_URL",
+    "gcsfs": "credentials come from GOOGLE_APPLICATION_CREDENTIALS, `gcloud auth application-default login` or the machine's role",
+    "adlfs": "credentials come from AZURE_STORAGE_CONNECTION_STRING, or AZURE_STORAGE_ACCOUNT_NAME with AZURE_STORAGE_ACCOUNT_KEY or a login of `az`",
+}
+_ERRORS = {
+    "s3fs": (("botocore.exceptions", "BotoCoreError"), ("botocore.exceptions", "ClientError"), ("aiohttp", "ClientError")),
+    "gcsfs": (("google.auth.exceptions", "GoogleAuthError"), ("gcsfs.retry", "HttpError"), ("aiohttp", "ClientError")),
+    "adlfs": (("azure.core.exceptions", "AzureError"), ("aiohttp", "ClientError")),
+}
+
+
+def scheme_of(address: str) -> str:
+    return address.partition("://")[0].lower()
+
+
+def missing_package(scheme: str) -> str | None:
+    """The package that a scheme needs and that is not installed."""
+    from importlib.util import find_spec
+
+    return next((name for name in ("fsspec", PACKAGES.get(scheme, "fsspec")) if find_spec(name) is None), None)
+
+
+def opened(scheme: str) -> Any:
+    """fsspec's file system of a scheme; nothing that it lists is remembered. Raises DataError."""
+    import fsspec
+
+    options: dict[str, Any] = {}
+    if PACKAGES.get(scheme) == "s3fs":
+        options["config_kwargs"] = {"connect_timeout": 10, "read_timeout": 30, "retries": {"max_attempts": 3}}
+        options["anon"] = not has_pass()
+    with translated(scheme, f"{scheme}://"):
+        return fsspec.filesystem(scheme, use_listings_cache=False, skip_instance_cache=True, **options)
+
+
+def has_pass() -> bool:
+    """Whether credentials for S3 are to be found in their usual places; a public bucket needs none."""
+    if os.environ.get("AWS_ACCESS_KEY_ID"):
+        return True
+    from botocore.exceptions import BotoCoreError
+    from botocore.session import Session
+
+    try:
+        return Session().get_credentials() is not None
+    except BotoCoreError:
+        return False
+
+
+def refusals(scheme: str) -> tuple[type[BaseException], ...]:
+    """What a store's package raises when something is wrong."""
+    found = [getattr(import_module(module), name, None) for module, name in _ERRORS.get(PACKAGES.get(scheme, ""), ())]
+    return (OSError, ValueError, TimeoutError, *(cls for cls in found if cls is not None))
+
+
+@contextlib.contextmanager
+def translated(scheme: str, shown: str, doing: str = "read") -> Iterator[None]:
+    """What a store says, as a DataError about ``shown``."""
+    try:
+        yield
+    except refusals(scheme) as error:
+        raise in_words(error, scheme, shown, doing) from None
+
+
+def in_words(error: BaseException, scheme: str, shown: str, doing: str) -> DataError:
+    help = HELP.get(PACKAGES.get(scheme, ""), "")
+    code = (
+        str(getattr(error, "response", {}).get("Error", {}).get("Code", "")) if isinstance(getattr(error, "response", None), dict) else ""
+    )
+    if isinstance(error, FileNotFoundError) or code in ("NoSuchBucket", "NoSuchKey", "404"):
+        bucket = urlsplit(shown).netloc
+        return DataError(f"there is no {shown}", f"is the bucket `{bucket}` right, and the path in it?" if bucket else "")
+    if isinstance(error, PermissionError) or code in ("AccessDenied", "403", "InvalidAccessKeyId", "SignatureDoesNotMatch"):
+        said = brief(error)
+        return DataError(f"{shown} may not be {'read' if doing == 'read' else 'written'}: {said}", help)
+    return DataError(f"{shown} cannot be {'read' if doing == 'read' else 'written'}: {brief(error)}", help)
+
+
+def brief(error: BaseException) -> str:
+    """An error's first line, without what its package writes before it."""
+    text = (str(error).strip().splitlines() or [""])[0]
+    while isinstance(error.__cause__, BaseException) and not text:
+        error = error.__cause__
+        text = (str(error).strip().splitlines() or [""])[0]
+    return text[:200].rstrip(".") or type(error).__name__
+
+
+def version_of(info: dict[str, Any]) -> str:
+    """What a listing says by which another content of the same object would be told from this one."""
+    for name in ("ETag", "etag", "generation", "md5Hash", "content_md5", "LastModified", "last_modified", "updated", "mtime", "created"):
+        if info.get(name):
+            return str(info[name]).strip('"')
+    return ""
