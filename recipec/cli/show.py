@@ -13,6 +13,7 @@ examples:
   recipec show tidy --render ask --limit 3        the prompts that the template `ask` makes of the rows
   recipec show topic --render ask --limit 3       the prompts that a step which asks a model with `ask` sends, examples and all
   recipec show topic --render second              the same for its voter `second`
+  recipec show clf --limit 3                      a training, before it is run: its rows as tokens, those that are trained marked
 """
 
 from __future__ import annotations
@@ -58,6 +59,21 @@ def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
         status = _sent.render(args, recipe, wanted, out, err)
         if status is not None:
             return status
+    try:
+        return rows(args, recipe, wanted, out, err)
+    except CannotRun:
+        # A training has no table, and need not be built to be looked at.
+        if args.render is None and args.dropped is None:
+            from recipec.cli import _before
+
+            status = _before.render(args, recipe, wanted, out)
+            if status is not None:
+                return status
+        raise
+
+
+def rows(args: argparse.Namespace, recipe: str | None, wanted: str, out: Terminal, err: Terminal) -> int:
+    """Show a table as it is built."""
     with opened(workspace_folder(args, recipe), "show") as workspace:
         results = Results(workspace, recipe)
         name, step, part = results.find(wanted)

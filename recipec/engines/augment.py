@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from recipec.api import Outcome, literal, quote
 from recipec.engines.chain import with_tables
-from recipec.engines.diversity import compare
+from recipec.engines.diversity import compare, told_of
 from recipec.identity import derived_key
 from recipec.rand import rank64
 from recipec.resolve.chain import compose
@@ -60,7 +60,10 @@ def make_copies(plan: AugmentPlan, ctx: RunContext) -> Outcome:
     types = plan.schema.types
     compared = next((c for c in plan.changed if types.get(c) == "VARCHAR"), None)
     if compared is not None:
-        outcome.extra["diversity"] = compare(ctx, source, compared, plan.seed)
+        outcome.extra["diversity"] = compare(ctx, source, compared, plan.seed, plan.labels)
+        said, suspect = told_of(outcome.extra["diversity"])
+        outcome.extra["told"] += said
+        outcome.notes += suspect
     return outcome
 
 
@@ -216,6 +219,5 @@ def told(plan: AugmentPlan, ctx: RunContext, reasons: list[str], rows: int) -> O
     }
     idle = [t for t, n in outcome.extra["changed"].items() if not n and rows]
     outcome.notes.extend(f"`{t}` changed no copy" for t in idle)
-    if not plan.settings.originals:
-        outcome.notes.append(f"the {rows:,} originals are left out")
+    outcome.extra["told"] = [] if plan.settings.originals else [f"the {rows:,} originals are left out"]
     return outcome

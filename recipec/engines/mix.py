@@ -147,14 +147,17 @@ def tell(
         lines.append(line + (f"; {draw.wanted:.1%} was wanted, and {cut} is all that it may give" if cut else ""))
     outcome.extra["mixture"] = list(facts)
     if plan.count:
-        outcome.extra["units"] = whole
+        outcome.extra |= {"units": whole, "unit": plan.unit}
     got = sum(d.units for d in draws)
     if plan.take is not None and got < plan.take:
         outcome.notes.append(f"the inputs have {got:,} {plan.unit} to give, not {plan.take:,}: raise `epochs` or `cap`")
     held_back = [line for line, fact in zip(lines, facts, strict=True) if fact["cut"]]
-    outcome.notes += lines if len(lines) <= TOLD else held_back[:TOLD]
-    if len(lines) > TOLD:
-        outcome.notes.append(f"{len(lines):,} inputs; {len(held_back):,} of them could not give their share")
+    outcome.notes += held_back[:TOLD]
+    if len(held_back) > TOLD:
+        outcome.notes.append(f"{len(held_back):,} of {len(lines):,} inputs could not give their share")
+    given_in_full = [line for line, fact in zip(lines, facts, strict=True) if not fact["cut"]]
+    many = f"{len(lines):,} inputs; recipec report shows what each gave"
+    outcome.extra["told"] = given_in_full if len(lines) <= TOLD else [many]
 
 
 def times(number: float) -> str:

@@ -174,7 +174,7 @@ class Table(Rows):
     @property
     def notes(self) -> list[str]:
         """What the step had to say when it ran."""
-        return list(self._built.notes)
+        return [*(self._built.extra.get("told") or []), *self._built.notes]
 
 
 class Run:

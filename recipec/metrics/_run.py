@@ -54,6 +54,7 @@ def evaluate(plan: EvaluatePlan, ctx: RunContext) -> Outcome:
     other = collected(plan, ctx, source, plan.against, gold) if plan.against is not None else None
     values: dict[str, Any] = {"rows": data.rows}
     shown: list[str] = []
+    told: list[str] = []
     facts: dict[str, Json] = {"kind": plan.kind, "metrics": {}, "predictions": plan.answering.name}
     for name, metric in plan.metrics:
         score = metric.score(data)
@@ -69,22 +70,22 @@ def evaluate(plan: EvaluatePlan, ctx: RunContext) -> Outcome:
             assert plan.against is not None
             said = compared.sentence(plan.answering.name, plan.against.name)
             facts["metrics"][name] |= {"against": known(compared.second), "p": known(compared.p_value), "said": said}
-            outcome.notes.append(f"{name}: {said}")
+            told.append(f"{name}: {said}")
     # What is true of the data is said once, not by every metric.
     outcome.notes = [
         n for n in dict.fromkeys(outcome.notes) if not any(n == f"{name}: {o}" for name, _ in plan.metrics for o in data.notes)
     ]
-    outcome.notes.insert(0, " · ".join(shown))
+    told.insert(0, " · ".join(shown))
     if isinstance(data, ClassData):
         common = max(range(len(data.classes)), key=lambda c: (int((data.gold == c).sum()), -c))
         share = float((data.gold == common).mean())
         facts["majority"] = {"class": data.classes[common], "accuracy": share}
-        outcome.notes.insert(1, f'always answering "{data.classes[common]}" would be right on {share:.1%}')
+        told.insert(1, f'always answering "{data.classes[common]}" would be right on {share:.1%}')
     facts |= tables(data, [found[i][0] for i in range(len(found))])
     sliced = slices_of(plan, data, found, kept, groups)
     facts["slices"] = sliced["gaps"]
-    outcome.notes.extend(sliced["said"])
-    outcome.extra["scores"] = without_nan(facts)
+    told += sliced["said"]
+    outcome.extra |= {"scores": without_nan(facts), "told": told}
     write(plan, ctx, values, sliced["rows"])
     return outcome
 

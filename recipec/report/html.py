@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from recipec.report import html_steps, plots
+from recipec.report import html_data, html_steps, plots
 from recipec.report.costs import dollars, plural
 from recipec.report.html_graph import graph
 from recipec.report.html_parts import funnel, number, say, table
@@ -31,6 +31,8 @@ def page(facts: Mapping[str, Any]) -> str:
         ("scores", "Scores", "".join(html_steps.scores(s) for s in steps if "scores" in s)),
         ("rounds", "Rounds", "".join(rounds(r) for r in facts["rounds"])),
         ("models", "Models", "".join(html_steps.training(s) for s in steps if "training" in s)),
+        ("mixtures", "Mixtures", "".join(html_data.mixture(s) for s in steps if "mixture" in s)),
+        ("copies", "Copies", "".join(html_data.copies(s) for s in steps if "copies" in s)),
         ("labels", "Labels", "".join(html_steps.label(s) for s in steps if s.get("label"))),
         ("costs", "Costs", costs(steps)),
         ("tests", "Tests", tests(steps)),

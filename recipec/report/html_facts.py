@@ -4,12 +4,15 @@
 key                     meaning
 ======================  ========================================================================================================
 ``recipe``, ``run``     the recipe's file; ``number version started finished status`` of its last run (UTC)
-``steps``               a list in the order of the graph, each with ``name kind inputs parts rows_in rows_out dropped seconds notes
-                        settings stale`` (made of results that are no longer the present ones) and, by kind:
+``steps``               a list in the order of the graph, each with ``name kind inputs parts rows_in rows_out dropped seconds notes told
+                        settings stale`` (``told``: what the run said without warning of it; ``stale``: made of results that are no longer
+                        the present ones) and, by kind:
 ``part_rows``           of a step with parts: their rows
 ``columns``             of a table: what ``recipec profile`` finds by SQL alone, of each column ``before`` (in its first input, null
                         where it is not there or the same) and ``after``
 ``sample``              of a table: ``names`` and ``rows``
+``mixture``             of a mix step: of each input ``name holds rows units epochs share wanted cut``; ``unit`` is what units are, null for rows
+``copies``              of an augment step: what :func:`recipec.engines.diversity.compare` found, and ``changed``, copies by augmenter
 ``label``               of a label step: ``analysis voters classes balance tags many``
 ``training``            of a train step: ``metrics history trained parameters steps best_step truncated validation classes memory``, and ``preview`` (rows as
                         tokens, each with whether it is trained)
@@ -159,6 +162,7 @@ class Reader:
             "dropped": {k: v for k, v in step.dropped.items() if v},
             "seconds": step.seconds,
             "notes": step.notes,
+            "told": step.extra.get("told") or [],
             "settings": {k.removeprefix("settings."): v for k, v in step.shown.items()},
             "stale": any(self.built[p].output_id != step.inputs.get(f"{p}.{part}" if part else p) for p, part in above),
         }
@@ -169,6 +173,11 @@ class Reader:
                 out["sample"] = self.sample(step)
         if kind == "label":
             out["label"] = {k: step.extra[k] for k in LABEL if k in step.extra}
+        if kind == "mix" and step.extra.get("mixture"):
+            out["mixture"] = step.extra["mixture"]
+            out["unit"] = step.extra.get("unit")
+        if kind == "augment" and step.extra.get("diversity"):
+            out["copies"] = self.copies(step)
         if kind == "train":
             out["training"] = {k: step.extra[k] for k in TRAINING if k in step.extra}
             if self.samples and "preview" in step.extra:
@@ -187,6 +196,15 @@ class Reader:
 
     def count(self, view: str) -> int:
         return int(self.con.execute(f"SELECT count(*) FROM {view}").fetchall()[0][0])
+
+    def copies(self, step: Built) -> dict[str, Any]:
+        """The copies of a step; without samples, none of their texts."""
+        found = {**step.extra["diversity"], "changed": step.extra.get("changed") or {}}
+        if not self.samples:
+            found["nearest"] = []
+            if "flips" in found:
+                found["flips"] = {**found["flips"], "rows": []}
+        return found
 
     # Columns
 

@@ -277,6 +277,7 @@ def details(step: Mapping[str, Any], anchors: Mapping[str, str]) -> str:
     out = [f"<p class='small'>reads {reads}</p>" if reads else ""]
     if step["stale"]:
         out.append("<p class='small warn'>Made of results that are not the present ones: this step did not run with the last changes.</p>")
+    out += [f"<p class='small'>{say(n)}</p>" for n in step["told"]]
     out += [f"<p class='small warn'>{say(n)}</p>" for n in step["notes"]]
     if step["settings"]:
         lines = [[say(k), f"<code>{say(v)}</code>"] for k, v in step["settings"].items()]

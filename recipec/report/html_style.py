@@ -46,6 +46,7 @@ details > div { padding: 0 .8rem .8rem; }
 .class { max-width: 34rem; } .class span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .class i { display: block; height: .6rem; background: var(--bar); border-radius: 2px; }
 .class em { font-style: normal; color: var(--soft); font-variant-numeric: tabular-nums; }
+.share { display: block; width: 6rem; height: .6rem; background: var(--card); } .share i { display: block; height: 100%; background: var(--bar); }
 blockquote { margin: .4rem 0; white-space: pre-wrap; } mark { background: var(--accent); color: var(--paper); border-radius: 2px; }
 .error { border-left: 3px solid var(--bad); padding: .1rem 0 .1rem .7rem; margin: .7rem 0; } .error blockquote { margin: .2rem 0; white-space: pre-wrap; }
 .graph { display: block; width: 100%; max-width: 40rem; height: auto; font-size: 12px; }

@@ -65,6 +65,8 @@ class AugmentPlan:
     changed: tuple[str, ...]
     looked_at: tuple[str, ...]
     """Columns of the original that filters read."""
+    labels: str | None = None
+    """The column of classes that the copies have from their originals, where there is one."""
 
 
 @step("augment")
@@ -100,7 +102,9 @@ class Augment(Kind):
     ``labels: keep`` says that it holds all the same.
 
     Divide before you augment: a copy of a test row in the training part gives the answer away (lint ``augment-before-split``).
-    ``recipec explain STEP KEY`` shows a row's copies, and which augmenters changed each.
+    ``recipec explain STEP KEY`` shows a row's copies, and which augmenters changed each. The run says how varied the copies are beside
+    their originals, and ``recipec report`` shows it, with the nearest copies and, where there is a column of classes, those whose label is suspect:
+    most of the originals nearest to them have another one.
     """
 
     Settings = AugmentSettings
@@ -147,6 +151,7 @@ class Augment(Kind):
         plan = AugmentPlan(
             tuple(applied), chain.stages, tuple(r.words for r in chain.reasons), compared, tuple(t for t in tests if t is not None),
             settings, copies, unlabel, salt, bind.seed if settings.seed is None else settings.seed, schema, changed, looked_at,
+            class_column(bind, settings, unlabel),
         )  # fmt: skip
         external = any(traits.external for _, traits, _ in bind.ops)
         return bind.bound(
@@ -273,6 +278,12 @@ def walk(bind: StepBinder, node: tree.Expr, schema: Schema) -> Iterator[tree.Nod
     """The nodes of an expression, macros expanded."""
     expanded = bind.expanded(node, schema)
     return iter(()) if expanded is None else tree.walk(expanded)
+
+
+def class_column(bind: StepBinder, settings: AugmentSettings, unlabel: tuple[str, ...]) -> str | None:
+    """The column of classes: of ``label``, of ``balance``, or of the ``label`` step that the input comes from."""
+    named = (*label_columns(bind, settings), *([settings.balance.name] if settings.balance is not None else []))
+    return next((n for n in named if bind.schema.types.get(n) == "VARCHAR" and n not in unlabel), None)
 
 
 def label_columns(bind: StepBinder, settings: AugmentSettings) -> tuple[str, ...]:

@@ -390,25 +390,25 @@ class Train(Kind):
         ledger = result.ledger
         outcome = Outcome(rows_in=ledger.rows, rows_out=ledger.kept, dropped=dict(ledger.dropped))
         share = result.trained_parameters / max(1, result.total_parameters)
-        outcome.notes.append(
+        told = [
             f"{result.trained_parameters:,} of {result.total_parameters:,} weights trained ({share:.3g} of all)"
             if share < 1
             else f"{result.total_parameters:,} weights trained"
-        )
+        ]
         scores = " · ".join(f"{name} {value:.4g}" for name, value in sorted(result.metrics.items()))
         stopped = f", stopped {result.stopped}" if result.stopped else ""
-        outcome.notes.append(f"{result.steps:,} steps{stopped}" + (f"; validation: {scores}" if scores else ""))
+        told.append(f"{result.steps:,} steps{stopped}" + (f"; validation: {scores}" if scores else ""))
         if same:
             outcome.notes.append(same)
         if ledger.truncated:
             outcome.notes.append(f"{ledger.truncated:,} rows are longer than {result.spec.max_length or 'the model'} tokens, and were cut")
         if spec.track == "tensorboard":
-            outcome.notes.append(f"tensorboard --logdir {os.path.relpath(logs.parent)}")
-        outcome.notes.extend(several.notes)
+            told.append(f"tensorboard --logdir {os.path.relpath(logs.parent)}")
+        told.extend(several.notes)
         if several.members:
             name = next((n for n in ("f1", "accuracy") if n in several.members[0]), "loss")
             each = ", ".join(f"{m[name]:.4g}" for m in several.members) if several.members[0] else ""
-            outcome.notes.append(f"an ensemble of {plan.members}" + (f", {name} of each: {each}" if each else ""))
+            told.append(f"an ensemble of {plan.members}" + (f", {name} of each: {each}" if each else ""))
         outcome.notes.extend(result.notes)
         outcome.extra = {
             "identity": result.hash, "metrics": result.metrics, "history": result.history, "classes": result.classes,
@@ -420,7 +420,7 @@ class Train(Kind):
             outcome.extra |= {"trials": several.trials, "on": plan.search.on if plan.search is not None else None}
         if several.members:
             outcome.extra["members"] = several.members
-        outcome.extra["memory"] = result.memory
+        outcome.extra |= {"memory": result.memory, "told": told}
         if result.shown:
             outcome.extra["preview"] = [[list(token) for token in row] for row in result.shown]
         outcome.extra["caches"] = {**several.caches, "logs": [logs.name] if logs.exists() else []}

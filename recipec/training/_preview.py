@@ -1,4 +1,4 @@
-"""Before the first step: what the first rows look like to the model, and what memory the training wants."""
+"""Before the first step: what the first rows look like to the model, which of them are kept, and what memory the training wants."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from recipec.training._adapters import adapt, counts
-from recipec.training._base import Dropped, Folder, FullParams, Rows, TrainSpec
-from recipec.training._fit import environment, require, settled, task_of
+from recipec.training._base import Dropped, Folder, FullParams, Ledger, Rows, TrainSpec
+from recipec.training._fit import environment, prepare, require, settled, task_of
 from recipec.training._quiet import quiet
 
 if TYPE_CHECKING:
     from recipec.training._env import Env
 
 ENOUGH = 1000
-"""Rows that a scratch tokenizer is made from for a preview; the training's own sees them all."""
+"""Rows of a large table that are looked at, and that a scratch tokenizer is then made from; the training's own sees them all."""
 TOKEN_BYTES = 34
 """Bytes that one token leaves behind for the backward pass in a layer, for each unit of width, at two bytes a number
 (Korthikanti et al. 2022, without the matrix of attention, which is not kept)."""
@@ -50,15 +50,35 @@ class Memory:
         return self.weights + self.gradients + self.optimizer + self.activations
 
 
-def preview(spec: TrainSpec, rows: Rows, n: int = 3) -> tuple[list[Shown], Memory, TrainSpec]:
-    """The first ``n`` rows as the model sees them, the memory the training wants, and the settings with their defaults."""
+WHOLE = 10_000
+"""Rows up to which all are made into tokens and checked; of more, the first :data:`ENOUGH` are."""
+
+
+class Preview(NamedTuple):
+    """``shown`` are the first rows as the model sees them, ``ledger`` says what becomes of all that were looked at; ``spec`` are the settings
+    with their defaults."""
+
+    shown: list[Shown]
+    memory: Memory
+    spec: TrainSpec
+    ledger: Ledger
+
+
+def preview(spec: TrainSpec, rows: Rows, n: int = 3, validation: Rows | None = None) -> Preview:
+    """What a training would see, without training. DataError as from the training itself, where the rows are few enough to look at all."""
     require()
-    first = _first(rows, max(n, ENOUGH))
     with TemporaryDirectory() as at, quiet([]), settled(spec):
+        if rows.count <= WHOLE and (validation is None or validation.count <= WHOLE):
+            env, store, _ = prepare(spec, rows, validation, Path(at), Path(at), lambda _: None)
+            env.task.start(env)
+            return Preview(list(_shown(env, _first(rows, n), n, Ledger())), memory(env), env.spec, store.ledger)
+        first = _first(rows, max(n, ENOUGH))
         env = environment(spec, task_of(spec.task), first, first.content(), Path(at), Path(at))
         env.task.survey(env, rows)
         env.task.start(env)
-        return list(_shown(env, first, n)), memory(env), env.spec
+        ledger = Ledger()
+        shown = list(_shown(env, first, n, ledger))
+        return Preview(shown, memory(env), env.spec, ledger)
 
 
 def _first(rows: Rows, n: int) -> Rows:
@@ -73,13 +93,20 @@ def _first(rows: Rows, n: int) -> Rows:
     return Rows(read, min(n, rows.count))
 
 
-def _shown(env: Env, rows: Rows, n: int) -> Iterator[Shown]:
-    left = n
+def _shown(env: Env, rows: Rows, n: int, ledger: Ledger) -> Iterator[Shown]:
+    """The first ``n`` rows; all that are given are entered into the ledger."""
+    place = -1
     for batch in rows.read():
-        for made in env.task.encode(env, batch.slice(0, left)):
-            left -= 1
+        for made in env.task.encode(env, batch):
+            place += 1
             if isinstance(made, Dropped):
-                yield Shown((), dropped=made.reason)
+                ledger.drop(place, made.reason)
+                if place < n:
+                    yield Shown((), dropped=made.reason)
+                continue
+            ledger.kept += 1
+            ledger.truncated += bool(made.truncated)
+            if place >= n:
                 continue
             labels = made.ragged.get("labels")
             tokens: list[tuple[str, bool]] = []
@@ -87,8 +114,6 @@ def _shown(env: Env, rows: Rows, n: int) -> Iterator[Shown]:
                 if name != "labels":
                     tokens += [(env.tokenizer.decode([t]), labels is not None and labels[i] != -100) for i, t in enumerate(ids)]
             yield Shown(tuple(tokens), _answer(env, made), truncated=made.truncated)
-        if left <= 0:
-            return
 
 
 def _answer(env: Env, made: Any) -> str:

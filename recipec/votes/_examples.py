@@ -39,7 +39,6 @@ class DiverseParams(LikeParams):
 EXAMPLES = Choices(
     (("fixed", FixedParams), ("nearest", LikeParams), ("diverse", DiverseParams), ("balanced", LikeParams)), what="choice of examples"
 )
-DIMENSIONS = 1 << 14
 BLOCK = 512
 
 
@@ -68,43 +67,9 @@ def likeness(ctx: RunContext, by: ModelRef | None, texts: Sequence[str]) -> Call
     if by is not None:
         model = ctx.model(by)
         return lambda given: model.embed(list(given))
+    from recipec.fast.lexical import Lexical
+
     return Lexical(texts).vectors
-
-
-class Lexical:
-    """TF-IDF over words, and over pairs of characters for scripts without spaces, hashed to a fixed number of places."""
-
-    def __init__(self, texts: Sequence[str]) -> None:
-        import numpy as np
-
-        seen = np.zeros(DIMENSIONS)
-        for text in texts:
-            seen[list({p for p in places(text)})] += 1
-        self.idf = (np.log((1 + len(texts)) / (1 + seen)) + 1).astype(np.float32)
-
-    def vectors(self, texts: Sequence[str]) -> Matrix:
-        import numpy as np
-
-        out = np.zeros((len(texts), DIMENSIONS), np.float32)
-        for row, text in enumerate(texts):
-            found, counts = np.unique(places(text), return_counts=True) if text else (np.zeros(0, int), np.zeros(0, int))
-            out[row, found.astype(int)] = (1 + np.log(np.maximum(counts, 1))) * self.idf[found.astype(int)]
-        norm = np.linalg.norm(out, axis=1, keepdims=True)
-        return np.asarray(out / np.where(norm > 0, norm, 1), np.float32)
-
-
-def places(text: str) -> list[int]:
-    """Hashed features of a text: its words, and the pairs of neighbouring characters of words in wide scripts."""
-    import re
-    from zlib import crc32
-
-    out: list[int] = []
-    for word in re.findall(r"\w+", text.casefold()):
-        if word.isascii() or word[0] < "\u2e80":
-            out.append(crc32(word.encode()) % DIMENSIONS)
-        else:
-            out += [crc32(word[i : i + 2].encode("utf-8", "surrogatepass")) % DIMENSIONS for i in range(max(1, len(word) - 1))]
-    return out
 
 
 def chosen(ctx: RunContext, name: str, params: Any, queries: Sequence[tuple[str, str]], found: Pool, vectors: Any) -> list[list[int]]:

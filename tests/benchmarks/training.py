@@ -179,7 +179,7 @@ def gsm8k(data: Path, args: argparse.Namespace) -> None:
         gsm(data, "train"),
         gsm(data, "test", 200),
     )
-    shown, memory, _ = preview(spec, rows, 1)
+    shown, memory, *_ = preview(spec, rows, 1)
     print("trained tokens are in brackets:", "".join(f"[{t}]" if on else t for t, on in shown[0].tokens))
     print(f"memory, estimated: {memory.total / 1e6:,.0f} MB ({memory.total_parameters:,} weights)")
     with tempfile.TemporaryDirectory() as folder:

@@ -242,3 +242,66 @@ def test_rounds_as_a_table() -> None:
         ],
     )
     assert "2 rounds of pseudo, clf, score" in read(f"<div>{rounds(loop)}</div>").seen.getvalue()
+
+
+MADE = """recipe "made" { version: "1.0.0"  seed: 3 }
+source rows = jsonl("rows.jsonl") { key: id  columns: { id: int, text: text, kind: text } }
+source zh = jsonl("zh.jsonl") { key: id  columns: { id: int, text: text, kind: text } }
+augment wide from rows { copies: 2  label: kind  labels: keep  mix_sentences(text, rate: 100%)  swap_words(text, rate: 50%)  originals: true }
+augment bare from zh { swap_words(text, rate: 50%) }
+mix both from wide, zh { weights: { wide: 50%  zh: 50% }  take: 200  cap: { zh: 70 }  epochs: { zh: 2 } }
+mix counted from wide, zh { weights: { wide: 50%  zh: 50% }  take: 400 tokens  count: words(text) }
+mix plain from rows, zh
+"""
+
+
+def test_copies_and_mixtures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    animals, money = "the <b>cat</b> sat on a mat and purred softly. ", "stocks fell as banks lost money on friday. "
+    rows = [{"id": i, "text": (money if i % 2 else animals) * 2 + f"no. {i}", "kind": "money" if i % 2 else "<i>animal"} for i in range(60)]
+    # What is said of an animal, and has the words of money once sentences are exchanged.
+    zh = [{"id": i, "text": f"今天天气很好，第{i}天我们去公园玩", "kind": "天气"} for i in range(40)]
+    for name, listed in (("rows", rows), ("zh", zh)):
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(json.dumps(r, ensure_ascii=False) for r in listed), encoding="utf-8")
+    path = tmp_path / "made.recipe"
+    path.write_text(MADE, encoding="utf-8")
+    assert main(["run", str(path)]) == 0
+    said = capsys.readouterr().out
+    assert " · of the copies (their originals): distinct-2 " in said
+    assert " ! `zh` gives 70 rows" in said, "what is held back is warned of,"
+    assert " · `wide` gives " in said, "and the rest is told"
+    assert main(["report", str(path), "--to", str(tmp_path / "r.html")]) == 0
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    seen = read(page).seen.getvalue()
+    mixtures = page.partition('<section id="mixtures">')[2].partition("</section>")[0]
+    for told in ("its cap of 70 is all that it may give", "tokens given", "epochs", "wanted", "50.0 %", "plain"):
+        assert told in mixtures, told
+    copies = page.partition('<section id="copies">')[2].partition("</section>")[0]
+    for told in ("distinct-2", "self-BLEU", "spread (1 - mean cosine)", "words, median", "Before and after", "Nearest to their originals",
+                 "Labels suspected", "lie among originals of another class", "&lt;i&gt;animal", "天天"):  # fmt: skip
+        assert told in copies, told
+    assert "<b>cat</b>" in seen, "texts stay texts"
+    assert main(["report", str(path), "--samples", "0", "--to", str(tmp_path / "r.html")]) == 0
+    assert "Nearest to their originals" not in (tmp_path / "r.html").read_text(encoding="utf-8")
+    capsys.readouterr()
+    assert main(["report", str(path), "--format", "json"]) == 0
+    steps = {s["name"]: s for s in json.loads(capsys.readouterr().out)["steps"]}
+    assert steps["both"]["mixture"][1]["cut"] == "its cap of 70"
+    assert steps["counted"]["unit"] == "tokens"
+    flips = steps["wide"]["copies"]["flips"]
+    assert flips["found"] > 10
+    assert {tuple(r[2:]) for r in flips["rows"]} <= {("money", "<i>animal"), ("<i>animal", "money")}
+    assert "flips" not in steps["bare"]["copies"]
+
+
+def test_costs_of_calls() -> None:
+    from recipec.report.html import costs
+
+    spent = {"calls": 1204, "reused": 8676, "failed": 3, "tokens_in": 51000, "tokens_out": 900, "usd": 0.31}
+    free = {"calls": 5, "reused": None, "failed": 0, "tokens_in": None, "tokens_out": None, "usd": None}
+    steps = [{"name": "topic", "calls": [{"name": "<asked>", "model": "lm", **spent}, {"name": "other", "model": "local", **free}]}]
+    page = costs(steps)
+    seen = read(page).seen.getvalue()
+    for told in ("topic", "<asked>", "1,204", "8,676", "51,000", "$0.31", "local"):
+        assert told in seen, told
+    assert "unknown" in seen, "what has no price is not free"
+    assert costs([{"name": "a"}]) == ""

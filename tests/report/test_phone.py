@@ -45,7 +45,9 @@ split parts from kind {{ train: 50%  test: rest }}
 evaluate scores from parts.test {{ predicted: guess  gold: kind  slices: [lang] }}
 export out from parts {{ to: "build/a/folder/with/a/long/path/to/it"  format: jsonl() }}
 """
-TRAIN = """train clf from parts.train {
+TRAIN = """augment more from parts.train { copies: 2  swap_words(text, rate: 50%)  typos(text)  label: kind }
+mix both from more, kind { weights: { more: 70%  kind: 30% }  take: 30 }
+train clf from parts.train {
   task: classify(text => kind)  base: scratch(layers: 1, width: 16, heads: 2, vocab: 300, max_length: 32)  epochs: 2  batch_size: 8
   validation: parts.test
 }
@@ -98,7 +100,7 @@ def test_a_phone_shows_all_of_it(tmp_path: Path) -> None:
     assert found["small"] == 0
     assert isinstance(found["text"], int)
     assert found["text"] > 2000
-    assert found["sections"] == ["graph", "rows", "scores", "models", "labels", "steps"]
+    assert found["sections"] == ["graph", "rows", "scores", "models", "mixtures", "copies", "labels", "steps"]
 
 
 @pytest.mark.skipif(BROWSER is None, reason="no browser")

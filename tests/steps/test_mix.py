@@ -61,8 +61,8 @@ def test_what_each_input_gave_is_told(lab: Any) -> None:
     assert ran["k"].built.notes == [
         "the inputs have 5,700 tokens to give, not 6,000: raise `epochs` or `cap`",
         "`a` gives 2,500 tokens in 250 rows, 43.9% of the mixture: 2.5 times its 1,000; 50.0% was wanted, and 2.5 times over is all that it may give",
-        "`b` gives 3,200 tokens in 160 rows, 56.1% of the mixture: 0.5333 times its 6,000",
     ]
+    assert ran["k"].built.extra["told"] == ["`b` gives 3,200 tokens in 160 rows, 56.1% of the mixture: 0.5333 times its 6,000"]
     assert ran["k"].built.extra["units"] == 5700
     ran = lab.run(f"{ROWS} mix k from a, b {{ weights: {{ a: 10%  b: 90% }}  take: 300  cap: {{ b: 120 }} }}")
     assert [(m["rows"], m["cut"]) for m in ran["k"].built.extra["mixture"]] == [(100, None), (120, "its cap of 120")]

@@ -18,7 +18,7 @@ def test_what_a_run_keeps(taught: Any) -> None:
     assert built.extra["validation"] == {"rows": 24, "kept": 24, "truncated": 0, "dropped": {}}
     assert built.extra["trained"] == built.extra["parameters"] > 1000
     assert [h for h in built.extra["history"] if "eval_loss" in h], "the learning curve"
-    assert "weights trained" in built.notes[0]
+    assert "weights trained" in built.extra["told"][0]
     assert taught.run(TAUGHT).statuses["clf"] == "reused"
 
 
@@ -47,7 +47,7 @@ def test_on_top_of_another_model_and_with_an_adapter(taught: Any) -> None:
         """
     )
     assert ran["low"].built.extra["trained"] < ran["low"].built.extra["parameters"]
-    assert "of all" in ran["low"].built.notes[0]
+    assert "of all" in ran["low"].built.extra["told"][0]
     assert ran["both"].built.rows_in == 96
     assert ran.rows("select accuracy from s") == [(1.0,)], "it begins with what the base knows"
 

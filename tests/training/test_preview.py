@@ -17,7 +17,8 @@ from recipec.training._preview import preview
 def test_the_tokens_that_are_trained_are_marked() -> None:
     spec = spec_of("generate", "messages", "messages")
     said = [{"role": "user", "content": "2 + 2"}, {"role": "assistant", "content": "four"}]
-    shown, _, filled = preview(spec, Rows.of({"messages": [said, said[:1], said]}), 2)
+    shown, _, filled, ledger = preview(spec, Rows.of({"messages": [said, said[:1], said]}), 2)
+    assert ledger.json() == {"rows": 3, "kept": 2, "truncated": 0, "dropped": {"no answer of the assistant's": 1}}
     assert "".join(t for t, on in shown[0].tokens if on) == "four<|end|>"
     assert "".join(t for t, _ in shown[0].tokens) == "<|user|>2 + 2<|end|><|assistant|>four<|end|>"
     assert shown[1].dropped == "no answer of the assistant's"
@@ -26,17 +27,17 @@ def test_the_tokens_that_are_trained_are_marked() -> None:
 
 
 def test_answers_are_shown() -> None:
-    shown, _, _ = preview(spec_of("classify", "single", "text", "label"), topic_rows(10), 2)
+    shown, *_ = preview(spec_of("classify", "single", "text", "label"), topic_rows(10), 2)
     assert [s.answer for s in shown] == ["animal", "money"]
     tags = Rows.of({"tokens": [["Oslo", "went"]] * 3, "tags": [["B-LOC", "O"]] * 3})
-    assert preview(spec_of("tag", "tags", "tokens", "tags"), tags, 1)[0][0].answer == "B-LOC O"
+    assert preview(spec_of("tag", "tags", "tokens", "tags"), tags, 1).shown[0].answer == "B-LOC O"
 
 
 def test_the_weights_are_counted_without_the_model(place: Path) -> None:
     for adapter in (None, LoraParams(rank=4)):
         spec = spec_of("classify", "single", "text", "label", epochs=1)
         spec = spec if adapter is None else replace(spec, adapter=adapter)
-        _, memory, _ = preview(spec, topic_rows(100))
+        memory = preview(spec, topic_rows(100)).memory
         made = fit(spec, topic_rows(100), place / "m")
         assert (memory.trained_parameters, memory.total_parameters) == (made.trained_parameters, made.total_parameters)
         assert memory.total > 4 * made.total_parameters + 12 * made.trained_parameters

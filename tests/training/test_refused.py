@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from training_harness import spec_of, topic_rows, topics
 
+from recipec.cli import main
 from recipec.training._fit import fit
 
 TABLE = "columns: { id: int, text: text, label: text, chat: [{ role: text, content: text }] }"
@@ -22,17 +23,28 @@ def write(lab: Any, name: str, rows: list[tuple[str, str | None]]) -> None:
     lab.write(f"{name}.jsonl", "\n".join(lines))
 
 
-def refused(lab: Any, settings: str, rows: list[tuple[str, str | None]], validation: list[tuple[str, str | None]] | None = None) -> Any:
-    """The error of the step `clf`."""
+def refused(
+    lab: Any,
+    capsys: pytest.CaptureFixture[str],
+    settings: str,
+    rows: list[tuple[str, str | None]],
+    validation: list[tuple[str, str | None]] | None = None,
+) -> tuple[str, str]:
+    """What `recipec run` prints of the step `clf`, in one line, and its help; what was built before stands, and no model."""
     write(lab, "rows", rows)
     write(lab, "held", validation or [("", None)])
     text = f'source rows = jsonl("rows.jsonl") {{ key: id  {TABLE} }}\nsource held = jsonl("held.jsonl") {{ key: id  {TABLE} }}\n'
     text += 'clean none from held { keep where text == "nowhere" }\n'
-    ran = lab.run(f"{text}train clf from rows {{ {settings} }}", good=False)
-    assert ran.statuses["rows"] == "run"
-    error = ran["clf"].error
-    assert error is not None, ran["clf"].built.notes
-    return error
+    lab.write("test.recipe", f"{text}train clf from rows {{ {settings} }}")
+    capsys.readouterr()
+    assert main(["run", str(lab.folder / "test.recipe"), "--format", "json"]) == 1
+    captured = capsys.readouterr()
+    assert "Traceback" not in captured.err
+    steps = {s["name"]: s for s in json.loads(captured.out)["steps"]}
+    assert steps["rows"]["status"] == "run"
+    assert steps["clf"]["status"] == "failed"
+    assert not list((lab.workspace / "artifacts").glob("*/config.json"))
+    return steps["clf"]["error"]["message"], steps["clf"]["error"]["help"]
 
 
 def pairs(n: int = 40) -> list[tuple[str, str | None]]:
@@ -74,13 +86,16 @@ def pairs(n: int = 40) -> list[tuple[str, str | None]]:
         ),
     ],
 )  # fmt: skip
-def test_refused(lab: Any, settings: str, rows: Any, held: Any, message: str, help: str) -> None:
+def test_refused(lab: Any, capsys: pytest.CaptureFixture[str], settings: str, rows: Any, held: Any, message: str, help: str) -> None:
     if '"plain"' in settings:
         fit(spec_of("classify", "single", "text", "label", steps=1), topic_rows(20), lab.folder / "plain")
-    error = refused(lab, settings, rows, held)
-    assert error.message.startswith(message)
-    assert error.help == help
-    assert not list((lab.workspace / "artifacts").glob("*/config.json"))
+    said, cure = refused(lab, capsys, settings, rows, held)
+    assert said.startswith(message)
+    assert cure == help
+    # What is seen before the run says the same, unless only the loss can tell.
+    if not message.startswith("the loss") and "none" not in settings:
+        assert main(["show", str(lab.folder / "test.recipe"), "clf"]) == 2
+        assert message in capsys.readouterr().err
 
 
 def test_rows_longer_than_the_model_are_counted_and_said(lab: Any) -> None:
@@ -92,7 +107,9 @@ def test_rows_longer_than_the_model_are_counted_and_said(lab: Any) -> None:
     assert ran.dropped("clf") == {"longer than 24 tokens": 5}
 
 
-def test_a_full_disk_is_said_and_the_next_run_goes_on(lab: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_full_disk_is_said_and_the_next_run_goes_on(
+    lab: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     import errno
 
     import transformers
@@ -103,9 +120,9 @@ def test_a_full_disk_is_said_and_the_next_run_goes_on(lab: Any, monkeypatch: pyt
     settings = f"{CLASSIFY}  steps: 9  checkpoint_every: 4"
     with monkeypatch.context() as patch:
         patch.setattr(transformers.Trainer, "_save_optimizer_and_scheduler", full)
-        error = refused(lab, settings, pairs())
-    assert error.message.startswith("the disk is full: ")
-    assert error.help == "make room and run again: the training goes on from its last checkpoint"
+        said, cure = refused(lab, capsys, settings, pairs())
+    assert said.startswith("the disk is full: ")
+    assert cure == "make room and run again: the training goes on from its last checkpoint"
     write(lab, "rows", pairs())
     ran = lab.run(f'source rows = jsonl("rows.jsonl") {{ key: id  {TABLE} }}\ntrain clf from rows {{ {settings} }}')
     assert ran.statuses["clf"] == "run"
@@ -130,3 +147,29 @@ def test_validation_texts_that_are_trained_on_are_told(lab: Any) -> None:
     text = f'source rows = jsonl("rows.jsonl") {{ key: id  {TABLE} }}\nsource held = jsonl("held.jsonl") {{ {TABLE} }}\n'
     ran = lab.run(f"{text}train clf from rows {{ {CLASSIFY}  steps: 2  validation: held }}")
     assert "6 of 6 validation rows have the very text of a training row: dedupe before the split" in ran["clf"].built.notes
+
+
+def test_what_is_trained_is_seen_before_the_run(lab: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    write(lab, "rows", [*pairs(12), ("", "money"), ("cat " * 90, "animal")])
+    lab.write(
+        "test.recipe",
+        f"""source rows = jsonl("rows.jsonl") {{ key: id  {TABLE} }}
+        train clf from rows {{ {CLASSIFY} }}
+        train lm from rows {{ task: generate(text => label)  {BASE}  loss_on: completion }}
+        """,
+    )
+    recipe = str(lab.folder / "test.recipe")
+    assert main(["show", recipe, "lm"]) == 2, "nothing is built yet"
+    assert main(["run", recipe, "--only", "rows"]) == 0
+    capsys.readouterr()
+    assert main(["show", recipe, "lm", "--limit", "2"]) == 0
+    said = capsys.readouterr().out
+    assert "[[animal" in said or "[[money" in said, "the answer is what is trained"
+    assert "of 14 rows: 12 kept, 1 dropped: " in said
+    assert "weights trained; about " in said
+    assert main(["show", recipe, "clf", "--limit", "0", "--format", "json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["looked_at"] == {"rows": 14, "kept": 13, "truncated": 1, "dropped": {"no text": 1}}
+    assert {row["answer"] for row in facts["shown"]} == {"animal", "money", ""}
+    assert facts["parameters"] == facts["trained"] > 1000
+    assert not (lab.workspace / "artifacts").exists() or not list((lab.workspace / "artifacts").iterdir())

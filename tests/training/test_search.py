@@ -51,7 +51,7 @@ def test_the_best_trial_is_the_model_and_all_are_told(lab: Any) -> None:
     (best,) = [t for t in trials if t["chosen"]]
     assert best["scores"]["f1"] == max(t["scores"]["f1"] for t in trials) == extra(ran)["metrics"]["f1"] == 1.0
     assert best["settings"]["learning_rate"] == "0.01"
-    notes = ran["clf"].built.notes
+    notes = ran["clf"].built.extra["told"]
     assert "4 trials, the best by f1 on validation" in notes
     assert any(n.startswith("learning_rate 0.01  epochs 4: f1 1 ·") for n in notes)
     assert not list((lab.workspace / "checkpoints").glob("*"))
@@ -147,7 +147,7 @@ def test_an_ensemble_answers_with_the_mean(lab: Any) -> None:
     np.testing.assert_allclose(whole, np.mean(each, axis=0), rtol=1e-6)
     assert np.abs(each[0] - each[1]).max() > 1e-4
     assert len(extra(ran)["members"]) == 3
-    assert any(n.startswith("an ensemble of 3, f1 of each: ") for n in ran["clf"].built.notes)
+    assert any(n.startswith("an ensemble of 3, f1 of each: ") for n in ran["clf"].built.extra["told"])
     assert lab.run(text)["clf"].status == "reused"
     single = lab.run(RECIPE.format(settings=f"{PLAIN}  epochs: 1  learning_rate: 1e-3"))
     alone = next(f for f in (lab.workspace / "artifacts").iterdir() if not (f / "member-1").exists())
