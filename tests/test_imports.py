@@ -25,9 +25,10 @@ STAGES: dict[str, set[str]] = {
     "identity": {"api"},
     "rand": {"api"},
     "mirror": {"api"},
-    "resolve": {"source", "diagnostics", "registry", "settings", "syntax", "api", "rand", "mirror"},
+    "places": {"api"},
+    "resolve": {"source", "diagnostics", "registry", "settings", "syntax", "api", "rand", "mirror", "places"},
     "fast": {"api"},
-    "workspace": {"api"},
+    "workspace": {"api", "places"},
     "plan": {"source", "diagnostics", "registry", "syntax", "api", "identity", "resolve", "workspace"},
     "engines": {"source", "syntax", "api", "identity", "rand", "resolve", "plan", "workspace"},
 }

@@ -10,6 +10,8 @@ from recipec.cli._errors import CannotRun
 from recipec.source import Source
 
 STDIN = "-"
+MOST_BYTES = 16_000_000
+"""Of a file that is said to be a recipe."""
 
 
 def collect(arguments: Iterable[str]) -> list[str]:
@@ -32,11 +34,15 @@ def collect(arguments: Iterable[str]) -> list[str]:
 
 
 def below(folder: str) -> Iterator[str]:
+    top = os.path.join(os.path.realpath(folder), "")
     for place, folders, files in os.walk(folder):
         folders[:] = sorted(f for f in folders if not f.startswith("."))
         for name in sorted(files):
             if name.endswith(".recipe"):
                 path = os.path.join(place, name)
+                # What a folder holds nobody has named: a link out of it, or a pipe, is none of its recipes.
+                if not (os.path.isfile(path) and os.path.realpath(path).startswith(top)):
+                    continue
                 yield path.removeprefix(f".{os.sep}") if folder == "." else path
 
 
@@ -60,7 +66,9 @@ def read(path: str, shown: str | None = None) -> Source:
             data = sys.stdin.buffer.read()
         else:
             with open(path, "rb") as stream:
-                data = stream.read()
+                data = stream.read(MOST_BYTES + 1)
+                if len(data) > MOST_BYTES:
+                    raise CannotRun(f"`{path}` is too large for a recipe: more than {MOST_BYTES:,} bytes", "data are files of their own")
     except OSError as error:
         raise CannotRun(f"cannot read `{path}`: {error.strerror}") from None
     return Source(shown or path, decode(data, shown or path))

@@ -13,7 +13,9 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from recipec.api import DataError
 from recipec.models.budget import Prices
+from recipec.places import text_at
 
 WRITTEN = "prices are written as [model] with in = and out =, US dollars for a million tokens"
 
@@ -28,12 +30,16 @@ def read_prices(path: Path, name: str = "") -> Mapping[str, Prices]:
 
     name = name or str(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = text_at(path)
         tables = tomllib.loads(text)
     except OSError as error:
         raise PriceError(f"cannot read the prices in `{name}`: {(error.strerror or str(error)).lower()}") from error
     except UnicodeDecodeError:
         raise PriceError(f"`{name}` is not in UTF-8") from None
+    except DataError as error:
+        raise PriceError(f"cannot read the prices in `{name}`: {error.message}") from None
+    except RecursionError:
+        raise PriceError(f"`{name}` is nested too deeply; {WRITTEN}") from None
     except tomllib.TOMLDecodeError as error:
         raise PriceError(f"`{name}` is no TOML: {error}") from error
     out: dict[str, Prices] = {}

@@ -6,8 +6,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
-from recipec.api import Field, Json, ModelFacts, Settings, provider
+from recipec.api import DataError, Field, Json, ModelFacts, Settings, provider
 from recipec.models._base import ModelSettings, Opening, Provider
+from recipec.places import Places, bytes_at
 
 if TYPE_CHECKING:
     from recipec.models._base import Model
@@ -57,8 +58,11 @@ class Transformers(Provider):
 
     def does(self) -> frozenset[str]:
         try:
-            config = json.loads((self.folder / self.params.path / "config.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            path = self.folder / self.params.path / "config.json"
+            config = json.loads("{}" if Places(self.folder).unfit(path, "") else bytes_at(path))
+            if not isinstance(config, dict):
+                raise ValueError
+        except (OSError, ValueError, RecursionError, DataError):
             return frozenset({"complete", "score", "classify", "tag", "embed", "fill"})
         names = [str(a) for a in config.get("architectures") or ()]
         found = [what for end, what in DOES.items() for a in names if a.endswith(end)]

@@ -7,6 +7,7 @@ The level of a change is that of the farthest-reaching thing it touches: ``metad
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -78,7 +79,7 @@ def at_revision(revision: str, path: Path) -> Program:
     def read(file: Path) -> str:
         name = file.resolve().relative_to(Path(top).resolve()).as_posix()
         try:
-            return git(folder, "show", f"{revision}:{name}")
+            return git(folder, "cat-file", "blob", f"{revision}:{name}")
         except DataError:
             raise FileNotFoundError(2, "not in that revision", str(file)) from None
 
@@ -86,16 +87,33 @@ def at_revision(revision: str, path: Path) -> Program:
         text = read(path)
     except FileNotFoundError:
         try:
-            git(folder, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
+            git(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
         except DataError:
             raise DataError(f"`{revision}` is neither a file nor a revision that git knows") from None
         raise DataError(f"`{path}` is not in revision {revision}") from None
     return load(Source(str(path), text), read=read)
 
 
+GUARDED = (
+    "--no-pager",
+    "-c",
+    "core.fsmonitor=false",
+    "-c",
+    "core.hooksPath=/dev/null",
+    "-c",
+    "protocol.allow=never",
+    "-c",
+    "core.sshCommand=false",
+)
+QUIET = {"GIT_NO_LAZY_FETCH": "1", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "GIT_ALLOW_PROTOCOL": ""}
+"""A repository's own configuration can name programs and servers; comparing recipes needs none of them."""
+
+
 def git(folder: Path, *arguments: str) -> str:
     try:
-        done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, check=False)
+        done = subprocess.run(
+            ["git", *GUARDED, "-C", str(folder), *arguments], capture_output=True, check=False, env={**os.environ, **QUIET}
+        )
     except FileNotFoundError:
         raise DataError("git is not installed", "compare two files instead: recipec diff OLD.recipe NEW.recipe") from None
     if done.returncode:

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recipec.api import SourceFile
+from recipec.api import DataError, SourceFile
 from recipec.diagnostics import nearest, replace_fix
-from recipec.resolve.problems import BadValue, MissingFile, UnknownFunction, Unreadable
+from recipec.places import Places, bytes_at
+from recipec.resolve.problems import BadValue, MissingFile, OutsideFolder, UnknownFunction, Unreadable
 from recipec.source import Span
 
 if TYPE_CHECKING:
@@ -48,15 +49,22 @@ def called(bind: StepBinder, text: str, span: Span, *, what: str, example: str) 
         help = ("the module is a file in the recipe's own folder",)
         bind.report(MissingFile(span=span, message=f"no file `{shown}` beside the recipe", help=help))
         return None
+    refused = Places(bind.names.source.folder).unfit(found.file, shown)
+    if refused is not None:
+        bind.report(OutsideFolder(span=span, message=refused.message, help=(refused.help,)))
+        return None
     # A finding about the file holds while the file is what it was.
     bind.program.reading.seen.append(found.source)
     try:
-        names = top_level(ast.parse(found.file.read_bytes()))
+        names = top_level(ast.parse(bytes_at(found.file)))
     except SyntaxError as error:
         at = f"line {error.lineno}: " if error.lineno else ""
         bind.report(Unreadable(span=span, message=f"`{shown}` is not Python", help=(f"{at}{error.msg}",)))
         return None
-    except (OSError, ValueError, RecursionError) as error:
+    except DataError as error:
+        bind.report(Unreadable(span=span, message=f"cannot read `{shown}`: {error.message}"))
+        return None
+    except (OSError, ValueError, RecursionError, MemoryError) as error:
         bind.report(Unreadable(span=span, message=f"cannot read `{shown}`: {getattr(error, 'strerror', None) or error}"))
         return None
     if names is not None and found.function not in {*names[0], *names[1]}:

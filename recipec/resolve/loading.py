@@ -8,8 +8,9 @@ from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
 
-from recipec.api import Bound, Kind
+from recipec.api import Bound, DataError, Kind
 from recipec.diagnostics import Diagnostic, Findings, Label
+from recipec.places import boundary, text_at
 from recipec.resolve.binder import StepBinder
 from recipec.resolve.columns import schema_problem, twin
 from recipec.resolve.modules import Entry, HeaderSettings, Module, RepeatEntry, RoundModule
@@ -34,6 +35,8 @@ from recipec.syntax.parse import parse
 
 Parse = Callable[[Source], tuple[tree.File, list[Diagnostic]]]
 DEEPEST_IMPORT, MOST_FILES, MOST_ROUNDS, MOST_STEPS = 32, 200, 1_000, 10_000
+MOST_LETTERS = 2_000_000
+"""Characters of a recipe with all that it imports, a file counted as often as it is imported."""
 MOST_TWICE = 10
 """How often it is told of one name that it is defined again."""
 
@@ -49,10 +52,10 @@ def load(
     """Parse a recipe and everything it imports, evaluate its parameters, unroll its loops. Nothing is bound yet.
 
     ``read`` gives the text of an imported file where that is not what the disk holds (an editor's buffer, a revision);
-    it raises what ``Path.read_text`` raises. ``parsed`` gives the tree of a file, for callers that keep trees.
+    it raises what :func:`recipec.places.text_at` raises. ``parsed`` gives the tree of a file, for callers that keep trees.
     """
     findings = Findings()
-    loader = Loader(findings, dict(sets or {}), boundary(source), read or read_text, parsed)
+    loader = Loader(findings, dict(sets or {}), boundary(source.folder), read or text_at, parsed)
     root = loader.module(source, "", ())
     program = Program(root, findings, offline=offline, sources=loader.sources)
     program.entries, program.repeats = loader.entries, loader.repeats
@@ -70,16 +73,6 @@ def load(
     else:
         program.recipe = Path(source.path).stem if source.path != "-" else "recipe"
     return program
-
-
-def read_text(path: Path) -> str:
-    return path.read_text(encoding="utf-8")
-
-
-def boundary(source: Source) -> Path:
-    """Imports stay inside the recipe's repository, or where there is none its folder."""
-    folder = source.folder.resolve()
-    return next((p for p in (folder, *folder.parents) if (p / ".git").exists()), folder)
 
 
 def header_settings(program: Program, header: tree.Header) -> HeaderSettings:
@@ -119,9 +112,15 @@ class Loader:
     all_params: list[str] = field(default_factory=list)
     twice: dict[str, int] = field(default_factory=dict)
     """How often a name was defined again."""
+    files: int = 0
+    letters: int = 0
+    """How much was read: a file that is imported twice counts twice, for all that it defines is there twice."""
+    full: bool = False
 
     def module(self, source: Source, prefix: str, above: tuple[Path, ...]) -> Module:
         self.sources[source.path] = source
+        self.files += 1
+        self.letters += len(source.text)
         file, problems = self.parsed(source)
         self.findings.extend(problems)
         module = Module(source, file, prefix, broken={n.id for n in file.broken})
@@ -212,8 +211,18 @@ class Loader:
                 message=f"files import each other in a circle: {chain}",
                 help=("move what both need into a third file",),
             )
-        elif len(above) >= DEEPEST_IMPORT or len(self.sources) >= MOST_FILES:
-            problem = TooLarge(span=item.path.span, message=f"imports go more than {DEEPEST_IMPORT} deep or over {MOST_FILES} files")
+        elif len(above) >= DEEPEST_IMPORT or self.files >= MOST_FILES or self.letters > MOST_LETTERS:
+            if not self.full:
+                self.full = True
+                message = f"imports go more than {DEEPEST_IMPORT} deep, over {MOST_FILES} files or {MOST_LETTERS:,} characters"
+                problem = TooLarge(
+                    span=item.path.span,
+                    message=message,
+                    help=("a file that is imported twice counts twice: import it once, and name what is in it",),
+                )
+            else:
+                module.broken.add(alias)
+                return
         else:
             try:
                 text = self.read(path)
@@ -222,6 +231,8 @@ class Loader:
             except (OSError, UnicodeDecodeError) as error:
                 reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is not UTF-8 text"
                 problem = Unreadable(span=item.path.span, message=f"cannot read `{item.path.value}`: {reason}")
+            except DataError as error:
+                problem = Unreadable(span=item.path.span, message=f"cannot read `{item.path.value}`: {error.message}")
         if problem is not None:
             self.findings.add(problem)
             module.broken.add(alias)

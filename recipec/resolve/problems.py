@@ -286,9 +286,11 @@ class ReservedColumn(Diagnostic):
 
 
 class OutsideFolder(Diagnostic):
-    """An import outside the folder of the recipe (or above it, where it is not part of the same repository).
+    """An import outside the folder of the recipe (or of the git repository that it lies in), or a file that is written as one inside and
+    leads out of it by a symbolic link.
 
     Bad: ``import "../../other/common.recipe" as common``. Good: ``import "common.recipe" as common``, with the file copied beside the recipe.
+    A source may lie anywhere where its path says so: ``csv("/mnt/big/rows.csv")``, not a link in the folder that leads there.
     """
 
     name = "outside-folder"

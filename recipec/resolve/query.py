@@ -97,6 +97,10 @@ DEEPEST = 200
 """Brackets in brackets: DuckDB's parser takes seconds for some thousands."""
 
 
+MOST_JOINED = 200
+"""Queries put together: DuckDB takes seconds for a thousand."""
+
+
 def unreadable(query: str) -> Complaint | None:
     """What keeps DuckDB from reading a query at all: half a character, brackets without end."""
     depth = 0
@@ -106,6 +110,12 @@ def unreadable(query: str) -> Complaint | None:
         depth += (letter in "([") - (letter in ")]")
         if depth > DEEPEST:
             return Complaint("form", f"brackets nested more than {DEEPEST} deep", "name the inner queries: with a as (select ...)", at, 1)
+    joined = len(re.findall(r"\b(?:union|intersect|except)\b", query, re.I))
+    if joined > MOST_JOINED:
+        message = f"more than {MOST_JOINED} queries put together by union, intersect or except"
+        return Complaint("form", message, "name them as inputs, or use a `mix` step")
+    if (found := re.search(r'(?:[\w"]++[ \t\n]*+\.[ \t\n]*+){16}', query)) is not None:
+        return Complaint("form", "a name of more than 16 parts", "", found.start(), 1)
     return None
 
 

@@ -12,7 +12,7 @@ from recipec.api import literal
 from recipec.diagnostics import Diagnostic, certain, nearest, replace_fix
 from recipec.resolve.aggregates import first_aggregate
 from recipec.resolve.expr import Lowerer
-from recipec.resolve.problems import BadRegex, BinderRefused, UnknownColumn, WrongType
+from recipec.resolve.problems import BadRegex, BinderRefused, TooLarge, UnknownColumn, WrongType
 from recipec.resolve.sql import Fragment
 from recipec.resolve.types import shown
 from recipec.resolve.typing import Refused, Typing
@@ -31,6 +31,10 @@ def explain_refusal(problem: Refused, whole: Fragment, offset: int, lowerer: Low
     subtype, name = problem.details.get("error_subtype", ""), problem.details.get("name", "")
     if problem.kind == "InvalidInput" and (regex := bad_regex(message, node, typing)) is not None:
         return regex
+    if problem.kind == "Constant":
+        return TooLarge(
+            span=span, message=message, help=("it would be computed before any row is read: give it from outside, or make it smaller",)
+        )
     if problem.kind == "Catalog" and name:
         call = next((n for n in tree.walk(node) if isinstance(n, tree.Call) and isinstance(n.func, tree.Name) and n.func.id == name), None)
         if call is not None and isinstance(call.func, tree.Name):

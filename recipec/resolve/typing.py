@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from recipec.api import HIDDEN, KERNELS, KEY, ORDER, PARENT, Schema, quote
+from recipec.resolve.folding import LARGEST, folded
 
 if TYPE_CHECKING:
     import duckdb
@@ -94,6 +95,10 @@ class Typing:
                 f"CREATE TEMP MACRO {kernel.sql_name}({', '.join(letters)}) AS CASE WHEN {used} THEN NULL::{kernel.returns} END"
             )
             self._kernels.add(name)
+        if (at := folded(self.con, query)) is not None:
+            before = query.encode("utf-8", "surrogatepass")[: max(at, 0)].decode("utf-8", "ignore")
+            message = f"a value that depends on no row, of more than {LARGEST:,} characters or elements"
+            raise Refused("Constant", message, len(before) if at >= 0 else None)
         try:
             relation = self.con.sql(query)
         except duckdb.Error as error:

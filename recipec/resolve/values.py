@@ -9,7 +9,7 @@ from typing import Any
 
 from recipec.api import Secret
 from recipec.diagnostics import Diagnostic
-from recipec.resolve.problems import BadValue, NotConstant
+from recipec.resolve.problems import BadValue, NotConstant, TooLarge
 from recipec.syntax import tree
 
 
@@ -22,6 +22,12 @@ class EnvText(str):
         made = super().__new__(cls, value)
         made.variable = variable
         return made
+
+
+LONGEST = 1_000_000
+"""Characters of a text that a constant makes, and parts of a list."""
+LARGEST_BITS = 1_024
+"""Bits of a whole number that a constant makes; none that is larger can be stored."""
 
 
 class BrokenName(Exception):
@@ -67,9 +73,9 @@ def constant(node: tree.Expr, lookup: Callable[[tree.Name | tree.Field], Any], *
                         return node.id
                     raise refuse(node) from None
             case tree.ListExpr(items=items):
-                return [value(i) for i in items]
+                return bounded([value(i) for i in items], node)
             case tree.StructExpr(items=pairs):
-                return {k.id: value(v) for k, v in pairs}
+                return bounded({k.id: value(v) for k, v in pairs}, node)
             case tree.Unary(op="-", operand=inner) if isinstance(number := value(inner), (int, float)):
                 return -number
             case tree.Unary(op="+", operand=inner):
@@ -77,18 +83,18 @@ def constant(node: tree.Expr, lookup: Callable[[tree.Name | tree.Field], Any], *
             case tree.Unary(op="not", operand=inner):
                 return not value(inner)
             case tree.Binary(op="||", left=left, right=right):
-                return f"{value(left)}{value(right)}"
+                return bounded(f"{value(left)}{value(right)}", node)
             case tree.Binary(op=op, left=left, right=right) if op in _ARITHMETIC:
                 a, b = value(left), value(right)
                 texts = isinstance(a, str) and isinstance(b, str) and op == "+"
                 numbers = all(isinstance(x, (int, float)) and not isinstance(x, bool) for x in (a, b))
                 try:
                     if texts or numbers:
-                        return _ARITHMETIC[op](a, b)
+                        return bounded(_ARITHMETIC[op](a, b), node)
                 except ArithmeticError:
                     # Divided by zero, or too large for a float: refused below, as what is no number is.
                     pass
-                raise NotAConstant(BadValue(span=node.span, message=f"cannot compute {a!r} {op} {b!r}"))
+                raise NotAConstant(BadValue(span=node.span, message=f"cannot compute {said(a)} {op} {said(b)}"))
             case tree.Call(func=tree.Name(id="env"), args=(tree.Arg(value=tree.String(value=variable)),)):
                 if variable not in os.environ:
                     raise NotAConstant(
@@ -102,6 +108,15 @@ def constant(node: tree.Expr, lookup: Callable[[tree.Name | tree.Field], Any], *
             case _:
                 raise refuse(node)
 
+    def bounded(made: Any, node: tree.Expr) -> Any:
+        """A parameter is made of parameters, each twice as large as the one before."""
+        if (isinstance(made, str) and len(made) > LONGEST) or (isinstance(made, int) and made.bit_length() > LARGEST_BITS):
+            what = f"text of more than {LONGEST:,} characters" if isinstance(made, str) else f"number of more than {LARGEST_BITS:,} bits"
+            raise NotAConstant(TooLarge(span=node.span, message=f"this makes a {what}"))
+        if isinstance(made, (list, dict)) and parts(made) > LONGEST:
+            raise NotAConstant(TooLarge(span=node.span, message=f"this makes a list of more than {LONGEST:,} parts"))
+        return made
+
     def refuse(node: tree.Expr) -> NotAConstant:
         return NotAConstant(
             NotConstant(
@@ -113,6 +128,17 @@ def constant(node: tree.Expr, lookup: Callable[[tree.Name | tree.Field], Any], *
         )
 
     return value(node)
+
+
+def parts(value: Any) -> int:
+    """How many values there are in a list of lists, and a little more than :data:`LONGEST` where there are more."""
+    count, waiting = 0, [value]
+    while waiting and count <= LONGEST:
+        inner = waiting.pop()
+        listed = list(inner.values()) if isinstance(inner, dict) else inner
+        count += len(listed)
+        waiting += [v for v in listed if isinstance(v, (list, dict))]
+    return count
 
 
 def secret(node: tree.Expr) -> Secret | None:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from recipec.api import Bound, Kind, ModelFacts, Outcome, SourceFile, Traits, step
 from recipec.diagnostics import nearest
 from recipec.models._base import ModelSettings, Opening, Provider
+from recipec.places import Places
 from recipec.registry import Group
 from recipec.resolve.arguments import Choices, Converter
 from recipec.resolve.binder import StepBinder
-from recipec.resolve.problems import BadValue, MissingFile
+from recipec.resolve.problems import BadValue, MissingFile, OutsideFolder
 from recipec.syntax import tree
 
 if TYPE_CHECKING:
@@ -41,6 +42,10 @@ def priced(bind: StepBinder, settings: ModelSettings, facts: ModelFacts) -> Mode
         path = bind.names.source.folder / settings.prices
         if not path.is_file():
             bind.report(MissingFile(span=span, message=f"no file `{settings.prices}`", help=("a file of prices, beside the recipe",)))
+            return None
+        refused = Places(bind.names.source.folder).unfit(path, settings.prices)
+        if refused is not None:
+            bind.report(OutsideFolder(span=span, message=refused.message, help=(refused.help,)))
             return None
         # A check that is kept holds while this file is as it was.
         bind.program.reading.seen.append(SourceFile(path, settings.prices))
@@ -111,6 +116,10 @@ class Model(Kind):
         files: list[SourceFile] = []
         for name in provider.files():
             path = (bind.names.source.folder / name).resolve()
+            refused = None if bind.program.offline else Places(bind.names.source.folder).unfit(bind.names.source.folder / name, name)
+            if refused is not None:
+                bind.report(OutsideFolder(span=bind.node.reader.span, message=refused.message, help=(refused.help,)))
+                return None
             if os.path.exists(path):
                 files.append(SourceFile(path, name))
             elif not bind.program.offline:

@@ -31,6 +31,8 @@ from recipec.api import (
 from recipec.diagnostics import nearest
 from recipec.identity import position_key, source_key
 from recipec.mirror._base import Mirror, is_remote, mirror_of, schemes
+from recipec.places import Places
+from recipec.places import matches as glob_files
 from recipec.readers._archives import as_found, divided, read_through
 from recipec.registry import find
 from recipec.registry import names as registry_names
@@ -41,6 +43,7 @@ from recipec.resolve.loading import missing
 from recipec.resolve.problems import (
     BadValue,
     MissingFile,
+    OutsideFolder,
     ReservedColumn,
     UnknownColumn,
     UnknownOperator,
@@ -240,6 +243,7 @@ class Source(Kind):
         found: dict[str, SourceFile] = {}
         mirrors: list[Mirror] = []
         ok = whole = True
+        copies: set[Path] = set()
         archives = bool(getattr(reader, "archives", ""))
         for written in reader.places():
             if not isinstance(written, str) or is_remote(written):
@@ -255,6 +259,7 @@ class Source(Kind):
                 bind.program.reading.seen.append(SourceFile(bind.program.catalog.manifest(mirror), mirror.address))
                 whole = whole and snapshot is not None
                 for copy in snapshot.files if snapshot is not None else ():
+                    copies.add(copy.path)
                     file = as_found(copy.path, copy.name, within) if archives else copy
                     found[file.name] = file
                 continue
@@ -264,7 +269,12 @@ class Source(Kind):
                 found[written] = SourceFile(path, written)
                 continue
             if any(c in pattern for c in "*?["):
-                matches = sorted(p for p in glob_within(folder, pattern) if p.is_file())
+                try:
+                    matches = glob_files(pattern, folder)
+                except DataError as error:
+                    bind.report(BadValue(span=span, message=error.message, help=(error.help,)))
+                    ok = False
+                    continue
                 if not matches:
                     bind.report(
                         MissingFile(
@@ -285,6 +295,16 @@ class Source(Kind):
                 name = Path(pattern).as_posix()
                 file = as_found(path, name, inside) if archives else SourceFile(path, name)
                 found[file.name] = file
+        if not bind.program.offline:
+            places = Places(folder)
+            refused = next((r for f in found.values() if f.path not in copies and (r := places.unfit(f.path, f.name)) is not None), None)
+            if refused is not None:
+                bind.report(
+                    (OutsideFolder if "leads out" in refused.message else Unreadable)(
+                        span=span, message=refused.message, help=(refused.help,)
+                    )
+                )
+                ok = False
         return (tuple(found[n] for n in sorted(found)), tuple(mirrors), whole) if ok else None
 
     @staticmethod
@@ -440,14 +460,6 @@ def listed(names: Iterable[str]) -> str:
 
 def quote_text(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
-
-
-def glob_within(folder: Path, pattern: str) -> list[Path]:
-    """Matches of a glob below a folder, or of an absolute or ``../`` one, as pathlib finds them."""
-    import glob
-
-    base = str(folder / pattern)
-    return [Path(p) for p in glob.glob(base, recursive=True)]
 
 
 def relative_name(path: Path, folder: Path) -> str:
