@@ -15,7 +15,6 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from recipec.api import DataError
-from recipec.diagnostics import nearest
 from recipec.mirror._pg import TRIES, WAIT, Lost
 
 BATCH = 16_384
@@ -72,6 +71,7 @@ class Session:
                 cursor.close()
             else:  # the rest of the rows would be waited for
                 with suppress(Exception):
+                    cursor._result.unbuffered_active = False
                     self.raw._force_close()
 
     def describe(self, sql: str) -> Sequence[Any]:
@@ -208,6 +208,9 @@ def explained(error: Any, database: str) -> DataError:
 
 
 def unknown_table(session: Session, table: str, names: Sequence[str]) -> DataError:
+    """No such table: which one may be meant."""
+    from recipec.diagnostics import nearest
+
     listing = f"tables: {', '.join(names[:8])}{f' (+{len(names) - 8})' if len(names) > 8 else ''}" if names else "there are no tables"
     guess = nearest(table, names)
     return DataError(f"MySQL has no table `{table}`", f"did you mean `{guess}`? {listing}" if guess else listing)

@@ -8,7 +8,6 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from recipec.api import DataError
-from recipec.diagnostics import nearest
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -203,6 +202,8 @@ def explained(said: str, state: str | None, url: str = "") -> DataError:
 
 def unknown_table(session: Session, table: str) -> DataError:
     """No such table: which one may be meant."""
+    from recipec.diagnostics import nearest
+
     found = session.rows(
         "SELECT CASE WHEN pg_table_is_visible(c.oid) THEN c.relname::text ELSE n.nspname || '.' || c.relname END FROM pg_class c "
         "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'v', 'm', 'f', 'p') "
