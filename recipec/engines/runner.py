@@ -20,7 +20,8 @@ from recipec.engines.until import round_to_skip
 from recipec.plan.fingerprint import file_digests, guards_key, run_key
 from recipec.plan.planner import Plan, Planned, program_id, stale
 from recipec.resolve.program import ResolvedStep
-from recipec.workspace.database import Built, Name, Workspace
+from recipec.workspace.database import Built, Name, Workspace, clear
+from recipec.workspace.trouble import Invalidated, of_database, of_system, words
 
 INTERRUPTED = "Query interrupted"
 """What DuckDB's Python client says when Ctrl-C stopped a query."""
@@ -90,8 +91,10 @@ def run(
         for planned in plan.steps:
             runner.step(planned)
     finally:
-        runner.finish(complete=len(runner.result.steps) == len(plan.steps))
-        runner.result.seconds = time.monotonic() - started
+        try:
+            runner.finish(complete=len(runner.result.steps) == len(plan.steps))
+        finally:
+            runner.result.seconds = time.monotonic() - started
     return runner.result
 
 
@@ -111,36 +114,48 @@ class Runner:
             self.kernels.warm()
         self.run_id: int | None = None
         self.shared: dict[str, Any] = {}
+        self.gone: Invalidated | None = None
+        """The database takes no statement any more."""
 
     # Steps
 
     def step(self, planned: Planned) -> None:
         step = planned.step
         broken = [p.step for p in step.parents if p.step not in self.outputs]
-        if broken:
-            self.report(StepResult(step.name, step.kind.name, "skipped", f"`{broken[0]}` did not finish"))
+        if broken or self.gone is not None:
+            why = f"`{broken[0]}` did not finish" if broken else "the database gave up"
+            self.report(StepResult(step.name, step.kind.name, "skipped", why))
             return
         try:
-            skipped = round_to_skip(step, self.outputs, self.con)
-            if skipped is not None:
-                self.outputs[step.name] = self.outputs[skipped.step]
-                self.report(StepResult(step.name, step.kind.name, "skipped", skipped.why, self.outputs[step.name]))
-                return
-            if not step.bound.fetched:
-                raise DataError(
-                    f"{step.bound.mirrors[0].address} has not been copied yet", f"copy it: recipec fetch {self.program.root.source.path}"
-                )
-            files = file_digests(self.workspace, step.bound.files)
-            key = run_key(step, [(self.outputs[p.step].output_id, p.part) for p in step.parents], files)
-            built = self.workspace.built.get(key)
-            if built is not None and stale(built, step) is None:
-                self.keep(step, built)
-                self.report(StepResult(step.name, step.kind.name, "reused", planned.why, built))
-                return
-            again = built if built is not None and built.parts and step.kind.stale(step.bound.plan, built.extra) is None else None
-            self.build(planned, key, files, again)
+            with self.translated(output=True):
+                self.one(planned)
+        except Invalidated as error:
+            self.gone = error
+            self.report(StepResult(step.name, step.kind.name, "failed", planned.why, error=error))
         except DataError as error:
             self.report(StepResult(step.name, step.kind.name, "failed", planned.why, error=error))
+
+    def one(self, planned: Planned) -> None:
+        """Skip, reuse or build a step."""
+        step = planned.step
+        skipped = round_to_skip(step, self.outputs, self.con)
+        if skipped is not None:
+            self.outputs[step.name] = self.outputs[skipped.step]
+            self.report(StepResult(step.name, step.kind.name, "skipped", skipped.why, self.outputs[step.name]))
+            return
+        if not step.bound.fetched:
+            raise DataError(
+                f"{step.bound.mirrors[0].address} has not been copied yet", f"copy it: recipec fetch {self.program.root.source.path}"
+            )
+        files = file_digests(self.workspace, step.bound.files)
+        key = run_key(step, [(self.outputs[p.step].output_id, p.part) for p in step.parents], files)
+        built = self.workspace.built.get(key)
+        if built is not None and stale(built, step) is None:
+            self.keep(step, built)
+            self.report(StepResult(step.name, step.kind.name, "reused", planned.why, built))
+            return
+        again = built if built is not None and built.parts and step.kind.stale(step.bound.plan, built.extra) is None else None
+        self.build(planned, key, files, again)
 
     def build(self, planned: Planned, key: str, files: dict[str, str], again: Built | None) -> None:
         """Run a step; or, where ``again`` has its rows already and only its tests are other ones, test them."""
@@ -174,11 +189,12 @@ class Runner:
             agreed=partial(self.agreed, step.name) if self.agreed is not None else None,
             exports=lambda to: [f for b in self.workspace.built.values() if b.extra.get("to") == to for f in b.extra["files"]],
         )
-        with self.translated(step):
-            if again is None:
-                self.workspace.drop(key)
+        with self.translated():
             con.execute("BEGIN")
             try:
+                if again is None:
+                    # In the same transaction: what was there stays until the new is.
+                    self.workspace.drop(key)
                 outcome: Outcome = self.carry_out(step, context) if again is None else test_again(context, again)
                 if step.bound.files and file_digests(self.workspace, step.bound.files) != files:
                     raise StepFailed("a source file changed while it was read", "run again")
@@ -314,16 +330,21 @@ class Runner:
             return
 
     @contextmanager
-    def translated(self, step: ResolvedStep) -> Any:
-        """DuckDB's and the system's errors as messages for people."""
+    def translated(self, output: bool = False) -> Iterator[None]:
+        """DuckDB's and the system's errors as messages for people. With ``output``, what goes wrong when people are told of the run is
+        not the step's mistake."""
         import duckdb
 
         try:
             yield
         except duckdb.Error as error:
+            if interrupted(error):
+                raise KeyboardInterrupt from None
             problem, self.kernels.problem = self.kernels.problem, None
             raise explained(error, problem) from None
         except OSError as error:
+            if output and isinstance(error, BrokenPipeError):
+                raise
             raise explained(error) from None
 
     # The run's own row
@@ -343,6 +364,17 @@ class Runner:
             if spent := dict(model.spent()):
                 self.result.spent[name] = spent
             model.close()
+        import duckdb
+
+        try:
+            self.written(complete)
+        except duckdb.Error as error:
+            # The run has said already what failed; what people query is put right by the next.
+            if not self.result.failed or of_database(error) is None:
+                raise
+
+    def written(self, complete: bool) -> None:
+        """What people query, and how the run ended."""
         if complete and len(self.plan.steps) == len(self.program.steps):
             self.workspace.forget(self.recipe, {s.name for s in self.program.steps})
         self.workspace.publish(published(self.plan, self.workspace, self.outputs))
@@ -385,26 +417,11 @@ def explained(error: Exception, problem: DataError | None = None) -> DataError:
     """An error of DuckDB's or the system's in words for people. ``problem`` is what a kernel said while the query ran."""
     import duckdb
 
-    match error:
-        case duckdb.OutOfMemoryException():
-            return DataError(
-                f"out of memory: {first_line(error)}", "give more with --memory, use fewer --threads, or put the workspace on a larger disk"
-            )
-        case duckdb.ConversionException():
-            return DataError(
-                f"a value does not convert: {first_line(error)}", "use try_cast(x as ...), which gives null, or drop such rows before"
-            )
-        case duckdb.IOException():
-            return DataError(first_line(error), "is the disk full, or a file gone? What is finished stays; run again")
-        case OSError():
-            return DataError(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "), "what is finished stays; run again")
-    return problem or DataError(first_line(error))
-
-
-def first_line(error: Exception) -> str:
-    text = str(error).strip()
-    head = text.splitlines()[0] if text else type(error).__name__
-    return head.partition("Error: ")[2] or head
+    if isinstance(error, OSError):
+        return of_system(error)
+    if isinstance(error, duckdb.ConversionException):
+        return DataError(f"a value does not convert: {words(error)}", "use try_cast(x as ...), which gives null, or drop such rows before")
+    return of_database(error) or problem or DataError(words(error))
 
 
 def published(plan: Plan, workspace: Workspace, outputs: dict[str, Built]) -> dict[tuple[str, str], Name]:
@@ -456,9 +473,13 @@ def prune(workspace: Workspace) -> list[str]:
     wanted = {r[0] for r in workspace.con.execute("SELECT run_key FROM recipec.current").fetchall()}
     gone = [k for k in workspace.built if k not in wanted]
     for key in gone:
-        workspace.con.execute("BEGIN")
-        workspace.drop(key)
-        workspace.con.execute("COMMIT")
+        with workspace.transaction():
+            workspace.drop(key)
+        workspace.clear_artifact(key)
+    # What a run that was killed left: folders of results that the journal does not have, checkpoints of trainings that are done.
+    for path in (workspace.folder / "artifacts").glob("*"):
+        if path.name not in workspace.built:
+            clear(path)
     used = {name for built in workspace.built.values() for name in built.extra.get("lasting", ())}
     found = workspace.con.execute(
         "SELECT table_name FROM information_schema.tables WHERE table_schema = 'store' AND starts_with(table_name, 'm_')"

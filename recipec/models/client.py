@@ -169,6 +169,8 @@ class Caller:
         if self._engine is None:
             from recipec.models.engine import Engine
 
+            # What cannot be kept must not be paid for.
+            self.ledger.ready()
             self._engine = Engine(self.call, self.ledger, self.limits, self.account, self._asker, self.notices, self.hide)
         self._engine.add(jobs)
 

@@ -356,14 +356,15 @@ class Engine:
         try:
             while self._commits:
                 batch, self._commits = self._commits, []
-                await self._loop.run_in_executor(self._pool, self._keep, batch)
-                self.results.put(list(batch))
-        except LedgerError as error:
-            # An answer that cannot be kept must not be paid for: nothing more is sent.
-            self._commits.clear()
-            self._broken = self._broken or error
-            self._queue.clear()
-            self._later.clear()
+                try:
+                    await self._loop.run_in_executor(self._pool, self._keep, batch)
+                    self.results.put(list(batch))
+                except LedgerError as error:
+                    # An answer that cannot be kept must not be paid for: nothing more is sent. What is under way still comes, and is kept
+                    # where it can be.
+                    self._broken = self._broken or error
+                    self._queue.clear()
+                    self._later.clear()
         finally:
             self._commit_task = None
             self._tell_broken()

@@ -9,6 +9,8 @@ A ledger is a folder. Answers are lines of JSON in segments, ``answers-0001.json
   what stands behind its last line end (an answer that was being written when its process died, which nothing had used
   yet), so that what is appended next begins a line. A line whose checksum fails is a missing answer.
 * **Group commit.** :meth:`Ledger.append` takes many answers for one write and one sync, and only answers that are synced can be read.
+* **A disk that fills up costs nothing.** The lock file of a segment in use takes a quarter of a megabyte: where an answer finds no room, that
+  is given back, and what was under way can still be written. Nothing is sent before there is such a reserve (:meth:`Ledger.ready`).
 * **Keys are found in memory**, 24 bytes an answer in sorted arrays (:mod:`recipec.models.index`); texts stay on disk.
 
 The first line of a segment names its format. Failures are kept apart, in ``failures-0001.jsonl`` under the same locks; they
@@ -17,6 +19,7 @@ cost nothing to lose and are not synced. No secret is ever part of a record: nei
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -38,6 +41,11 @@ _SUMMED = _SUM.stop
 _KEY = slice(_SUMMED + len(b'","key":"'), _SUMMED + len(b'","key":"') + 32)
 _SHORTEST = _KEY.stop + len(b'"}\n')
 CHUNK = 8 << 20
+RESERVE = 256 << 10
+"""Bytes kept for answers that are under way when the disk becomes full."""
+TRIES = 3
+"""How often a write is tried that the disk refuses: an error may be of the moment."""
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class LedgerError(Exception):
@@ -80,6 +88,11 @@ class Ledger:
                 reader.close()
             self._read = {}
 
+    def ready(self) -> None:
+        """Have a place where answers can be kept; raises :class:`LedgerError` where there is none. To be called before anything is paid for."""
+        with self._lock:
+            self._take()
+
     def refresh(self) -> None:
         """See what other processes have added since."""
         with self._lock:
@@ -111,7 +124,8 @@ class Ledger:
     def append(self, answers: Sequence[tuple[bytes, Answer]]) -> None:
         """Write answers and sync them: when this returns they outlive a crash of the machine.
 
-        Raises :class:`LedgerError` where the disk refuses; then none of them is kept.
+        Raises :class:`LedgerError` where the disk refuses; then none of them is kept. Where it became full and they found room
+        in the reserve they are kept, and it is raised all the same: nothing more may be asked.
         """
         self._append([(key, _plain(answer)) for key, answer in answers])
 
@@ -121,6 +135,8 @@ class Ledger:
             writer = self._take()
             at = writer.append(lines)
             self._index.add([key for key, _ in records], writer.number, at)
+            if writer.full:
+                raise LedgerError(f"the disk is full, where the ledger {self.folder} lies; every answer that came is kept")
 
     def append_failure(self, key: bytes, failure: Failure) -> None:
         """Keep a failure, apart from the answers."""
@@ -190,43 +206,79 @@ class _Writer:
         self._failures = failures
         self._path = path
         self._size = os.fstat(answers).st_size
+        self._torn = False
+        """Whether part of a batch stands at the end and could not be cut off."""
+        self.full = False
+        """Whether the disk had no room, and the reserve was given back."""
 
     @classmethod
     def take(cls, folder: Path) -> _Writer:
         for number in range(1, 10_000):
-            lock = os.open(folder / f"segment-{number:04}.lock", os.O_RDWR | os.O_CREAT, 0o600)
-            if not _try_lock(lock):
-                os.close(lock)
-                continue
-            path = _segment(folder, number)
-            answers = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-            failures_path = folder / f"failures-{number:04}.jsonl"
-            failures = os.open(failures_path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-            _mend(answers)
-            _mend(failures)
-            if os.fstat(answers).st_size == 0:
-                _write(answers, HEADER)
-                _sync(answers)
-                _sync_folder(folder)
-            return cls(number, lock, answers, failures, path)
+            opened: list[int] = []
+
+            def file(name: str, flags: int, opened: list[int] = opened) -> int:
+                opened.append(os.open(folder / name, flags | os.O_RDWR | os.O_CREAT, 0o600))
+                return opened[-1]
+
+            try:
+                lock = file(f"segment-{number:04}.lock", 0)
+                if _try_lock(lock):
+                    _reserve(lock)
+                    path = _segment(folder, number)
+                    answers = file(path.name, os.O_APPEND)
+                    failures = file(f"failures-{number:04}.jsonl", os.O_APPEND)
+                    _mend(answers)
+                    _mend(failures)
+                    if os.fstat(answers).st_size == 0:
+                        _write(answers, HEADER)
+                        _sync(answers)
+                        _sync_folder(folder)
+                    opened.clear()
+                    return cls(number, lock, answers, failures, path)
+            finally:
+                for descriptor in opened:
+                    os.close(descriptor)
         raise LedgerError(f"{folder}: ten thousand processes write to this ledger")
 
     def append(self, lines: Sequence[bytes]) -> list[int]:
         """Write and sync whole lines; where each begins."""
+        problem: OSError | None = None
+        for _ in range(TRIES):
+            try:
+                if self._torn:
+                    # What stands there becomes a line of its own, which its checksum does not fit.
+                    self._size = os.fstat(self._answers).st_size + 1
+                _write(self._answers, b"\n" * self._torn + b"".join(lines))
+                _sync(self._answers)
+                break
+            except OSError as error:
+                problem = error
+                # Half a batch must not stand before the next one.
+                try:
+                    os.ftruncate(self._answers, self._size - self._torn)
+                except OSError:
+                    self._torn = True
+                if error.errno in FULL and not self.full:
+                    self.full = True
+                    os.ftruncate(self._lock, 0)
+        else:
+            assert problem is not None
+            raise LedgerError(f"cannot write to the ledger {self._path}: {problem.strerror or problem}") from problem
+        self._torn = False
+        if self.full:
+            self._reserve_again()
         places = []
-        at = self._size
         for line in lines:
-            places.append(at)
-            at += len(line)
-        try:
-            _write(self._answers, b"".join(lines))
-            _sync(self._answers)
-        except OSError as error:
-            # Half a batch must not stand before the next one.
-            os.ftruncate(self._answers, self._size)
-            raise LedgerError(f"cannot write to the ledger {self._path}: {error.strerror or error}") from error
-        self._size = at
+            places.append(self._size)
+            self._size += len(line)
         return places
+
+    def _reserve_again(self) -> None:
+        try:
+            _reserve(self._lock)
+            self.full = False
+        except OSError:
+            os.ftruncate(self._lock, 0)
 
     def append_failure(self, line: bytes) -> None:
         try:
@@ -314,7 +366,10 @@ class _Reader:
         if not isinstance(about, dict) or about.get("format") != "recipec answers":
             raise LedgerError(f"{self.path} is no ledger: its first line does not name the format")
         if about.get("version") != VERSION:
-            raise LedgerError(f"{self.path} has version {about.get('version')}; this recipec writes and reads version {VERSION}")
+            raise LedgerError(
+                f"{self.path} has version {about.get('version')}; this recipec writes and reads version {VERSION}: run the recipec that wrote it, "
+                "or move the folder away (its answers are then paid for again)"
+            )
 
     def line(self, offset: int) -> bytes:
         size = 2048
@@ -393,6 +448,15 @@ def _read_failures(folder: Path) -> Iterator[tuple[bytes, Failure]]:
                 except (ValueError, KeyError, TypeError, RecursionError):
                     continue  # Torn or foreign: it is only a failure less.
                 yield key, failure
+
+
+def _reserve(descriptor: int) -> None:
+    """Let a file take as much of the disk as answers under way may want."""
+    missing = RESERVE - os.fstat(descriptor).st_size
+    if missing > 0:
+        # Bytes that no file system makes smaller.
+        os.lseek(descriptor, 0, os.SEEK_END)
+        _write(descriptor, os.urandom(missing))
 
 
 def _mend(descriptor: int) -> None:

@@ -12,6 +12,7 @@ import json
 import os
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -25,7 +26,7 @@ from recipec.models.asking import AGAIN, STOPPING, CallerError, Job, Refused, Se
 from recipec.models.budget import Account, Budget, BudgetExceeded, Prices, worst_case
 from recipec.models.client import Caller
 from recipec.models.index import KeyIndex
-from recipec.models.ledger import Ledger, LedgerError, _sync, _sync_folder, _try_lock, _write
+from recipec.models.ledger import FULL, TRIES, Ledger, LedgerError, _reserve, _sync, _sync_folder, _try_lock, _write
 from recipec.models.limits import Limits
 from recipec.models.pace import Pace
 from recipec.models.quoting import Count, dollars
@@ -147,32 +148,62 @@ class Store:
         with self._lock:
             if self._file < 0:
                 self._take()
+            size = self._written(b"".join(records))
+            self._index.add(keys, self._number, [size + n * self.record for n in range(len(keys))])
+
+    def _written(self, data: bytes) -> int:
+        """Where the data begins, once it is on the disk. An error may be of the moment, and a full disk gets the reserve back."""
+        for attempt in range(TRIES):
             size = os.fstat(self._file).st_size
             try:
-                _write(self._file, b"".join(records))
+                # Of what could not be cut off before, nothing may stand in the way of whole records.
+                if torn := (size - HEADER) % self.record:
+                    size -= torn
+                    os.ftruncate(self._file, size)
+                _write(self._file, data)
                 _sync(self._file)
+                return size
             except OSError as error:
-                os.ftruncate(self._file, size)
-                raise LedgerError(f"cannot write to {self.path(self._number)}: {error.strerror or error}") from error
-            self._index.add(keys, self._number, [size + n * self.record for n in range(len(keys))])
+                problem = error
+                with suppress(OSError):
+                    os.ftruncate(self._file, size)
+                if error.errno in FULL and not attempt:
+                    os.ftruncate(self._locked, 0)
+        raise LedgerError(f"cannot write to {self.path(self._number)}: {problem.strerror or problem}") from problem
 
     def append_failure(self, key: bytes, failure: Failure) -> None:
         """Nothing is kept of a failure: every text has a vector, or the step fails and says why."""
 
+    def ready(self) -> None:
+        """As that of :class:`Ledger`: before anything is paid for."""
+        with self._lock:
+            try:
+                self._claim()
+            except OSError as error:
+                raise LedgerError(f"cannot write to the ledger {self.folder}: {error.strerror or error}") from error
+
+    def _claim(self) -> None:
+        """The lock of a segment."""
+        if self._locked >= 0:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for number in range(1, 10_000):
+            lock = os.open(self.path(number, "lock"), os.O_RDWR | os.O_CREAT, 0o600)
+            if _try_lock(lock):
+                break
+            os.close(lock)
+        self._number, self._locked = number, lock
+        if (path := self.path(number)).exists():
+            self._scan(path, number)
+        _reserve(lock)
+
     def _take(self) -> None:
         """A segment of this process's own."""
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            for number in range(1, 10_000):
-                lock = os.open(self.path(number, "lock"), os.O_RDWR | os.O_CREAT, 0o600)
-                if _try_lock(lock):
-                    break
-                os.close(lock)
+            self._claim()
+            number = self._number
             path = self.path(number)
-            if path.exists():
-                self._scan(path, number)
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-            self._number, self._locked = number, lock
             size = os.fstat(self._file).st_size
             if size < HEADER:
                 os.ftruncate(self._file, 0)

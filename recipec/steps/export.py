@@ -37,6 +37,7 @@ from recipec.resolve.problems import BadValue, WrongArguments, WrongForm
 from recipec.settings import Field
 from recipec.steps._cards import card as facts_of
 from recipec.steps._cards import header, model_facts
+from recipec.steps._place import replace_folder
 from recipec.syntax import tree
 
 if TYPE_CHECKING:
@@ -362,12 +363,7 @@ class Export(Kind):
         if plan.single is not None:
             os.replace(fresh / files[0]["path"], plan.target)
             return
-        old = plan.target.parent / f".{plan.target.name}.recipec-old"
-        shutil.rmtree(old, ignore_errors=True)
-        if plan.target.exists():
-            os.rename(plan.target, old)
-        os.rename(fresh, plan.target)
-        shutil.rmtree(old, ignore_errors=True)
+        replace_folder(plan.target, fresh)
 
 
 def made_by_us(folder: Path) -> bool:

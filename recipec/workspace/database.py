@@ -14,16 +14,19 @@ The format's version is stored; a workspace of another version is refused with t
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 from collections.abc import Container, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recipec.api import ORDER, DataError, Schema, quote
 from recipec.workspace.lock import WorkspaceBusy, locked
+from recipec.workspace.trouble import told
 
 if TYPE_CHECKING:
     import duckdb
@@ -152,7 +155,8 @@ class Workspace:
             )
 
     def drop(self, run_key: str) -> None:
-        """Remove a built step: its views, its table and its rows of the journal."""
+        """Remove a built step: its views, its table and its rows of the journal. In a transaction of the caller's, so that all
+        of it goes or nothing; what lies in a folder (:meth:`clear_artifact`) goes after that."""
         built = self.built.pop(run_key, None)
         for part in [None, *(built.parts if built else [])]:
             self.con.execute(f"DROP VIEW IF EXISTS {self.view(run_key, part or None)}")
@@ -163,6 +167,9 @@ class Workspace:
             self.con.execute(f"DROP {'VIEW' if kind[0] == 'VIEW' else 'TABLE'} {self.table(run_key)}")
         self.con.execute("DELETE FROM recipec.steps WHERE run_key = ?", [run_key])
         self.con.execute("DELETE FROM recipec.bad WHERE run_key = ?", [run_key])
+
+    def clear_artifact(self, run_key: str) -> None:
+        """Remove what a step made that is no table."""
         clear(self.folder / "artifacts" / run_key)
 
     def names(self) -> dict[tuple[str, str], Name]:
@@ -180,7 +187,25 @@ class Workspace:
         old = self.names()
         if old == dict(views):
             return
+        with self.transaction():
+            self.republish(old, views)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All of it, or nothing."""
+        import duckdb
+
         self.con.execute("BEGIN")
+        try:
+            yield
+            self.con.execute("COMMIT")
+        except BaseException:
+            # Where the statement that failed has ended the transaction, there is none to roll back.
+            with suppress(duckdb.Error):
+                self.con.execute("ROLLBACK")
+            raise
+
+    def republish(self, old: Mapping[tuple[str, str], Name], views: Mapping[tuple[str, str], Name]) -> None:
         for schema, name in sorted(old.keys() - views.keys()):
             self.con.execute(f"DROP VIEW IF EXISTS {quote(schema)}.{quote(name)}")
         for place, made in views.items():
@@ -192,7 +217,6 @@ class Workspace:
             self.con.executemany("INSERT INTO recipec.names VALUES (?, ?, ?, ?, ?, ?)", rows)
         for schema in sorted({s for s, _ in old} - {s for s, _ in views} - {"main", "recipec"}):
             self.con.execute(f"DROP SCHEMA IF EXISTS {quote(schema)} CASCADE")
-        self.con.execute("COMMIT")
 
 
 @contextmanager
@@ -205,12 +229,10 @@ def open_workspace(
     overhead (see :func:`database_memory`); beyond that, work spills to ``spill``, a folder (``tmp/`` inside the workspace). Worker processes of
     slow functions come on top, about 150 MB for each thread.
     """
-    import duckdb
-
     path = folder / "work.duckdb"
     if not create and not path.exists():
         raise DataError(f"nothing is built yet: {folder} has no database", "recipec run")
-    with locked(folder, doing):
+    with locked(folder, doing), told():
         ignore = folder / ".gitignore"
         if not ignore.exists():
             ignore.write_text("*\n", encoding="utf-8")
@@ -228,20 +250,7 @@ def open_workspace(
             config["memory_limit"] = database_memory(memory)
         if threads:
             config["threads"] = str(threads)
-        try:
-            con = duckdb.connect(str(path), config=config)
-        except duckdb.IOException as error:
-            text = str(error)
-            if "lock" in text.lower():
-                raise WorkspaceBusy(f"another program has {path} open", "close it (a DuckDB shell, a notebook) and try again") from None
-            raise DataError(
-                f"cannot open {path}: {text.splitlines()[0]}", "if it is damaged, remove it: everything in it can be built again"
-            ) from None
-        except duckdb.Error as error:
-            raise DataError(
-                f"cannot open {path}: {str(error).splitlines()[0]}",
-                "check --memory and --threads; or remove the database: everything in it can be built again",
-            ) from None
+        con = connect(path, config)
         try:
             # What a moment is called must not depend on where the machine stands.
             con.execute("SET TimeZone = 'UTC'")
@@ -252,6 +261,30 @@ def open_workspace(
         finally:
             con.close()
             clear(temporary)
+
+
+def anew(folder: Path) -> str:
+    """What to do where the database cannot be used. Answers of models are not in it: they are not paid for again."""
+    return f"remove {folder / 'work.duckdb'}* and run again: everything in it can be built again, and answers that were paid for are kept beside it"
+
+
+def connect(path: Path, config: Mapping[str, Any]) -> duckdb.DuckDBPyConnection:
+    """Open the database; raises DataError where it cannot be."""
+    import duckdb
+
+    try:
+        return duckdb.connect(str(path), config=dict(config))
+    except duckdb.IOException as error:
+        text = str(error)
+        if "lock" in text.lower():
+            raise WorkspaceBusy(f"another program has {path} open", "close it (a DuckDB shell, a notebook) and try again") from None
+        if os.strerror(errno.ENOSPC) in text:
+            raise DataError(f"cannot open {path}: the disk is full", "make room, and run again") from None
+        raise DataError(f"cannot open {path}: {text.splitlines()[0]}", f"if it is damaged, {anew(path.parent)}") from None
+    except duckdb.InvalidInputException as error:
+        raise DataError(f"cannot open {path}: {str(error).splitlines()[0]}", "check --memory and --threads") from None
+    except duckdb.Error as error:
+        raise DataError(f"cannot open {path}: {str(error).splitlines()[0]}", f"it is damaged: {anew(path.parent)}") from None
 
 
 _UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
@@ -271,23 +304,30 @@ def database_memory(memory: str) -> str:
 
 
 def prepare(workspace: Workspace) -> None:
+    """Make the books of a new database; raise DataError for one of another format, or one that cannot be read."""
+    import duckdb
+
     con = workspace.con
-    exists = con.execute(
-        "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'recipec' AND table_name = 'format'"
-    ).fetchone()
-    if exists and exists[0]:
-        row = con.execute("SELECT version FROM recipec.format").fetchone()
-        version = row[0] if row else None
-        if version != FORMAT:
-            raise DataError(
-                f"the workspace {workspace.folder} was written in format {version}; this recipec reads format {FORMAT}",
-                f"remove the folder and run again, or name another one: --workspace DIR; {workspace.folder} holds nothing that cannot be built again",
-            )
+    path = workspace.folder / "work.duckdb"
+    try:
+        found = con.execute(
+            "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'recipec' AND table_name = 'format'"
+        ).fetchone()
+        row = con.execute("SELECT version FROM recipec.format").fetchone() if found and found[0] else None
+    except duckdb.Error as error:
+        raise DataError(f"cannot read {path}: {str(error).splitlines()[0]}", f"it is damaged: {anew(workspace.folder)}") from None
+    version = row[0] if row else None
+    if version == FORMAT:
         return
-    con.execute("BEGIN")
-    con.execute(_BOOKS)
-    con.execute("INSERT INTO recipec.format VALUES (?)", [FORMAT])
-    con.execute("COMMIT")
+    if found and found[0]:
+        other = "a newer recipec" if isinstance(version, int) and version > FORMAT else "an older recipec"
+        raise DataError(
+            f"{path} was written in format {version}, by {other}; this one reads format {FORMAT}",
+            f"{anew(workspace.folder)}. Or keep it for the other recipec, and name another folder here: --workspace DIR",
+        )
+    with workspace.transaction():
+        con.execute(_BOOKS)
+        con.execute("INSERT INTO recipec.format VALUES (?)", [FORMAT])
 
 
 def clear(folder: Path) -> None:

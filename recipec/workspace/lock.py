@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from recipec.api import DataError
@@ -35,8 +35,9 @@ def locked(folder: Path, doing: str) -> Iterator[None]:
         except OSError:
             message = f"the workspace {folder} is in use{holder(descriptor)}"
             raise WorkspaceBusy(message, "wait for it to end, or stop it; nothing is lost") from None
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps({"pid": os.getpid(), "doing": doing}).encode(), 0)
+        with suppress(OSError):  # Who holds it is only told to others: a full disk does not matter here.
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, json.dumps({"pid": os.getpid(), "doing": doing}).encode(), 0)
         yield
     finally:
         os.close(descriptor)

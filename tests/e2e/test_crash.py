@@ -261,7 +261,7 @@ def test_a_workspace_of_another_format_is_refused(small: Lab, recipec: Any, vers
     with duckdb.connect(str(small.workspace / "work.duckdb")) as con:
         con.execute("UPDATE recipec.format SET version = ?", [version])
     for verb in ("run", "plan"):
-        refused(recipec(small.folder, verb, "small.recipe"), f"written in format {version}", "remove the folder")
+        refused(recipec(small.folder, verb, "small.recipe"), f"written in format {version}", "remove .recipec/work.duckdb*")
 
 
 @pytest.mark.parametrize("damage", ["nonsense", "header", "cut", "log"])

@@ -68,8 +68,9 @@ def test_a_workspace_of_another_format(lab: Any) -> None:
         workspace.con.execute("UPDATE recipec.format SET version = 99")
     with pytest.raises(DataError) as refused, lab.open():
         pass
-    assert "was written in format 99; this recipec reads format" in refused.value.message
+    assert "was written in format 99, by a newer recipec; this one reads format" in refused.value.message
     assert "--workspace" in refused.value.help
+    assert "work.duckdb* and run again" in refused.value.help
 
 
 def test_a_database_that_is_damaged_or_none(lab: Any) -> None:

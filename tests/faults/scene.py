@@ -1,0 +1,612 @@
+"""A folder with a recipe, runs of it with one fault each, and what must hold after every one of them.
+
+* The run goes on to the end, or ends with a message of ours, or is killed: never a traceback, never "a bug in recipec".
+* What can be seen then is whole: every table and every export is one that an undisturbed run makes (of the recipe as it is, or as it
+  was), the journal names tables that are there, a model or checkpoint that stands under its own name is complete, no file is left in
+  the folders of exports but the exports.
+* The next run ends well, with the same tables and the same bytes as an undisturbed one.
+* No answer of the model is paid for twice; of a run that was killed, those that no ledger could hold yet excepted.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.faults.shim import Plan, State
+from tests.models.server import Behaviour, Server, serving
+
+ROOT = Path(__file__).resolve().parents[2]
+FAMILIES = {
+    "shop": '''\
+recipe "shop" { seed: 7 }
+param least: int = 3
+model lm = openai("m", base_url: env("FAULTS_URL"), max_tokens: 8)
+template ask(text) """Which one is it: {{ text }}"""
+
+source rows = parquet("rows.parquet") { key: id }
+source more = jsonl("more.jsonl") { key: id  columns: { id: text, text: text, section: text } }
+source extra = csv("extra.csv") { key: id }
+mix all from rows, more, extra
+clean tidy from all {
+  drop where text is null as "no text"
+  drop where words(text) < least as "short"
+  text = fix_unicode(text)
+  lang = language(text)
+  dedupe(text, near: 80%)
+}
+label topic from tidy { classes: ["games", "sound"]  vote llm(lm, ask(text)) }
+split parts from topic { train: 80%  test: 20%  stratify: section }
+export hub from parts { to: "build/hub"  format: huggingface() }
+export lines from tidy { to: "build/tidy.jsonl"  format: jsonl()  keys: true }
+''',
+    "model": """\
+recipe "model" { seed: 7 }
+param least: int = 3
+source rows = jsonl("more.jsonl") { key: id  columns: { id: text, text: text, section: text } }
+clean tidy from rows { drop where words(text) < least as "short" }
+split parts from tidy { train: 80%  dev: 20%  stratify: section }
+train clf from parts.train {
+  task: classify(text => section)  base: scratch(layers: 1, width: 16, heads: 2, vocab: 300, max_length: 32)
+  validation: parts.dev  steps: 6  batch_size: 8  checkpoint_every: 2  evaluate_every: 3
+}
+predict guess from parts.dev { model: clf }
+evaluate scores from guess { predicted: guess  gold: section  metrics: [accuracy] }
+export card from clf, scores { to: "build/model"  format: transformers() }
+""",
+}
+EXPORTS = {"shop": ("build/hub", "build/tidy.jsonl"), "model": ("build/model",)}
+NEW, OLD = "3", "6"
+"""Values of ``least``: each run is of the first; it meets an empty folder, or one where the second was run."""
+WORDS = (
+    ["the", "of", "to", "game", "player", "sound", "wave", "library", "fast", "small", "new", "data", "editor", "image", "network", "driver", "tool", "shell", "puzzle", "arcade", "audio", "music"]
+)
+BLAMED = ("Traceback", "bug in recipec", "INTERNAL Error", "Segmentation")
+LIMIT = 60.0
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What happens to a run. ``plan`` is for system calls, ``hook`` for DuckDB's statements and workers, ``server`` for model calls;
+    ``damage`` is done to the folder before the run, and undone before the next where it is of the sources."""
+
+    kind: str
+    place: str
+    plan: dict[str, Any] = field(default_factory=dict)
+    hook: dict[str, Any] = field(default_factory=dict)
+    server: dict[str, Any] = field(default_factory=dict)
+    damage: str = ""
+    meanwhile: str = ""
+    start: str = "old"
+
+    @property
+    def kills(self) -> bool:
+        return "kill" in self.kind
+
+    def __str__(self) -> str:
+        return f"{self.kind} at {self.place} ({self.start})"
+
+
+@dataclass
+class Outcome:
+    fault: Fault
+    status: int
+    said: str
+    problems: list[str] = field(default_factory=list)
+    met: bool = True
+    """Whether the fault came to be: the run may have ended before."""
+    seconds: float = 0.0
+
+    @property
+    def way(self) -> str:
+        if not self.met:
+            return "not met"
+        return {0: "went on", -9: "killed", 130: "interrupted"}.get(self.status, "message")
+
+
+class Asked(Server):
+    """A model's server that may misbehave at one request, or have the process that asks killed."""
+
+    def __init__(self) -> None:
+        super().__init__(Behaviour(says=lambda request: (("games", "sound")[len(str(request["messages"])) % 2], "stop")))
+        self.at, self.do, self.victim = 0, "", 0
+        self.met = False
+
+    def reset(self, at: int = 0, do: str = "") -> None:
+        self.at, self.do, self.met = at, do, False
+        self.number = 0
+        self.calls.clear()
+        self.delivered.clear()
+
+    def made(self, path: str, request: dict[str, Any], text: str, number: int) -> tuple[int, bytes, str]:
+        status, body, how = super().made(path, request, text, number)
+        if number != self.at:
+            return status, body, how
+        self.met = True
+        match self.do:
+            case "kill":
+                with suppress(ProcessLookupError):
+                    os.kill(self.victim, signal.SIGKILL)
+                return status, body, how
+            case "cut":
+                return status, body, "cut"
+            case "nonsense":
+                return 200, b'{"choices": [{"message"', ""
+            case "empty":
+                return 200, b"", ""
+            case "refused":
+                return 401, b'{"error":{"message":"no such key"}}', ""
+            case "no money":
+                return 429, b'{"error":{"message":"quota","code":"insufficient_quota"}}', ""
+            case _:
+                return int(self.do), b'{"error":{"message":"as told"}}', ""
+
+
+class Lane:
+    """A process to fork runs from."""
+
+    def __init__(self, library: Path | None, heavy: bool) -> None:
+        environment = os.environ | {"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+        if library is not None:
+            environment["LD_PRELOAD"] = str(library)
+        words = [sys.executable, "-m", "tests.faults.zygote", *(["heavy"] if heavy else [])]
+        self.process = subprocess.Popen(words, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.workers = int(json.loads(self.hear("ready"))["ready"])
+        """The process that starts the workers of all runs."""
+
+    def hear(self, wanted: str) -> str:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline().strip()
+        assert line, f"the process to fork from has died before it said {wanted}"
+        return line
+
+    def start(self, told: dict[str, Any]) -> int:
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps(told) + "\n")
+        self.process.stdin.flush()
+        return int(json.loads(self.hear("pid"))["pid"])
+
+    def status(self) -> int:
+        return int(json.loads(self.hear("status"))["status"])
+
+    def close(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def family(session: int, parent: int) -> list[int]:
+    """The processes of a session, and the children of a process, that are alive."""
+    alive = []
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = entry.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if (int(fields[3]) == session or int(fields[1]) == parent) and fields[0] != "Z":
+            alive.append(int(entry.parent.name))
+    return alive
+
+
+def make_rows(count: int, seed: int, name: str) -> list[dict[str, str]]:
+    draw = random.Random(seed)
+    out = []
+    for n in range(count):
+        text = " ".join(draw.choice(WORDS) for _ in range(draw.randint(2, 14)))
+        out.append({"id": f"{name}{n:03}", "text": text, "section": draw.choice(["web", "games"])})
+    return out
+
+
+class Scene:
+    """The folder of one recipe, the server that it asks, and the states that undisturbed runs leave."""
+
+    def __init__(self, family: str, folder: Path, library: Path | None, server: Asked) -> None:
+        self.name, self.folder, self.library, self.server = family, folder, library, server
+        self.base, self.here = folder / "base", folder / "here"
+        self.state = State(folder / "state")
+        self.lane = Lane(library, family == "model")
+        self.second: Lane | None = None
+        self.environment = {
+            "FAULTS_URL": server.url, "XDG_CACHE_HOME": str(folder / "cache"), "FAULTS_WAIT": str(folder / "waits"),
+            "FAULTS_GO": str(folder / "go"), "RECIPEC_DEBUG": "0",
+        }  # fmt: skip
+        self.wanted: dict[str, dict[str, Any]] = {}
+        self.points: dict[str, int] = {}
+        self.trouble: list[str] = []
+        """What went wrong in a second run."""
+        self.listed: list[tuple[str, str]] = []
+        """Every counted system call of an undisturbed run on the old state: kind and path."""
+        self.prepare()
+
+    def close(self) -> None:
+        self.lane.close()
+        if self.second is not None:
+            self.second.close()
+
+    # Data
+
+    def prepare(self) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        self.base.mkdir(parents=True)
+        (self.base / f"{self.name}.recipe").write_text(FAMILIES[self.name], encoding="utf-8")
+        pq.write_table(pa.Table.from_pylist(make_rows(30, 1, "p")), self.base / "rows.parquet")
+        more = make_rows(40, 2, "j")
+        (self.base / "more.jsonl").write_text("".join(json.dumps(r) + "\n" for r in more), encoding="utf-8")
+        extra = make_rows(20, 3, "c")
+        text = "id,text,section\n" + "".join(f"{r['id']},{r['text']},{r['section']}\n" for r in extra)
+        (self.base / "extra.csv").write_text(text, encoding="utf-8")
+        past = time.time() - 3600
+        for path in self.base.iterdir():
+            os.utime(path, (past, past))
+
+    def undisturbed(self) -> None:
+        """Run without faults, and remember what that leaves; the state to begin with where one is to be there already."""
+        for least in (OLD, NEW):
+            self.begin("fresh")
+            status, said = self.run(least=least)
+            assert status == 0, said
+            self.wanted[least] = self.look()
+            if least == OLD:
+                shutil.copytree(self.here, self.folder / "old")
+        assert self.wanted[OLD] != self.wanted[NEW]
+        for start in ("fresh", "old"):
+            self.begin(start)
+            log = self.folder / f"calls-{start}"
+            if self.library is not None:
+                self.state.tell(Plan(self.here, tuple(k for k in ("write", "fsync", "rename", "open", "remove", "make", "cut")), log=log))
+            status, said = self.run()
+            assert status == 0, said
+            for place, count in json.loads((self.folder / "facts").read_text()).items():
+                self.points[f"{place} {start}"] = count
+            self.points[f"call {start}"] = self.server.number
+            if self.library is not None:
+                from tests.faults.shim import KINDS
+
+                names = {v: k for k, v in KINDS.items()}
+                found = [line.split(" ", 2) for line in log.read_text().splitlines()]
+                for kind, count in Counter(names[int(k)] for _, k, _ in found).items():
+                    self.points[f"{kind} {start}"] = count
+                if start == "old":
+                    self.listed = [(names[int(k)], p) for _, k, p in found]
+
+    def begin(self, start: str) -> None:
+        shutil.rmtree(self.here, ignore_errors=True)
+        shutil.copytree(self.base if start == "fresh" else self.folder / "old", self.here)
+        for name in ("waits", "go", "facts"):
+            (self.folder / name).unlink(missing_ok=True)
+        self.server.reset()
+        self.state.tell(Plan(self.here, ()))
+
+    # Runs
+
+    def told(self, least: str, hook: dict[str, Any], suffix: str = "") -> dict[str, Any]:
+        words = ["run", f"{self.name}.recipe", "--set", f"least={least}", "--threads", "2", "--yes"]
+        return {
+            "argv": words, "cwd": str(self.here), "out": str(self.folder / f"out{suffix}"), "err": str(self.folder / f"err{suffix}"),
+            "state": str(self.state.path) if self.library is not None else "", "facts": str(self.folder / f"facts{suffix}"), "hook": hook,
+            "environment": self.environment,
+        }  # fmt: skip
+
+    def run(self, *, least: str = NEW, hook: dict[str, Any] | None = None, meanwhile: Any = None) -> tuple[int, str]:
+        """(status, what was said) of a run; no process of it is left after."""
+        pid = self.lane.start(self.told(least, hook or {}))
+        self.server.victim = pid
+        if meanwhile is not None:
+            end = time.monotonic() + 30
+            while not (self.folder / "waits").exists() and time.monotonic() < end and Path(f"/proc/{pid}").exists():
+                time.sleep(0.005)
+            meanwhile()
+            (self.folder / "go").touch()
+        from threading import Timer
+
+        late = Timer(LIMIT, lambda: os.killpg(pid, signal.SIGKILL))
+        late.start()
+        begun = time.monotonic()
+        status = self.lane.status()
+        late.cancel()
+        said = "".join((self.folder / n).read_text(errors="replace") for n in ("out", "err"))
+        if time.monotonic() - begun >= LIMIT:
+            said += "\nTHE RUN HUNG"
+        end = time.monotonic() + 20
+        while (left := family(pid, self.lane.workers)) and time.monotonic() < end:
+            time.sleep(0.01)
+        if left:
+            said += f"\nPROCESSES ARE LEFT: {left}"
+            for other in left:
+                os.kill(other, signal.SIGKILL)
+        return status, said
+
+    # What can be seen
+
+    def look(self) -> dict[str, Any]:
+        return {"tables": self.tables(), "files": self.files(), "models": self.models()}
+
+    def tables(self) -> dict[str, Any]:
+        import duckdb
+
+        path = self.here / ".recipec" / "work.duckdb"
+        if not path.exists() or path.stat().st_size < 12288:
+            return {}
+        with duckdb.connect(str(path), read_only=True) as con:
+            names = con.execute(
+                "SELECT table_schema, table_name FROM information_schema.tables "
+                "WHERE table_schema NOT IN ('store', 'recipec') OR table_name IN ('dropped', 'lineage') ORDER BY ALL"
+            ).fetchall()
+            return {f"{s}.{t}": sorted(con.execute(f'SELECT t::VARCHAR FROM "{s}"."{t}" t').fetchall()) for s, t in names}
+
+    def books(self) -> list[str]:
+        """What the journal says that is not so."""
+        import duckdb
+
+        path = self.here / ".recipec" / "work.duckdb"
+        if not path.exists() or path.stat().st_size < 12288:
+            return []
+        out = []
+        with duckdb.connect(str(path), read_only=True) as con:
+            there = {r[0] for r in con.execute("SELECT table_name FROM information_schema.tables WHERE table_schema = 'store'").fetchall()}
+            if not con.execute(
+                "SELECT 1 FROM information_schema.tables WHERE table_schema = 'recipec' AND table_name = 'steps'"
+            ).fetchall():
+                return []
+            keys = set()
+            for key, kind, parts, rows in con.execute("SELECT run_key, kind, parts, rows_out FROM recipec.steps").fetchall():
+                keys.add(key)
+                wanted = [f"r_{key}"] if json.loads(parts) else []
+                wanted += [f"v_{key}_{p}" if p else f"v_{key}" for p in json.loads(parts)]
+                out += [f"the journal has {kind} {key}, and {w} is not there" for w in wanted if w not in there]
+                if "" in json.loads(parts):
+                    found = con.execute(f"SELECT count(*) FROM store.v_{key}").fetchone()
+                    if found != (rows,):
+                        out.append(f"{kind} {key} has {found} rows, the journal says {rows}")
+                artifact = self.here / ".recipec" / "artifacts" / key
+                if kind.startswith("train@") and not (artifact / "recipec.json").is_file():
+                    out.append(f"the journal has the model {key}, and its folder is not there")
+            out += [f"{t} stands in no journal" for t in sorted(there) if t.startswith("r_") and t[2:] not in keys]
+        return out
+
+    def files(self) -> dict[str, bytes]:
+        return {p.relative_to(self.here).as_posix(): p.read_bytes() for p in sorted((self.here / "build").rglob("*")) if p.is_file()}
+
+    def models(self) -> dict[str, str]:
+        """The models that stand under their own names, by what their weights are."""
+        from recipec.training._artifact import hash_of
+
+        folder = self.here / ".recipec" / "artifacts"
+        found = sorted(p for p in folder.glob("*") if "." not in p.name) if folder.is_dir() else []
+        return {p.name: hash_of(p) for p in found}
+
+    def halves(self, start: str) -> list[str]:
+        """What can be seen now and is not whole."""
+        out = self.books()
+        allowed = [self.wanted[OLD], self.wanted[NEW]]
+        for name, rows in self.tables().items():
+            if not name.startswith("recipec.") and not any(rows == w["tables"].get(name) for w in allowed):
+                out.append(f"half of table {name}")
+        seen = self.files()
+        for place in EXPORTS[self.name]:
+            ours = {p: b for p, b in seen.items() if p == place or p.startswith(f"{place}/")}
+            whole = [{p: b for p, b in w["files"].items() if p == place or p.startswith(f"{place}/")} for w in allowed]
+            if ours and ours not in whole:
+                missing = sorted(set(whole[1]) - set(ours))
+                other = sorted(p for p in ours if all(ours[p] != w.get(p) for w in whole))
+                out.append(f"half of export {place}: missing {missing[:4]}, other bytes {other[:4]}")
+            if not ours and start == "old":
+                out.append(f"export {place} was there and is gone")
+        for path in seen:
+            hidden = any(part.startswith(".") for part in Path(path).parts)
+            if not hidden and not any(path == e or path.startswith(f"{e}/") for e in EXPORTS[self.name]):
+                out.append(f"{path} lies among the exports")
+        for key, weights in self.models().items():
+            if all(w["models"].get(key) != weights for w in allowed):
+                out.append(f"the model {key} has other weights")
+        return out
+
+    def kept_answers(self) -> int:
+        from recipec.models.ledger import Ledger
+
+        folder = self.here / ".recipec" / "ledger"
+        if not folder.is_dir():
+            return 0
+        with Ledger(folder) as ledger:
+            return len(ledger)
+
+    # A fault
+
+    def suffer(self, fault: Fault) -> Outcome:
+        begun = time.monotonic()
+        self.begin(fault.start)
+        paid_before = self.kept_answers()
+        self.server.reset(fault.server.get("at", 0), fault.server.get("do", ""))
+        if fault.plan:
+            facts = dict(fault.plan)
+            facts["kinds"] = tuple(facts["kinds"])
+            self.state.tell(Plan(self.here, **facts))
+        undo = self.damage(fault.damage)
+        meanwhile = self.meanwhile(fault) if fault.meanwhile else None
+        status, said = self.run(hook=fault.hook, meanwhile=meanwhile)
+        outcome = Outcome(fault, status, said)
+        outcome.met = self.was_met(fault)
+        problems = outcome.problems
+        problems += self.trouble
+        self.trouble.clear()
+        problems += [f"it said {word!r}" for word in (*BLAMED, "THE RUN HUNG", "PROCESSES ARE LEFT") if word in said]
+        if status == -9 and not fault.kills:
+            problems.append("it died")
+        if status not in (0, -9) and not self.helped(said):
+            problems.append("it ended without a word of help")
+        self.state.tell(Plan(self.here, ()))
+        try:
+            problems += self.halves(fault.start if fault.damage not in ("database", "log") else "fresh")
+            if status == 0 and (wrong := self.differs(self.look())):
+                problems.append(f"it ended well, with other results: {wrong}")
+        except Exception as error:  # whatever cannot be looked at is a finding
+            problems.append(f"what is left cannot be looked at: {type(error).__name__}: {error}")
+        delivered = Counter(self.server.delivered)
+        kept = self.kept_answers()
+        # Of a run that was killed, whatever it had asked may have been on its way.
+        lost = (self.server.number if fault.kills else sum(delivered.values())) - (kept - paid_before)
+        if lost > 0 and not fault.kills:
+            problems.append(f"{lost} answers were paid for and not kept")
+        self.server.at = 0
+        if undo is not None:
+            undo(status)
+        again, words = self.run()
+        if again != 0:
+            problems.append(f"the next run ended with {again}: {words[-1500:]}")
+        else:
+            if any(word in words for word in (*BLAMED, "PROCESSES ARE LEFT")):
+                problems.append(f"the next run said {words[-1500:]}")
+            try:
+                if wrong := self.differs(self.look()):
+                    problems.append(f"the next run gave other results: {wrong}")
+                problems += self.halves("fresh")
+            except Exception as error:
+                problems.append(f"what the next run left cannot be looked at: {type(error).__name__}: {error}")
+            left = [p.name for p in (self.here / "build").iterdir() if p.name.startswith(".")]
+            if left:
+                problems.append(f"left beside the exports: {left}")
+        twice = sum(n - 1 for n in self.server.delivered.values() if n > 1)
+        if twice > (max(0, lost) if fault.kills else 0):
+            problems.append(f"{twice} answers were paid for twice ({lost} were not kept by the first run)")
+        outcome.seconds = time.monotonic() - begun
+        return outcome
+
+    def was_met(self, fault: Fault) -> bool:
+        if fault.plan:
+            return self.state.hits > 0
+        if fault.server:
+            return self.server.met
+        if fault.hook:
+            counted = json.loads((self.folder / "facts").read_text()) if (self.folder / "facts").exists() else {}
+            return bool(counted.get(fault.hook["place"], 0) >= fault.hook["at"])
+        return True
+
+    @staticmethod
+    def helped(said: str) -> bool:
+        """Whether a message stands there with what to do: a line of a finding's help, or the second line of the last words."""
+        lines = [line.strip() for line in said.strip().splitlines()]
+        at = next((i for i, line in enumerate(lines) if line.startswith("recipec: ")), None)
+        return any("help:" in line or line.startswith("= ") for line in lines) or (at is not None and len(lines) > at + 1)
+
+    def differs(self, found: dict[str, Any]) -> str:
+        wanted = self.wanted[NEW]
+        for what in ("tables", "files"):
+            if found[what] != wanted[what]:
+                names = sorted(n for n in {*found[what], *wanted[what]} if found[what].get(n) != wanted[what].get(n))
+                return f"{what} {names[:6]}"
+        missing = [k for k, v in wanted["models"].items() if found["models"].get(k) != v]
+        return f"models {missing}" if missing else ""
+
+    # What is done to the folder
+
+    def damage(self, what: str) -> Any:
+        """Do it; what undoes it, before the next run."""
+        name, _, rest = what.partition(" ")
+        match name:
+            case "":
+                return None
+            case "database" | "log":
+                path = self.here / ".recipec" / ("work.duckdb" if name == "database" else "work.duckdb.wal")
+                data = path.read_bytes() if path.exists() else b"x" * 5000
+                if name == "log":
+                    path.write_bytes(b"\x07" * int(rest))
+                else:
+                    path.write_bytes(data[: int(len(data) * float(rest))])
+
+                def way_forward(status: int) -> None:
+                    # What the message tells people to do.
+                    if status != 0:
+                        for part in ("work.duckdb", "work.duckdb.wal"):
+                            (self.here / ".recipec" / part).unlink(missing_ok=True)
+
+                return way_forward
+            case "source":
+                file, how, where = rest.split(" ")
+                path = self.here / file
+                data, stat = path.read_bytes(), path.stat()
+                at = int(len(data) * float(where))
+                made = data[:at] if how == "cut" else data[:at] + bytes(255 - b for b in data[at : at + 64]) + data[at + 64 :]
+                path.write_bytes(made)
+
+                def put_back(status: int) -> None:
+                    path.write_bytes(data)
+                    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+                return put_back
+            case "forbidden":
+                path = self.here / rest
+                mode = path.stat().st_mode
+                path.chmod(0)
+                return lambda status: path.chmod(mode)
+        raise AssertionError(what)
+
+    def meanwhile(self, fault: Fault) -> Any:
+        def second() -> None:
+            """Another run on the same workspace, at the same time: it says so, and ends."""
+            if self.second is None:
+                self.second = Lane(self.library, False)
+            told = self.told(OLD, {}, "2") | {"state": ""}
+            self.second.start(told)
+            status = self.second.status()
+            said = (self.folder / "err2").read_text() + (self.folder / "out2").read_text()
+            if status != 0 and not (status == 2 and "in use by process" in said):
+                self.trouble.append(f"a second run at the same time ended with {status}: {said[-500:]}")
+
+        def change() -> None:
+            """A source gets a row, while it is read or later; it has its old contents again when the run has ended."""
+            with (self.here / "more.jsonl").open("a", encoding="utf-8") as file:
+                file.write('{"id": "zzz", "text": "the late row of a sound wave library", "section": "web"}\n')
+
+        return second if fault.meanwhile == "second" else change
+
+
+@contextmanager
+def scene(name: str, library: Path | None, folder: Path | None = None) -> Iterator[Scene]:
+    """A scene in a folder of its own."""
+    place = Path(tempfile.mkdtemp(prefix="faults-")) if folder is None else folder
+    server = Asked()
+    with served(server):
+        made = Scene(name, place, library, server)
+        try:
+            yield made
+        finally:
+            made.close()
+            if folder is None:
+                shutil.rmtree(place, ignore_errors=True)
+
+
+@contextmanager
+def served(server: Asked) -> Iterator[None]:
+    """The server in a thread of this process."""
+    import asyncio
+    from threading import Thread
+
+    loop = asyncio.new_event_loop()
+    thread = Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    listening = asyncio.run_coroutine_threadsafe(server.start(), loop).result()
+    try:
+        yield
+    finally:
+        loop.call_soon_threadsafe(listening.close)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+
+
+__all__ = ["NEW", "OLD", "Fault", "Outcome", "Scene", "errno", "scene", "serving"]
