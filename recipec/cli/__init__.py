@@ -14,7 +14,7 @@ from typing import Any
 
 VERBS: dict[str, tuple[str, ...]] = {
     "write": ("init", "check", "fmt", "graph", "compile", "lsp"),
-    "run": ("plan", "fetch", "run", "test", "lock"),
+    "run": ("plan", "fetch", "run", "test", "trust", "lock"),
     "label by hand": ("annotate",),
     "look at results": ("show", "profile", "labels", "report", "explain", "diff", "bad", "gc"),
     "look up": ("docs", "completion"),

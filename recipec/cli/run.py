@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recipec.cli._bring import brought_up_to_date
+from recipec.cli._consent import consent
 from recipec.cli._errors import CannotRun
 from recipec.cli._files import STDIN
 from recipec.cli._options import add_sets
@@ -56,6 +57,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--ask-above", type=usd, metavar="USD", help="ask before model calls expected to cost more, or of unknown cost (default: 1.00)"
     )
+    parser.add_argument("--trust", action="store_true", help="run the recipe's own code in this run: see recipec trust")
     parser.add_argument("--yes", action="store_true", help="do not ask, whatever it costs; budgets hold all the same")
     parser.add_argument("--locked", action="store_true", help="only if everything is as the lock has it: see recipec lock")
     parser.add_argument("--no-fetch", action="store_true", help="read the last copies of what lies elsewhere; ask no server")
@@ -102,7 +104,10 @@ def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
     folder = workspace_folder(args, program.root.source.path)
     # With --format json standard output is for the data alone.
     screen = err if args.format == "json" else out
-    with open_workspace(folder, doing="run", memory=args.memory, threads=args.threads, spill=args.spill) as workspace:
+    with (
+        consent(program, only, args.trust, screen),
+        open_workspace(folder, doing="run", memory=args.memory, threads=args.threads, spill=args.spill) as workspace,
+    ):
         try:
             # A locked run reads the copies that the lock speaks of, so that drift is told and not copied over them.
             fresh = brought_up_to_date(program, only, args, lambda names: Progress(screen, name_column(names)), err, again=not args.locked)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from recipec.report.progress import Progress
     from recipec.resolve.program import Program, ResolvedStep
     from recipec.source import Source
+    from recipec.trust import OwnCode
 
 T = TypeVar("T")
 LISTEN = 0.1
@@ -52,6 +53,12 @@ def loads(
 ) -> Recipe:
     """A recipe by its text, as if it lay at ``path``, which names it and whose folder its paths are relative to."""
     return Recipe(os.fspath(path), text, set, workspace)
+
+
+def own_code(program: Program, only: Sequence[str]) -> list[OwnCode]:
+    """The functions of the recipe's own that a run would execute."""
+    wanted = {s.name for s in (program.above(only) if only else program.steps)}
+    return [c for c in program.own_code.values() if c.step in wanted]
 
 
 class Recipe:
@@ -101,22 +108,29 @@ class Recipe:
         threads: int | None = None,
         progress: bool | None = None,
         fetch: bool = True,
+        trust: bool = False,
     ) -> Run:
         """Build what is not built yet or has changed, reuse the rest, and return what is built.
 
         ``only`` names steps, which are run with what they need; ``memory`` ("4GB") and ``threads`` are the database's;
         ``progress`` prints a line for every step, by default in notebooks and on terminals; ``fetch=False`` reads the last copies of
-        what lies elsewhere, and asks no server. Raises RecipeInvalid for a
+        what lies elsewhere, and asks no server; ``trust=True`` lets the recipe's own code (``python`` steps, plug-ins) run this once, where
+        its folder is not one that the user trusts (``recipec trust``). Raises RecipeInvalid for a
         recipe with errors, RunFailed when a step or a test fails, RecipecError when another process uses the workspace,
         KeyboardInterrupt on Ctrl-C: every finished step is kept.
         """
         from recipec.engines.runner import run as run_plan
         from recipec.plan.planner import make_plan
+        from recipec.trust import consented
         from recipec.workspace.database import open_workspace
 
         program = self._sound(set)
         wanted = chosen(only, program)
-        with tidy(), open_workspace(self.workspace, doing="run", memory=memory, threads=threads) as workspace:
+        with (
+            tidy(),
+            consented(own_code(program, wanted), trust, program.folder, self.path),
+            open_workspace(self.workspace, doing="run", memory=memory, threads=threads) as workspace,
+        ):
             shown = shows() if progress is None else progress
             program = self._brought(program, wanted, set, shown, fetch)
             plan = make_plan(program, workspace, wanted)

@@ -14,6 +14,7 @@ from recipec.diagnostics import nearest, replace_fix
 from recipec.places import Places, bytes_at
 from recipec.resolve.problems import BadValue, MissingFile, OutsideFolder, UnknownFunction, Unreadable
 from recipec.source import Span
+from recipec.trust import OwnCode
 
 if TYPE_CHECKING:
     from recipec.resolve.binder import StepBinder
@@ -43,6 +44,7 @@ def called(bind: StepBinder, text: str, span: Span, *, what: str, example: str) 
         return None
     shown = match[1].replace(".", "/") + ".py"
     found = Called(bind.names.source.folder / shown, shown, match[2])
+    bind.program.own_code[bind.name, shown, match[2]] = OwnCode(bind.name, found.file, shown, match[2])
     if bind.program.offline:
         return found
     if not found.file.is_file():

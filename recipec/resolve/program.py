@@ -25,6 +25,7 @@ from recipec.resolve.reading import Reading
 from recipec.resolve.typing import Typing
 from recipec.source import Source, Span
 from recipec.syntax import tree
+from recipec.trust import OwnCode
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,8 @@ class Program:
     """What models cost that name no price of their own (:class:`recipec.models.budget.Prices`), by the name that a server knows."""
     workspace: Path | None = None
     """Where results and copies are kept; ``.recipec`` beside the recipe where None."""
+    own_code: dict[tuple[str, str, str], OwnCode] = field(default_factory=dict)
+    """The functions of the recipe's own that a run would execute, by step, file and name."""
     sources: dict[str, Source] = field(default_factory=dict)
     typing: Typing = field(default_factory=Typing)
     reading: Reading = field(init=False)

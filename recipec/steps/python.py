@@ -184,8 +184,12 @@ def same_types(plan: PythonPlan, batch: pa.RecordBatch, schema: pa.Schema) -> pa
 
 
 def load(plan: PythonPlan) -> Any:
+    """The function itself; its file is executed. Raises DataError where that is not trusted, or fails."""
     import importlib.util
 
+    from recipec import trust
+
+    trust.check(plan.file, plan.function)
     folder = str(plan.file.parent)
     name = f"recipec_user_{plan.file.stem}"
     spec = importlib.util.spec_from_file_location(name, plan.file)

@@ -285,7 +285,12 @@ def _seeds(name: str) -> Iterator[str | bytes]:
             for text in recipes():
                 yield from re.findall(r"(?m)^  \w+ = (.+)$", text)[:20]
                 yield from re.findall(r'"""\s*(select.*?)"""', text, re.S)
-            yield from ("select * from x", "list_transform(tags, t => upper(t))", 'case when n > 1 then "a" else text end', "cast(n as text)")
+            yield from (
+                "select * from x",
+                "list_transform(tags, t => upper(t))",
+                'case when n > 1 then "a" else text end',
+                "cast(n as text)",
+            )
         case "template":
             for text in recipes():
                 yield from re.findall(r'template \w+\([^)]*\) """(.*?)"""', text, re.S)
@@ -295,10 +300,23 @@ def _seeds(name: str) -> Iterator[str | bytes]:
                 "{{ a.split(' ')[0] ~ d }}", "{{ ''.__class__ }}", "{{ b|map('string')|sort|first }}", "{{ e|round(2) }}{{ a|truncate(3) }}",
             )  # fmt: skip
         case "csv":
-            yield from ("id,text\n1,hello\n2,\"a\nb\"\n", "id;text\r\n1;x\r\n", "id,text\n1\n2,3,4\n", "\ufeffid,text\n1,é\n", 'a\n"b""c"\n', "")
+            yield from (
+                'id,text\n1,hello\n2,"a\nb"\n',
+                "id;text\r\n1;x\r\n",
+                "id,text\n1\n2,3,4\n",
+                "\ufeffid,text\n1,é\n",
+                'a\n"b""c"\n',
+                "",
+            )
             yield b"id,text\n1,\xff\xfe\n\x00,2\n"
         case "jsonl":
-            yield from ('{"id":1,"text":"a"}\n{"id":2,"text":null}\n', '{"a":{"b":[1,2.5,"x"]}}\n', '1\n"a"\n', '{"id":1,"id":2}\n{"id":', '{"a":"\\ud800"}\n')
+            yield from (
+                '{"id":1,"text":"a"}\n{"id":2,"text":null}\n',
+                '{"a":{"b":[1,2.5,"x"]}}\n',
+                '1\n"a"\n',
+                '{"id":1,"id":2}\n{"id":',
+                '{"a":"\\ud800"}\n',
+            )
         case "json":
             yield from ('[{"id":1,"text":["a"]},{"id":"2"}]', '{"data":[{"id":1}]}', '{"id":1}{"id":2}', "[[1,2],[3]]", '[{"id":1},')
         case "conll":
