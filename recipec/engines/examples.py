@@ -1,4 +1,5 @@
-"""Which rows of a table stand as examples in the prompt of each row: the first ones, or others for every row, drawn by the seed."""
+"""Which rows of a table stand as examples in the prompt of each row: the first ones, others for every row drawn by the seed, or those most
+like the row."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from recipec.api import DataError, TableRef, quote
+from recipec.api import DataError, ModelRef, TableRef, quote
 from recipec.rand import unit_of
 
 CHUNK = 20_000
@@ -15,8 +16,20 @@ CHUNK = 20_000
 
 
 @dataclass(frozen=True)
+class Like:
+    """How examples are to be like the row: its ``query`` (SQL of a text) and their ``text`` (a column), by a model's vectors or by shared words.
+    ``balance`` is what being unlike each other counts (maximal marginal relevance); None for the nearest as they are."""
+
+    query: str
+    text: str
+    model: ModelRef | None
+    balance: float | None
+
+
+@dataclass(frozen=True)
 class Examples:
-    """``random(pool, k: 8)`` or ``fixed(pool, k: 8)``. ``columns`` are those of the table, and what an example consists of."""
+    """``random(pool, k: 8)``, ``fixed(pool, k: 8)``, or with ``like`` those nearest to the row. ``columns`` are those of the table, and what an
+    example consists of."""
 
     table: TableRef
     k: int
@@ -24,6 +37,12 @@ class Examples:
     columns: tuple[str, ...]
     seed: int = 0
     salt: str = ""
+    like: Like | None = None
+
+    @property
+    def query(self) -> str:
+        """SQL of the text of a row that its examples are to be like."""
+        return self.like.query if self.like is not None else "''"
 
     def rows(self) -> str:
         """SQL of an example as JSON."""
@@ -60,6 +79,9 @@ def pool(con: Any, examples: Examples, relation: str, columns: str) -> list[tupl
 def picker(examples: Examples) -> Callable[[Any], Callable[[Sequence[tuple[str, str]]], list[Any]]]:
     """For :class:`recipec.api.Asking`: a function from rows, as (key, text), to the examples of each."""
 
+    if examples.like is not None:
+        return lambda look: nearest(look, examples)
+
     def start(look: Any) -> Callable[[Sequence[tuple[str, str]]], list[Any]]:
         keys, texts = zip(*pool(look.con, examples, look.relation(examples.table), f"_key::VARCHAR, {examples.rows()}"), strict=True)
 
@@ -71,10 +93,59 @@ def picker(examples: Examples) -> Callable[[Any], Callable[[Sequence[tuple[str, 
     return start
 
 
+def nearest(look: Any, examples: Examples) -> Callable[[Sequence[tuple[str, str]]], list[Any]]:
+    """The same of the rows that are most like each, the most alike last."""
+    from recipec.votes._examples import Pool, likeness
+    from recipec.votes._examples import chosen as ranked
+
+    like = examples.like
+    assert like is not None
+    listed = f"_key::VARCHAR, coalesce({quote(like.text)}::VARCHAR, ''), {examples.rows()}"
+    keys, texts, rows = (list(c) for c in zip(*pool(look.con, examples, look.relation(examples.table), listed), strict=True))
+    embed = likeness(look, like.model, texts)
+    found, vectors = Pool(keys, texts, [""] * len(keys)), (embed, embed(texts))
+    name = "nearest" if like.balance is None else "diverse"
+    given = Wanted(examples.k, like.balance or 0.0)
+
+    def pick(queries: Sequence[tuple[str, str]]) -> list[Any]:
+        return [[json.loads(rows[i]) for i in places] for places in ranked(look, name, given, queries, found, vectors)]
+
+    return pick
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What :func:`recipec.votes._examples.chosen` asks of its parameters."""
+
+    k: int
+    balance: float
+
+
+def alike(ctx: Any, examples: Examples, source: str) -> str:
+    """As :func:`chosen`, of the rows that are most like each."""
+    import pyarrow as pa
+
+    pick = nearest(ctx, examples)
+    table = ctx.temp("examples")
+    ctx.con.execute(f"CREATE TEMP TABLE {table} (_key UUID, examples JSON)")
+    queries = ctx.execute(f"SELECT _key::VARCHAR, coalesce({examples.query}, '') FROM {source} ORDER BY _key").fetchall()
+    for start in range(0, len(queries), CHUNK):
+        part = queries[start : start + CHUNK]
+        made = [json.dumps(shown, ensure_ascii=False) for shown in pick(part)]
+        ctx.con.register("__alike", pa.table({"k": pa.array([k for k, _ in part], pa.string()), "e": pa.array(made, pa.string())}))
+        try:
+            ctx.con.execute(f"INSERT INTO {table} SELECT k::UUID, e::JSON FROM __alike")
+        finally:
+            ctx.con.unregister("__alike")
+    return str(table)
+
+
 def chosen(ctx: Any, examples: Examples, source: str) -> str:
     """Make a table of ``_key`` and ``examples`` (JSON, a list of rows of the pool) for the rows of ``source``; its name."""
     import pyarrow as pa
 
+    if examples.like is not None:
+        return alike(ctx, examples, source)
     relation = ctx.relation(examples.table)
     keys = [k for (k,) in pool(ctx.con, examples, relation, "_key::VARCHAR")]
     drawn, table = ctx.temp("drawn"), ctx.temp("examples")

@@ -29,7 +29,7 @@ from recipec.api import (
     step,
 )
 from recipec.engines.answers import Form
-from recipec.engines.examples import Examples
+from recipec.engines.examples import Examples, Like
 from recipec.resolve.arguments import Choices, Inner
 from recipec.resolve.binder import StepBinder
 from recipec.resolve.chain import Chain, ChainBuilder, meaning_of, merge, one_line
@@ -48,7 +48,18 @@ class ShownParams(Settings):
     k: int = Field(4, ge=1, le=1000)
 
 
-EXAMPLES = Choices((("random", ShownParams), ("fixed", ShownParams)), what="choice of examples")
+class NearestParams(ShownParams):
+    text: Word | None = None
+    with_: ModelRef | None = None
+
+
+class DiverseParams(NearestParams):
+    balance: float = Field(0.5, ge=0, le=1)
+
+
+EXAMPLES = Choices(
+    (("random", ShownParams), ("fixed", ShownParams), ("nearest", NearestParams), ("diverse", DiverseParams)), what="choice of examples"
+)
 
 
 class AskedSettings(Settings):
@@ -113,7 +124,9 @@ class Generate(Kind):
     **What is asked.** ``prompt`` is a template with its arguments, or a column: of text, or of messages (``prompt: messages``), which is how
     a conversation goes on: every round of a ``repeat`` asks with all that was said. ``examples: random(pool, k: 8)`` fills the template's
     open parameter ``examples`` with rows of another table, all their columns: others for every row, drawn without replacement by the seed
-    and the row's key, never the row itself; ``fixed(pool, k: 8)`` shows the first by key to all.
+    and the row's key, never the row itself; ``fixed(pool, k: 8)`` shows the first by key to all; ``nearest(pool, k: 4)`` those most like the row,
+    the most alike last, and ``diverse(pool, k: 4)`` those that are also unlike each other. Likeness is between the template's first argument and
+    the pool's column of that name (``text: question`` names another), by shared words, or ``with: minilm`` by the vectors of a model.
 
     **What comes back.** ``answer`` says which fields an answer has and of what types; a list of values in a type's place says that it is one of them:
     ``answer: { better: ["A", "B", "tie"], score: [1, 2, 3, 4, 5] }``. The model is asked for JSON of that form (by JSON Schema, where the
@@ -166,7 +179,7 @@ class Generate(Kind):
         }
         for name in ("samples", "constrain", "cut_off", "max_failed", "max_bad", "numbered"):
             meaning[f"settings.{name}"] = getattr(settings, name)
-        meaning["settings.examples"] = [settings.examples.name, settings.examples.params.k] if settings.examples is not None else None
+        meaning["settings.examples"] = shown_meaning(settings.examples, examples)
         shown = {f"settings.{s.key.id}": one_line(s.value.span) for s in bind.statements(tree.Setting)}
         for field, value, text in chain.meaning:
             name, n = field, 2
@@ -213,8 +226,8 @@ class Generate(Kind):
         bind.report(WrongForm(span=node.span, message=message, help=("prompt: ask(text)", "or give it a name in a step before")))
         return None
 
-    @staticmethod
-    def examples(bind: StepBinder, settings: AskedSettings, prompt: PromptCall) -> Examples | None:
+    @classmethod
+    def examples(cls, bind: StepBinder, settings: AskedSettings, prompt: PromptCall) -> Examples | None:
         """The rows to show, held against what the template leaves open."""
         inner = settings.examples
         missing = [p for p in prompt.open if inner is None or p != "examples"]
@@ -231,7 +244,27 @@ class Generate(Kind):
         random = inner.name == "random"
         salt = bind.salt("examples") if random else ""
         table: TableRef = inner.params.table
-        return Examples(table, inner.params.k, random, table.schema.names, bind.seed, salt)
+        like = cls.like(bind, inner, prompt) if isinstance(inner.params, NearestParams) else None
+        return Examples(table, inner.params.k, random, table.schema.names, bind.seed, salt, like)
+
+    @staticmethod
+    def like(bind: StepBinder, inner: Inner, prompt: PromptCall) -> Like | None:
+        """How the examples are to be like the row; None after reporting."""
+        given, params = next(iter(prompt.arguments.values()), None), inner.params
+        table: TableRef = params.table
+        setting = next(s.value for s in bind.statements(tree.Setting) if s.key.id == "examples")
+        if given is None:
+            message = f"`{prompt.prompt.name}` is given nothing of the row that examples could be like"
+            bind.report(WrongArguments(span=setting.span, message=message, help=("prompt: ask(text)", "examples: random(pool, k: 8)")))
+            return None
+        if params.with_ is not None and not params.with_.can("embed"):
+            help = ('model e = embedding("models/minilm")',)
+            bind.report(BadValue(span=setting.span, message=f"`{params.with_}` does not embed texts", help=help))
+        name = str(params.text) if params.text else next(iter(given.columns)) if len(given.columns) == 1 else "text"
+        if name not in table.schema.types and not table.schema.unknown:
+            help = (f"its columns: {', '.join(table.schema.names)}", f"{inner.name}({table}, text: COLUMN)")
+            bind.report(WrongType(span=setting.span, message=f"`{table}` has no column `{name}` to compare with", help=help))
+        return Like(f"({given.sql})::VARCHAR", name, params.with_, getattr(params, "balance", None))
 
     @classmethod
     def answers(cls, bind: StepBinder) -> Form | None:
@@ -310,12 +343,23 @@ class Generate(Kind):
         from recipec.engines.generate import count
 
         shown = picker(plan.examples) if plan.examples is not None else None
-        return [Asking(plan.model, lambda quote, part: count(plan, quote, part), prompt=plan.asked, examples=shown)]
+        query = plan.examples.query if plan.examples is not None else "''"
+        slow = plan.examples is not None and plan.examples.like is not None
+        return [Asking(plan.model, lambda quote, part: count(plan, quote, part), prompt=plan.asked, examples=shown, query=query, slow=slow)]
 
     @classmethod
     def stale(cls, plan: Any, extra: Mapping[str, Json]) -> str | None:
         failed = int(extra.get("failed", 0))
         return f"{failed:,} row{'s' * (failed != 1)} got no answer" if failed else None
+
+
+def shown_meaning(inner: Inner | None, examples: Examples | None) -> Json:
+    """What decides which examples are shown."""
+    if inner is None:
+        return None
+    like = examples.like if examples is not None else None
+    more: list[Json] = [] if like is None else [like.query, like.text, str(like.model or ""), like.balance]
+    return [inner.name, inner.params.k, *more]
 
 
 def chosen_from(node: tree.Expr) -> tuple[str, tuple[Json, ...]] | None:

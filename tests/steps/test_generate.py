@@ -289,6 +289,44 @@ def test_no_row_is_its_own_example_and_a_small_pool_is_shown_whole(lab: Lab, mon
     assert empty.error("g") == "`pool` has no rows to show as examples"
 
 
+LIKE = """
+source words = csv("words.csv") { key: word  columns: { n: int, word: text, body: text } }
+generate g from rows { with: lm  prompt: shown(text)  examples: nearest(words, k: 2, text: body) }
+"""
+
+
+def test_the_nearest_examples(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    from recipec.engines.estimate import estimates
+    from recipec.plan.planner import make_plan
+
+    bodies = ["the weather is fine", "fine weather today", "stocks fell on friday", "banks and stocks", "今天天气很好", "今天天气不好"]
+    lab.write("words.csv", "n,word,body\n" + "".join(f"{n},w{n},{body}\n" for n, body in enumerate(bodies)))
+    lab.write(
+        "rows.csv",
+        "id,text\n" + "".join(f"{n},{t}\n" for n, t in enumerate(["is the weather fine", "stocks of banks", "今天天气好", "zzz"])),
+    )
+    with answering(monkeypatch, lambda r: (asked(r), "stop")):
+        ran = lab.run(head() + LIKE)
+        drawn = [re.findall(r"\[w(\d) ", said) for (said,) in ran.rows("select g from g order by id")]
+        assert drawn[0] == ["1", "0"], "the most alike last"
+        assert [set(d) for d in drawn[1:3]] == [{"2", "3"}, {"4", "5"}]
+        assert len(drawn[3]) == 2, "where nothing is alike, some"
+        program = lab.sound(head() + LIKE)
+        with lab.open() as workspace:
+            workspace.drop(workspace.current("test.recipe")["g"])
+            (told,) = estimates(make_plan(program, workspace), workspace)["g"]
+        assert (told.calls, told.in_ledger) == (0, 4), "a plan makes the same prompts"
+        diverse = lab.run(head() + LIKE.replace("nearest(words", "diverse(words, balance: 0.9"))
+        assert len(diverse.rows("select g from g")) == 4
+        own = lab.run(
+            head()
+            + """generate g from rows { with: lm  prompt: shown(text)  examples: nearest(other, k: 3) }
+          clean other from rows { word = text  n = id }"""
+        )
+        for n, said in own.rows("select id, g from g order by id"):
+            assert str(n) not in re.findall(r" (\d)\]", said), "no row is its own example"
+
+
 def test_a_plan_counts_what_a_run_asks(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     from recipec.engines.estimate import estimates
     from recipec.plan.planner import make_plan
@@ -511,7 +549,9 @@ def test_the_same_bytes_whatever_order_answers_come_in(lab: Lab, monkeypatch: py
         ("generate g from rows { with: lm  prompt: ask(text)  smaples: 2 }", "`generate` has no setting `smaples`"),
         ("generate g from rows { with: lm  prompt: shown(text) }", "`shown` needs `examples`"),
         ("generate g from rows { with: lm  prompt: ask(text)  examples: random(rows) }", "`ask` has no open parameter `examples`"),
-        ("generate g from rows { with: lm  prompt: shown(text)  examples: nearest(rows) }", "no choice of examples `nearest`"),
+        ("generate g from rows { with: lm  prompt: shown(text)  examples: nearst(rows) }", "no choice of examples `nearst`"),
+        ("generate g from rows { with: lm  prompt: shown(text)  examples: nearest(rows, text: body) }", "`rows` has no column `body`"),
+        ("generate g from rows { with: lm  prompt: shown(text)  examples: nearest(rows, with: lm) }", "`lm` does not embed texts"),
         ("generate g from rows { with: lm  prompt: shown(text)  examples: random(nobody) }", "nobody"),
         ("generate g from rows { with: rows  prompt: ask(text) }", "`rows` is a source, not a model"),
         ("generate g from rows { with: lm  prompt: ask(text)  answer: { a: text }  keep where b == 1 }", "no column `b`"),
