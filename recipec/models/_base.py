@@ -50,6 +50,8 @@ class Opening:
     threads: int = 1
     base: Path = field(default=Path())
     """The recipe's folder: paths of local models are relative to it."""
+    tell: Callable[[str], None] = lambda text: None
+    """Where to say what is waited for, while it is."""
 
 
 class Provider(ABC):

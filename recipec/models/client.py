@@ -15,9 +15,11 @@ Errors that end the run (after what was under way has come and been written): :c
 
 from __future__ import annotations
 
+import time
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from queue import Empty
 from types import TracebackType
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -31,11 +33,15 @@ from recipec.models.requests import Answer, Call, Failure, Keys, Request, near, 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from recipec.models.engine import Asks, Counts, Engine
+    from recipec.models.engine import Asks, Counts, Engine, Report
     from recipec.models.transport import Transport
 
 PART = 8
 """Characters of a secret that are enough to be taken for it."""
+SILENT = 30.0
+"""Seconds without an answer after which it is said what is waited for,"""
+TOLD_EVERY = 2.0
+"""and again after so many."""
 BATCH = 64
 """Requests handed to the loop at once: fewer hand-overs between threads."""
 
@@ -60,6 +66,7 @@ class Caller:
         headers: Mapping[str, str] | None = None,
         again: bool = True,
         transport: Callable[[], Transport] | None = None,
+        tell: Callable[[str], None] = lambda text: None,
     ) -> None:
         self.call = call
         self.ledger = ledger
@@ -70,6 +77,7 @@ class Caller:
         self._headers = ({"authorization": f"Bearer {api_key}"} if api_key else {}) | dict(headers or {})
         self._secrets = _secrets(call.url, api_key, headers or {})
         self._make_transport = transport
+        self._tell = tell
         self._keys = Keys(call)
         self._engine: Engine | None = None
         self._check_budget()
@@ -148,8 +156,7 @@ class Caller:
                     jobs = []
                 if not pending:
                     continue
-                assert self._engine is not None
-                report = self._engine.results.get()
+                report = self._next()
                 if isinstance(report, BaseException):
                     raise report
                 for key, outcome in report:
@@ -158,6 +165,18 @@ class Caller:
                         yield id, replace(outcome, cached=True) if place and isinstance(outcome, Answer) else outcome
         finally:
             self.close()
+
+    def _next(self) -> Report:
+        """What comes next from the engine. Where nothing does for :data:`SILENT` seconds, ``tell`` is told why, again and again."""
+        assert self._engine is not None
+        began = time.monotonic()
+        while True:
+            try:
+                return self._engine.results.get(timeout=TOLD_EVERY)
+            except Empty:
+                silent = time.monotonic() - began
+                if silent >= SILENT:
+                    self._tell(self._engine.silence(silent))
 
     def _known(self, key: bytes) -> Answer | Failure | None:
         answer = self.ledger.get(key)

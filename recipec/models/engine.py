@@ -56,6 +56,8 @@ class Counts:
     retried: int = 0
     limited: int = 0
     """Refusals for being too many."""
+    trouble: str = ""
+    """What the last attempt that gave no answer came to."""
 
 
 class Engine:
@@ -101,6 +103,19 @@ class Engine:
     def add(self, jobs: Sequence[Job]) -> None:
         with suppress(RuntimeError):  # The loop has ended on an error, which is among the results.
             self._loop.call_soon_threadsafe(self._add, list(jobs))
+
+    def silence(self, seconds: float) -> str:
+        """What to say when no answer has come for so long."""
+        counts, words = self.counts, f"no answer for {seconds:.0f} s"
+        if not counts.trouble:
+            return f"{words}: {self._flying:,} under way"
+        tries = counts.limited + counts.retried
+        again = (
+            f"each request is tried for {self._limits.patience:.0f} s"
+            if counts.limited
+            else f"each is tried {self._limits.retries + 1} times"
+        )
+        return self._hide(f"{words}: {counts.trouble}, {tries:,} {'time' if tries == 1 else 'times'}; {again}")
 
     def stop(self, grace: float) -> None:
         """Send nothing more, wait up to ``grace`` seconds for what is under way, write it, and end."""
@@ -300,6 +315,7 @@ class Engine:
     def _limited(self, job: Job, asked: float | None, error: Refused) -> None:
         """Too many: send fewer, all wait as long as the server asks, and this request tries again without losing a retry."""
         self.counts.limited += 1
+        self.counts.trouble = f"too many requests ({error.status})"
         self.adaptive.refused()
         now = self._loop.time()
         assert job.first is not None
@@ -322,6 +338,7 @@ class Engine:
             self._failed(job, Failure(kind, message, job.attempts))
             return
         self.counts.retried += 1
+        self.counts.trouble = message
         self._put_later(job, min(at_least, self._limits.patience) + self._limits.pause(job.attempts))
 
     def _put_later(self, job: Job, wait: float) -> None:

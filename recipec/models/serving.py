@@ -60,7 +60,7 @@ class ServedModel(Model):
         return made
 
     def caller(self, call: Call) -> Caller:
-        made: Caller = self.guarded(lambda: Caller(call, self.ledger, self.limits, self.account, api_key=self.key))
+        made: Caller = self.guarded(lambda: Caller(call, self.ledger, self.limits, self.account, api_key=self.key, tell=self.opening.tell))
         return made
 
     def answers(

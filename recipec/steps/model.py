@@ -147,4 +147,7 @@ class Model(Kind):
         return plan.provider.quote(opening(plan.settings))
 
     def open(self, plan: ModelPlan, ctx: Any, name: str) -> Any:
-        return plan.provider.open(Opening(plan.settings, ctx.store / "ledger", name, ctx.note, ctx.threads, ctx.program.folder))
+        def tell(text: str) -> None:
+            ctx.progress(None, text)
+
+        return plan.provider.open(Opening(plan.settings, ctx.store / "ledger", name, ctx.note, ctx.threads, ctx.program.folder, tell))

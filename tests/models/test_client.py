@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -352,3 +353,23 @@ def test_an_exception_in_the_loop_loses_nothing(ledger: Ledger) -> None:
         assert server.number == len(ledger) < 500
         ask(server, ledger, chats(500))
         assert server.number == 500
+
+
+def test_it_is_said_what_is_waited_for(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    from recipec.models import client
+
+    monkeypatch.setattr(client, "SILENT", 0.1)
+    monkeypatch.setattr(client, "TOLD_EVERY", 0.05)
+    said: list[str] = []
+    limits = replace(FAST, patience=0.6)
+    with serving(statuses=[429] * 500) as server, Caller(Call("openai", server.url, "m"), ledger, limits, tell=said.append) as caller:
+        ((_, outcome),) = caller.answers(prompts(1))
+    assert isinstance(outcome, Failure)
+    assert outcome.kind == "rate"
+    assert any(re.fullmatch(r"no answer for 0 s: too many requests \(429\), \d+ times?; each request is tried for 1 s", s) for s in said), (
+        said
+    )
+    said.clear()
+    with serving(latency=0.4) as server, Caller(Call("openai", server.url, "n"), ledger, FAST, tell=said.append) as caller:
+        list(caller.answers(prompts(1)))
+    assert "no answer for 0 s: 1 under way" in said
