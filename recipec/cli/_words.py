@@ -90,5 +90,9 @@ PAGES = {
 
 def page(name: str) -> str | None:
     """What a word of the language means; None for any other."""
+    if name == "ray":
+        from recipec.engines import ray
+
+        return inspect.cleandoc(ray.__doc__ or "")
     found = PAGES.get(name)
     return inspect.cleandoc(found) if found is not None else None

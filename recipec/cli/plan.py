@@ -9,6 +9,7 @@ examples:
   recipec plan
   recipec plan packages.recipe --set min_words=8
   recipec plan --only tidy
+  recipec plan --engine ray --nodes 8 --memory 64GB      what it takes on a cluster: see recipec docs ray
   recipec plan --online                     ask the places that sources lie at whether they have changed since the last copy
   git show main:packages.recipe | recipec plan -
 """
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,11 +26,13 @@ from typing import TYPE_CHECKING
 
 from recipec.cli._errors import CannotRun
 from recipec.cli._options import add_sets
-from recipec.cli._parser import choice
+from recipec.cli._parser import choice, number
 from recipec.cli._project import add_recipe, add_workspace, opened, program_of, step_name, workspace_folder
 from recipec.report.terminal import Terminal
 
 if TYPE_CHECKING:
+    from recipec.engines.ray.cost import Model
+    from recipec.plan.planner import Plan
     from recipec.resolve.program import Program
     from recipec.workspace.database import Workspace
 
@@ -38,6 +42,9 @@ def options(parser: argparse.ArgumentParser) -> None:
     add_sets(parser)
     add_only(parser)
     add_workspace(parser)
+    add_engine(parser)
+    parser.add_argument("--nodes", type=number(1, 1_000_000), metavar="N", help="with --engine ray: machines of the cluster (default: 1)")
+    parser.add_argument("--memory", type=memory, metavar="SIZE", help="with --engine ray: memory of each: 64GB")
     parser.add_argument("--online", action="store_true", help="ask where sources lie elsewhere whether they have changed (copies nothing)")
     parser.add_argument("--format", type=choice("text", "json"), default="text", metavar="FORMAT", help="text or json")
 
@@ -67,6 +74,9 @@ def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
     from recipec.plan.planner import make_plan
     from recipec.report.runs import plan_data, plan_text
 
+    engine_there(args.engine)
+    if args.engine != "ray" and (args.nodes is not None or args.memory is not None):
+        raise CannotRun("--nodes and --memory are for --engine ray", "recipec plan --engine ray --nodes 4 --memory 64GB")
     program = program_of(args, err, lints=True)
     if program is None:
         return 1
@@ -80,14 +90,44 @@ def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
     with looked_at(workspace_folder(args, program.root.source.path)) as workspace:
         plan = make_plan(program, workspace, only, news)
         costs = estimates(plan, workspace)
+        cluster = on_cluster(args, plan, workspace)
     if args.format == "json":
-        out.line(json.dumps(plan_data(plan, costs), ensure_ascii=not out.unicode, indent=2))
+        data = plan_data(plan, costs)
+        for step in data["steps"] if cluster is not None else ():
+            if cluster is not None and step["name"] in cluster.costs:
+                step["ray"] = cluster.costs[step["name"]].data()
+        out.line(json.dumps(data, ensure_ascii=not out.unicode, indent=2))
         return 0
     out.write(plan_text(plan, out, costs))
     out.line()
+    if cluster is not None and cluster.costs:
+        from recipec.engines.ray.cost import text
+        from recipec.report.cells import wrap
+
+        for line in text(cluster, max(len(name) for name in cluster.costs)):
+            indent = " " * (4 if line.startswith(" ") else 0)
+            out.line(("\n" + indent).join(wrap(line, out.width)))
+        out.line()
     path = program.root.source.path
     out.line(out.paint("dim", f"recipec run {path}" if plan.to_run else "nothing to run: recipec show STEP, recipec explain STEP KEY"))
     return 0
+
+
+def on_cluster(args: argparse.Namespace, plan: Plan, workspace: Workspace) -> Model | None:
+    """What the plan would cost on a cluster, where that is asked for."""
+    if args.engine != "ray":
+        return None
+    from recipec.engines.ray.cost import model_of
+    from recipec.engines.ray.sizes import bytes_of
+
+    return model_of(plan, workspace, args.nodes or 1, bytes_of(args.memory) if args.memory else None)
+
+
+def memory(text: str) -> str:
+    """The type of ``--memory``: a number with a unit."""
+    if not re.fullmatch(r"\d+(\.\d+)?\s*([KMGT]i?B)", text, re.I):
+        raise argparse.ArgumentTypeError(f"`{text}` is not a size: 512MB, 4GB")
+    return text
 
 
 def chosen(only: list[str], program: Program) -> list[str]:

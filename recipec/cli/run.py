@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,7 +32,7 @@ from recipec.cli._parser import choice, number
 from recipec.cli._project import add_recipe, add_workspace, program_of, workspace_folder
 from recipec.cli._supervise import Supervised
 from recipec.cli.lock import drifts, report
-from recipec.cli.plan import add_engine, add_only, chosen, engine_there
+from recipec.cli.plan import add_engine, add_only, chosen, engine_there, memory
 from recipec.report.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -65,13 +64,6 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--spill", type=Path, metavar="DIR", help="where such work goes (default: in the workspace)")
     parser.add_argument("--threads", type=number(1, 4096), metavar="N", help="the database's threads (default: one a core)")
     parser.add_argument("--format", type=choice("text", "json"), default="text", metavar="FORMAT", help="text or json")
-
-
-def memory(text: str) -> str:
-    """The type of ``--memory``: a number with a unit."""
-    if not re.fullmatch(r"\d+(\.\d+)?\s*([KMGT]i?B)", text, re.I):
-        raise argparse.ArgumentTypeError(f"`{text}` is not a size: 512MB, 4GB")
-    return text
 
 
 def usd(text: str) -> float:
@@ -106,7 +98,7 @@ def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
     screen = err if args.format == "json" else out
     with (
         consent(program, only, args.trust, screen),
-        open_workspace(folder, doing="run", memory=args.memory, threads=args.threads, spill=args.spill) as workspace,
+        open_workspace(folder, doing="run", memory=args.memory, threads=args.threads, spill=args.spill, files=program.files) as workspace,
     ):
         try:
             # A locked run reads the copies that the lock speaks of, so that drift is told and not copied over them.

@@ -19,6 +19,8 @@ AHEAD = 3
 """Tasks handed out for each processor: enough that none waits, few enough that a failure does not wait for many."""
 LISTEN = 0.2
 """Seconds between two looks at whether Ctrl-C was pressed."""
+PATIENCE = 10.0
+"""Seconds that a cluster has to answer."""
 RETRIES = 4
 """How often a task is run again whose machine went away."""
 
@@ -143,11 +145,25 @@ def joined(*, processors: int | None = None, object_memory: int = 256 << 20) -> 
             ray.shutdown()
 
 
+def answering(address: str) -> None:
+    """Raise ConnectionError where nobody listens: Ray itself waits for minutes."""
+    import socket
+
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdigit():
+        try:
+            with socket.create_connection((host.strip("[]"), int(port)), timeout=PATIENCE):
+                return
+        except OSError as error:
+            raise ConnectionError(f"nobody answers ({error.strerror or error})") from None
+
+
 def start(ray: Any, processors: int | None, object_memory: int) -> None:
     quiet = {"log_to_driver": False, "logging_level": "FATAL", "configure_logging": True}
     address = os.environ.get("RAY_ADDRESS")
     try:
         if address:
+            answering(address)
             ray.init(address=address, **quiet)
             return
         try:
