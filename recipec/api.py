@@ -511,6 +511,12 @@ class Kind(ABC):
         ``extra`` is that run's ``Outcome.extra``."""
         return None
 
+    @classmethod
+    def gone(cls, plan: Any, extra: Mapping[str, Json]) -> str | None:
+        """As ``stale``, for what was left on other machines: asked by runs alone, for it opens connections. Raises DataError where the
+        other machine cannot be reached."""
+        return None
+
     def quote(self, plan: Any, opening: Any) -> Any:
         """For kinds that give a model: what counts its calls before they are made (:class:`recipec.models.quoting.Quote`), or None for
         a model of this machine. ``opening`` is a function from model settings to :class:`recipec.models._base.Opening`."""

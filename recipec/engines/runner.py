@@ -150,7 +150,7 @@ class Runner:
         files = file_digests(self.workspace, step.bound.files)
         key = run_key(step, [(self.outputs[p.step].output_id, p.part) for p in step.parents], files)
         built = self.workspace.built.get(key)
-        if built is not None and stale(built, step) is None:
+        if built is not None and stale(built, step) is None and step.kind.gone(step.bound.plan, built.extra) is None:
             self.keep(step, built)
             self.report(StepResult(step.name, step.kind.name, "reused", planned.why, built))
             return

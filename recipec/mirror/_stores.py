@@ -38,8 +38,7 @@ def missing_package(scheme: str) -> str | None:
 
 def opened(scheme: str) -> Any:
     """fsspec's file system of a scheme; nothing that it lists is remembered. Raises DataError."""
-    import fsspec
-
+    fsspec = import_module("fsspec")
     options: dict[str, Any] = {}
     if PACKAGES.get(scheme) == "s3fs":
         options["config_kwargs"] = {"connect_timeout": 10, "read_timeout": 30, "retries": {"max_attempts": 3}}
@@ -52,12 +51,9 @@ def has_pass() -> bool:
     """Whether credentials for S3 are to be found in their usual places; a public bucket needs none."""
     if os.environ.get("AWS_ACCESS_KEY_ID"):
         return True
-    from botocore.exceptions import BotoCoreError
-    from botocore.session import Session
-
     try:
-        return Session().get_credentials() is not None
-    except BotoCoreError:
+        return import_module("botocore.session").Session().get_credentials() is not None
+    except refusals("s3"):
         return False
 
 
@@ -87,7 +83,10 @@ def in_words(error: BaseException, scheme: str, shown: str, doing: str) -> DataE
     if isinstance(error, PermissionError) or code in ("AccessDenied", "403", "InvalidAccessKeyId", "SignatureDoesNotMatch"):
         said = brief(error)
         return DataError(f"{shown} may not be {'read' if doing == 'read' else 'written'}: {said}", help)
-    return DataError(f"{shown} cannot be {'read' if doing == 'read' else 'written'}: {brief(error)}", help)
+    asked = (
+        "" if any(word in str(error).lower() for word in ("credential", "account", "token")) else "is the store up, and its address right? "
+    )
+    return DataError(f"{shown} cannot be {'read' if doing == 'read' else 'written'}: {brief(error)}", asked + help)
 
 
 def brief(error: BaseException) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from recipec.api import (
     KEY,
@@ -30,6 +30,7 @@ from recipec.api import (
     quote,
     step,
 )
+from recipec.mirror.store_target import INDEX
 from recipec.resolve.arguments import Choices, Inner
 from recipec.resolve.binder import StepBinder
 from recipec.resolve.chain import meaning_of
@@ -37,21 +38,27 @@ from recipec.resolve.problems import BadValue, WrongArguments, WrongForm
 from recipec.settings import Field
 from recipec.steps._cards import card as facts_of
 from recipec.steps._cards import header, model_facts
+from recipec.steps._deliver import deliver, gone, place, with_rows, write_index
 from recipec.steps._place import replace_folder
 from recipec.syntax import tree
 
 if TYPE_CHECKING:
     from recipec.engines.context import RunContext
+    from recipec.mirror.target import Target
 
 FORMATS = Choices(group="format", what="format")
 
 
 class ExportSettings(Settings):
+    also = {"path": "to", "file": "to", "folder": "to", "output": "to", "as": "format", "type": "format"}
     to: str
     format: Annotated[Inner, FORMATS]
     columns: list[ColumnName] = []
     keys: bool = False
     shards: int = Field(1, ge=1, le=100_000)
+    mode: Literal["replace", "append"] = "replace"
+    index: bool = False
+    private: bool = True
     description: str = ""
 
 
@@ -74,6 +81,11 @@ class ExportPlan:
     model: ModelRef | None = None
     scores: tuple[TableRef, ...] = ()
     """Evaluations, for the card of the model."""
+    remote: Target | None = None
+    """Where it goes, if not to this machine's disk."""
+    mode: Literal["replace", "append"] = "replace"
+    index: bool = False
+    private: bool = True
 
 
 @step("export")
@@ -95,6 +107,15 @@ class Export(Kind):
 
     The folder or file appears whole, in place of what the last run wrote there. A folder that holds files that this
     export did not write is left alone and the step fails. A run writes again when an exported file is gone or was changed.
+
+    ``index: true`` writes ``_index.json`` beside the files: of each its rows, bytes and digest.
+
+    ``to`` may be an address in an object store (``s3://bucket/folder``, ``gs://``, ``az://``; extra ``cloud``) or a repository of the
+    Hugging Face hub (``hf://datasets/owner/name``, extra ``hub``). In a store every delivery lies in a folder named by its contents, and
+    ``_index.json``, written last, says which files are the export: who reads by it never sees half, and a delivery that was cut off is
+    gone on with. ``mode: append`` adds this run's rows to those that are there, but never the same delivery twice. On the hub everything
+    is one commit, to a repository that is private unless ``private: false`` says otherwise. ``plan`` asks no server and believes the last
+    delivery; a run asks, where it can, and delivers again what is gone.
     """
 
     Settings = ExportSettings
@@ -163,7 +184,9 @@ class Export(Kind):
             for message, help in made.check(ref.schema.only(names) if names else ref.schema):
                 bind.report(BadValue(span=span["format"], message=message, help=(help,) if help else ()))
                 ok = False
-        target = bind.names.source.folder / settings.to
+        remote, fine = place(bind, settings, span, single is not None)
+        ok = ok and fine
+        target = bind.names.source.folder / settings.to if remote is None else Path("/", remote.address.replace("://", ":/", 1))
         if (other := self.overlapping(bind, target)) is not None:
             message = f"`{other}` writes there too: each would remove the other's files"
             bind.report(BadValue(span=span["to"], message=message, help=("give each a folder of its own, none inside another",)))
@@ -172,13 +195,19 @@ class Export(Kind):
             return None
         scores = bind.inputs if model is not None else ()
         plan = ExportPlan(target, settings.to, single, made, parts, tuple(names), settings.keys, settings.shards, model, scores)
+        if remote is not None:
+            plan = replace(plan, remote=remote, shown=remote.address)
+        plan = replace(plan, mode=settings.mode, index=settings.index, private=settings.private)
         meaning: dict[str, Json] = {
-            "settings.to": settings.to,
+            "settings.to": plan.shown,
             "settings.format": [f"{made.name}@{made.version}", meaning_of(made.params)],
             "settings.columns": names,
             "settings.keys": settings.keys,
             "settings.shards": settings.shards,
             "parts": [n for n, _ in parts],
+            **({"settings.mode": settings.mode} if settings.mode != "replace" else {}),
+            **({"settings.index": True} if settings.index else {}),
+            **({"settings.private": settings.private} if "private" in span else {}),
         }
         if made.card:
             # The card says these, so they decide the bytes.
@@ -250,6 +279,8 @@ class Export(Kind):
 
     @classmethod
     def stale(cls, plan: ExportPlan, extra: Mapping[str, Json]) -> str | None:
+        if plan.remote is not None:
+            return None
         from recipec.plan.fingerprint import file_digest
 
         for file in extra.get("files", []):
@@ -263,6 +294,10 @@ class Export(Kind):
             ):
                 return f"`{file['path']}` was changed"
         return None
+
+    @classmethod
+    def gone(cls, plan: ExportPlan, extra: Mapping[str, Json]) -> str | None:
+        return gone(plan, extra)
 
     def run(self, plan: ExportPlan, ctx: RunContext) -> Outcome:
         parts: list[ExportPart] = []
@@ -278,13 +313,15 @@ class Export(Kind):
             query = f"SELECT {listed} FROM {ctx.relation(ref)} ORDER BY {', '.join(sort)}"
             parts.append(ExportPart(name, query, schema, ctx.rows(ref)))
         rows = sum(p.rows for p in parts)
-        parent = plan.target.parent
+        parent = plan.target.parent if plan.remote is None else ctx.temporary
         parent.mkdir(parents=True, exist_ok=True)
-        self.check_place(plan, ctx)
+        if plan.remote is None:
+            self.check_place(plan, ctx)
         fresh = parent / f".{plan.target.name}.recipec-new"
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir()
         con = ctx.con
+        extra: dict[str, Json] = {}
 
         def shown(done: int, total: int) -> None:
             ctx.progress(done / total if total else None, "")
@@ -299,17 +336,23 @@ class Export(Kind):
                 card = facts_of(ctx, [(p.name, ref, p.rows) for p, (_, ref) in zip(parts, plan.parts, strict=True)], "parts")
             folder = ctx.artifact_of(plan.model.step) if plan.model is not None else None
             plan.format.write(ExportContext(con, fresh, plan.single, tuple(parts), plan.shards, card, shown, folder))
-            files = self.files(fresh)
-            self.move(plan, fresh, files)
+            files = with_rows(self.files(fresh), parts, plan.shards)
+            if plan.index and plan.remote is None:
+                write_index(fresh, files, parts, plan.format.name)
+                files = with_rows(self.files(fresh), parts, plan.shards)
+            if plan.remote is None:
+                self.move(plan, fresh, files)
+            else:
+                extra = deliver(plan, ctx, fresh, files, parts, {"private": plan.private})
         finally:
             con.execute("SET preserve_insertion_order = false")
             shutil.rmtree(fresh, ignore_errors=True)
-        for file in files:
+        for file in files if plan.remote is None else ():
             path = plan.target / file["path"] if plan.single is None else plan.target
             file["mtime_ns"] = path.stat().st_mtime_ns
         if plan.model is not None:
             rows = int(card["training"]["rows"])  # what the model learned from
-        return Outcome(rows_in=rows, rows_out=rows, extra={"files": files, "to": plan.shown})
+        return Outcome(rows_in=rows, rows_out=rows, extra=extra or {"files": files, "to": plan.shown})
 
     @staticmethod
     def files(folder: Path) -> list[dict[str, Any]]:
@@ -374,4 +417,4 @@ def made_by_us(folder: Path) -> bool:
 
 def looks_ours(file: str, parts: list[str], beside: frozenset[str]) -> bool:
     """Whether a file's name is one that this export gives: a part's name, its shards, what the format writes beside."""
-    return file in beside or any(file.startswith((f"{p}.", f"{p}-")) for p in parts)
+    return file in beside or file == INDEX or any(file.startswith((f"{p}.", f"{p}-")) for p in parts)

@@ -59,6 +59,12 @@ class Door:
             def handle_any(self) -> None:
                 length = int(self.headers.get("Content-Length") or 0)
                 body = self.rfile.read(length) if length else b""
+                if "chunked" in self.headers.get("Transfer-Encoding", ""):
+                    while size := int(self.rfile.readline().split(b";")[0], 16):
+                        body += self.rfile.read(size)
+                        self.rfile.readline()
+                    while self.rfile.readline().strip():
+                        pass
                 door.asked.append((self.command, self.path))
                 status = door.before(self.command, self.path)
                 if status is not None:
@@ -66,7 +72,9 @@ class Door:
                     self.send_header("Content-Length", "0")
                     self.end_headers()
                     return
-                headers = {k: v for k, v in self.headers.items() if k.lower() not in ("connection",)}
+                headers = {k: v for k, v in self.headers.items() if k.lower() not in ("connection", "transfer-encoding", "content-length")}
+                # Without one, urllib would call it a form.
+                headers.setdefault("Content-Type", "application/octet-stream")
                 request = urllib.request.Request(inner + self.path, data=body or None, headers=headers, method=self.command)
                 try:
                     answer = urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request)
