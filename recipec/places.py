@@ -17,9 +17,9 @@ from pathlib import Path
 
 from recipec.api import DataError
 
-MOST_ENTRIES = 200_000
-"""Entries of folders that a glob looks at: more are no data set's, but a whole disk."""
-MOST_MATCHES = 100_000
+MOST_ENTRIES = 5_000_000
+"""Entries of folders that a glob looks at, which takes some ten seconds: more are no data set's, but a whole disk."""
+MOST_MATCHES = 2_000_000
 """Files that one glob may match."""
 MOST_TEXT = 4_000_000
 """Bytes of a file of text that is read whole: a recipe, a module, a list of prices."""
@@ -43,7 +43,7 @@ class Places:
         """Why a file or folder that is there is not opened; None where it may be."""
         try:
             found = os.lstat(path)
-            kind = os.stat(path).st_mode
+            kind = os.stat(path).st_mode if stat.S_ISLNK(found.st_mode) else found.st_mode
         except (OSError, ValueError):
             return None  # whoever opens it says it better
         if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
@@ -118,6 +118,8 @@ def matches(pattern: str, folder: Path) -> list[Path]:
             continue
         if part == "**":
             waiting.append((place, at + 1))
+        final = at + 1 == len(parts)
+        fits = re.compile("") if part == "**" else named(part)
         try:
             with os.scandir(place or ".") as entries:
                 for entry in entries:
@@ -125,19 +127,23 @@ def matches(pattern: str, folder: Path) -> list[Path]:
                     if left < 0:
                         help = "name the folder that holds the data, or fewer levels of it"
                         raise DataError(f"`{pattern}` looks through more than {MOST_ENTRIES:,} files and folders", help)
-                    inner = os.path.join(place, entry.name)
-                    if part == "**":
-                        if entry.name.startswith("."):
-                            continue
-                        if entry.is_dir(follow_symlinks=False):
-                            waiting.append((inner, at))
-                        elif at + 1 == len(parts):
-                            waiting.append((inner, at + 1))
-                    elif (part.startswith(".") or not entry.name.startswith(".")) and named(part).match(entry.name):
-                        waiting.append((inner, at + 1))
-        except OSError:
+                    name = entry.name
+                    if name.startswith(".") and not part.startswith("."):
+                        continue
+                    if part == "**" and entry.is_dir(follow_symlinks=False):
+                        waiting.append((os.path.join(place, name), at))
+                    elif (part == "**" and not final) or not fits.match(name):
+                        continue
+                    elif not final:
+                        waiting.append((os.path.join(place, name), at + 1))
+                    elif entry.is_file():  # the folder says so already, which saves a call for each file
+                        found[os.path.join(place, name)] = None
+                        if len(found) > MOST_MATCHES:
+                            help = "put them together, or into several sources"
+                            raise DataError(f"`{pattern}` matches more than {MOST_MATCHES:,} files", help)
+        except (OSError, ValueError):
             continue  # as glob has it: what cannot be listed holds no match
-    return sorted(Path(f) for f in found)
+    return [Path(f) for f in sorted(found)]
 
 
 @cache

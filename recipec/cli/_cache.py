@@ -172,6 +172,8 @@ def stamps_of(program: Program) -> list[tuple[str, list[int] | None]] | None:
         reader = getattr(step.bound.plan, "reader", None)
         if reader is not None and any(set("*?[") & set(path) for path in reader.paths()):
             globbed |= found
+    if len(files) > MOST_FILES:
+        return None
     top = program.folder.resolve()
     folders: set[Path] = set()
     for file in globbed:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from recipec.api import ReadContext, SourceFile, quote
 from recipec.readers._archives import Damaged
-from recipec.readers._files import BLOCK, MAX_RECORD, MAX_SHOWN, FileReader, Input, shown, size_of, to_utf8
-from recipec.readers._stream import load_batches, progress_of, set_aside, typed
-from recipec.readers._whole import BATCH, reason
+from recipec.readers._files import BLOCK, MAX_RECORD, MAX_SHOWN, FileReader, Input, shown, to_utf8
+from recipec.readers._stream import load_batches, set_aside, typed
+from recipec.readers._whole import BATCH, counted, reason, small
 
 if TYPE_CHECKING:
     import duckdb
@@ -104,11 +104,11 @@ class DocumentReader(FileReader):
             yield batch()
 
     def _numbered(self, ctx: ReadContext) -> Iterator[tuple[str, int, Row | Bad]]:
-        told = progress_of(ctx)
+        told = counted(ctx)
         for index, file in enumerate(ctx.files):
             for number, row in enumerate(self.file_rows(file, ctx), 1):
                 yield file.name, number, row
-            told(index)(size_of(file))
+            told(index)
 
     def file_rows(self, file: SourceFile, ctx: ReadContext) -> Iterator[Row | Bad]:
         """All that a file gives."""
@@ -123,6 +123,8 @@ class DocumentReader(FileReader):
             yield from self.rows(file, raw, ctx)
 
     def bytes_of(self, file: SourceFile) -> bytes | Bad:
+        if (short := small(file, magic=False)) is not None:
+            return short
         parts = []
         size = 0
         with Input(file, magic=False) as source:

@@ -43,6 +43,9 @@ gets smaller than a hundredth."""
 
 _MAGIC = {".gz": b"\x1f\x8b", ".zst": b"\x28\xb5\x2f\xfd", ".bz2": b"BZh", ".xz": b"\xfd7zXZ\x00"}
 _COMPRESSION = {".gz": "gzip", ".zst": "Zstandard", ".bz2": "bzip2", ".xz": "xz"}
+COMPRESSED = frozenset(_MAGIC)
+MAGIC = (*_MAGIC.values(), b"PK\x03\x04", b"PAR1", b"SQLite f")
+"""How files begin that are not text, whatever their name."""
 _BOMS = ((codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _KEEP = "recipec-keep"
 

@@ -125,12 +125,12 @@ def progress_of(ctx: ReadContext) -> Told:
 def load_frames(ctx: ReadContext, frames: Iterable[Frame], select: Callable[[str], str], *, append: bool = False) -> None:
     """Run ``select`` over the stream of frames into the context's table.
 
-    ``select`` gets the name of the stream, a relation ``(file INTEGER, start BIGINT, text, rs, fs, mark, why VARCHAR)``
+    ``select`` gets the name of the stream, a relation ``(file INTEGER, start BIGINT, text, rs, fs, mark, why, name VARCHAR)``
     that can be read once.
     """
     import pyarrow as pa
 
-    texts = ["text", "rs", "fs", "mark", "why"]
+    texts = ["text", "rs", "fs", "mark", "why", "name"]
     schema = pa.schema([("file", pa.int32()), ("start", pa.int64()), *((n, pa.string()) for n in texts)])
 
     def batch(some: Sequence[Frame]) -> pa.RecordBatch:
@@ -142,7 +142,8 @@ def load_frames(ctx: ReadContext, frames: Iterable[Frame], select: Callable[[str
             whole = pa.array([f.text for f in some], pa.string())
         rest = [pa.array([v.decode() for v in column], pa.string()) for column in zip(*((f.rs, f.fs, f.mark) for f in some), strict=True)]
         values = [pa.array([f.file for f in some], pa.int32()), pa.array([f.start for f in some], pa.int64()), whole, *rest]
-        return pa.record_batch([*values, pa.array([f.why for f in some], pa.string())], schema=schema)
+        names = pa.array([ctx.files[f.file].name for f in some], pa.string())
+        return pa.record_batch([*values, pa.array([f.why for f in some], pa.string()), names], schema=schema)
 
     coming = iter(checked(frames, ctx.encoding))
     held: list[Frame] = []
@@ -242,12 +243,18 @@ def file_names(files: Sequence[SourceFile], index: str) -> str:
     return f"({literal([f.name for f in files])})[{index} + 1]"
 
 
+MANY = 1_000
+"""More files than this are named by the stream."""
+
+
 def records(source: str, files: Sequence[SourceFile]) -> str:
     """SQL: the records of a stream of frames, as ``(_file, _row, r, fs, mark, why)``; ``r`` is the record's text."""
+    many = len(files) > MANY
+    name, more = ("name", "name, ") if many else (file_names(files, "file"), "")  # a list of a million names is no constant
     return (
-        f"SELECT {file_names(files, 'file')} AS _file, start + i AS _row, r, fs, mark, why FROM ("
-        "SELECT file, start, fs, mark, why, unnest(l) AS r, generate_subscripts(l, 1) AS i FROM ("
-        f"SELECT file, start, fs, mark, why, CASE WHEN why IS NULL THEN string_split(text, rs) ELSE [text] END AS l FROM {source}))"
+        f"SELECT {name} AS _file, start + i AS _row, r, fs, mark, why FROM ("
+        f"SELECT {more}file, start, fs, mark, why, unnest(l) AS r, generate_subscripts(l, 1) AS i FROM ("
+        f"SELECT {more}file, start, fs, mark, why, CASE WHEN why IS NULL THEN string_split(text, rs) ELSE [text] END AS l FROM {source}))"
     )
 
 

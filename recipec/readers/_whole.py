@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from recipec.api import DataError, ReadContext, SourceFile, quote
-from recipec.readers._archives import Damaged
-from recipec.readers._files import BLOCK, MAX_RECORD, MAX_SHOWN, FileReader, Input, shown, size_of, to_utf8
-from recipec.readers._stream import load_batches, progress_of, set_aside, typed
+from recipec.readers._archives import Damaged, Member
+from recipec.readers._files import BLOCK, COMPRESSED, MAGIC, MAX_RECORD, MAX_SHOWN, FileReader, Input, shown, to_utf8
+from recipec.readers._stream import load_batches, set_aside, typed
 
 if TYPE_CHECKING:
     import duckdb
@@ -49,7 +50,7 @@ class WholeFileReader(FileReader):
     def _batches(self, ctx: ReadContext, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         import pyarrow as pa
 
-        told = progress_of(ctx)
+        told = counted(ctx)
         rows: list[tuple[str | None, ...]] = []
         size = 0
         for index, file in enumerate(ctx.files):
@@ -59,7 +60,7 @@ class WholeFileReader(FileReader):
                 size += len(raw)
             except Damaged as error:  # this file is one row, and the others can be read
                 rows.append(self._bad(file, "", reason(file, error)))
-            told(index)(size_of(file))
+            told(index)
             if size >= BATCH or len(rows) == 1000:
                 yield pa.record_batch([pa.array(c, pa.string()) for c in zip(*rows, strict=True)], schema=schema)
                 rows, size = [], 0
@@ -83,6 +84,8 @@ class WholeFileReader(FileReader):
     @staticmethod
     def _read(file: SourceFile) -> tuple[bytes, bool]:
         """The file's bytes, or the start of one that is too long."""
+        if (short := small(file)) is not None:
+            return short, False
         with Input(file) as source:
             parts = []
             size = 0
@@ -90,6 +93,37 @@ class WholeFileReader(FileReader):
                 parts.append(piece)
                 size += len(piece)
         return b"".join(parts), size > MAX_RECORD
+
+
+PLAIN = 1 << 16
+"""Bytes of a file that is read with as few calls as can be: of a million small ones each call counts."""
+
+
+def small(file: SourceFile, magic: bool = True) -> bytes | None:
+    """The bytes of a short file that is not compressed; None for any other, and for one that cannot be read."""
+    if isinstance(file, Member) or file.path.suffix.lower() in COMPRESSED:
+        return None
+    try:
+        handle = os.open(file.path, os.O_RDONLY)
+        try:
+            data = os.read(handle, PLAIN)
+        finally:
+            os.close(handle)
+    except OSError:
+        return None
+    return None if len(data) == PLAIN or (magic and data.startswith(MAGIC)) else data
+
+
+def counted(ctx: ReadContext) -> Callable[[int], None]:
+    """To be told after a file which it was: progress by files, of which there may be too many to ask each for its size."""
+    total = len(ctx.files)
+    every = max(total // 1000, 1)
+
+    def told(index: int) -> None:
+        if index % every == 0 or index + 1 == total:
+            ctx.progress(index + 1, total)
+
+    return told
 
 
 def reason(file: SourceFile, error: DataError) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import blake2b
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -70,6 +71,8 @@ class SourceSettings(Settings):
 
 
 DOES_NOT_PARSE = "does not parse"
+MANY = 1_000
+"""More files than this are not named one by one where a step's meaning is kept."""
 
 
 @dataclass(frozen=True)
@@ -202,7 +205,7 @@ class Source(Kind):
             "settings.encoding": settings.encoding,
         }
         if not key:
-            meaning["files"] = [f.name for f in files]
+            meaning["files"] = names_of(files)
         plan = SourcePlan(made, files, schema, declared, key, settings.repeated, settings.max_bad, settings.encoding, tests)
         return bind.bound(
             outputs={"": schema},
@@ -282,8 +285,9 @@ class Source(Kind):
                         )
                     )
                     ok = False
+                folders: dict[str, str] = {}
                 for match in matches:
-                    name = relative_name(match, folder)
+                    name = relative_name(match, folder, folders)
                     file = as_found(match, name, inside) if archives else SourceFile(match, name)
                     found[file.name] = file
             elif not os.path.exists(path):  # Path raises for a name that is too long
@@ -462,7 +466,20 @@ def quote_text(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def relative_name(path: Path, folder: Path) -> str:
-    import os
+def relative_name(path: Path, folder: Path, known: dict[str, str]) -> str:
+    """A file's name as the folder sees it. ``known`` keeps the folders that were asked before: of a million files most have neighbours."""
+    place, _, name = str(path).rpartition("/")
+    if place not in known:
+        below = Path(os.path.relpath(place or "/", folder)).as_posix()
+        known[place] = "" if below == "." else f"{below}/"
+    return known[place] + name
 
-    return Path(os.path.relpath(path, folder)).as_posix()
+
+def names_of(files: Sequence[SourceFile]) -> list[str] | str:
+    """What a step's meaning holds of the names of its files: many of them as a digest."""
+    if len(files) <= MANY:
+        return [f.name for f in files]
+    total = blake2b(digest_size=12)
+    for file in files:
+        total.update(file.name.encode("utf-8", "surrogatepass") + b"\0")
+    return f"{len(files):,} files ({total.hexdigest()})"
