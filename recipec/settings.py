@@ -12,7 +12,7 @@ from __future__ import annotations
 import types
 from collections.abc import Callable, Mapping
 from keyword import iskeyword
-from typing import Annotated, Any, Literal, TypeVar, Union, dataclass_transform, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, Union, dataclass_transform, get_args, get_origin, get_type_hints
 
 MISSING: Any = ...
 _BOUNDS = ("ge", "gt", "le", "lt", "min_length", "max_length")
@@ -155,6 +155,9 @@ class Settings(metaclass=Model):
     The field ``rest`` (a list or tuple), where there is one, takes all further positional arguments. Values are frozen.
     """
 
+    also: ClassVar[Mapping[str, str]] = {}
+    """Names that people may write for a field, and the field: ``path`` for ``to``."""
+
     def __init__(self, **values: Any) -> None:
         made = type(self).model_validate(values)
         self.__dict__.update(made.__dict__)
@@ -282,7 +285,7 @@ def strict_model(cls: type[Settings]) -> Any:
                 facts["default_factory"] = info.default_factory
             elif info.default is not MISSING:
                 facts["default"] = info.default
-            annotation = info.annotation
+            annotation = exact(info.annotation)
             extra = [m for m in info.metadata if not isinstance(m, Constraint)]
             for item in extra:
                 annotation = Annotated[annotation, item]
@@ -306,4 +309,28 @@ def validate(value: Any, annotation: Any) -> Any:
     except _Unsure:
         from pydantic import TypeAdapter
 
-        return TypeAdapter(annotation).validate_python(value)
+        return TypeAdapter(exact(annotation)).validate_python(value)
+
+
+def exact(annotation: Any) -> Any:
+    """The annotation, its numbers and truth values without pydantic's leniency: ``"1"`` is a text, and ``true`` no number. What comes from
+    the environment has no other form than a text."""
+    from pydantic import BeforeValidator
+    from pydantic_core import PydanticCustomError
+
+    if annotation in (int, float, bool):
+
+        def check(value: Any) -> Any:
+            if type(value) is str or isinstance(value, bool) != (annotation is bool and not isinstance(value, str)):
+                raise PydanticCustomError(f"{annotation.__name__}_type", "Input should be another type")
+            return value
+
+        return Annotated[annotation, BeforeValidator(check)]
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return Annotated[exact(inner[0]), *inner[1:]]
+    if origin in (Union, types.UnionType):
+        return Union[tuple(exact(a) for a in inner)]  # noqa: UP007
+    if origin in (list, tuple, dict):
+        return origin[tuple(a if a is Ellipsis else exact(a) for a in inner)]
+    return annotation

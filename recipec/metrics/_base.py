@@ -64,6 +64,8 @@ class Metric(ABC):
     needs_probabilities: ClassVar[bool] = False
     """Whether predictions must come with a probability for every class."""
     greater_is_better: ClassVar[bool] = True
+    most: ClassVar[float] = 1.0
+    """No score is greater."""
 
     _last: tuple[Any, Statistic] | None = None
 

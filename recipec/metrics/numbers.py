@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from recipec.api import metric
@@ -24,6 +25,7 @@ class MeanSquaredError(Metric):
 
     kinds = NUMBERS
     greater_is_better = False
+    most = math.inf
 
     def statistic(self, data: Any) -> Statistic:
         from recipec.metrics import _numbers
@@ -42,6 +44,7 @@ class RootMeanSquaredError(Metric):
 
     kinds = NUMBERS
     greater_is_better = False
+    most = math.inf
 
     def statistic(self, data: Any) -> Statistic:
         from recipec.metrics import _numbers
@@ -60,6 +63,7 @@ class MeanAbsoluteError(Metric):
 
     kinds = NUMBERS
     greater_is_better = False
+    most = math.inf
 
     def statistic(self, data: Any) -> Statistic:
         from recipec.metrics import _numbers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Literal
 
 from recipec.api import Field, Settings, metric
@@ -81,6 +82,7 @@ class LogLoss(Metric):
     kinds = SCORED
     needs_probabilities = True
     greater_is_better = False
+    most = math.inf
 
     def statistic(self, data: Any) -> Statistic:
         from recipec.metrics import _ranking
@@ -103,6 +105,7 @@ class Brier(Metric):
     kinds = SCORED
     needs_probabilities = True
     greater_is_better = False
+    most = 2.0
 
     def statistic(self, data: Any) -> Statistic:
         from recipec.metrics import _ranking

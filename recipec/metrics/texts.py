@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from recipec.api import Field, Settings, metric
@@ -191,6 +192,7 @@ class Perplexity(Metric):
 
     kinds = frozenset(["losses"])
     greater_is_better = False
+    most = math.inf
 
     def statistic(self, data: Any) -> Statistic:
         from recipec.metrics import _numbers

@@ -66,6 +66,12 @@ SPECIAL = frozenset({TypeMap, Inner, ColumnName, TableRef, Arrows, ColumnRef, Mo
 """Types whose values are no constants."""
 
 
+_BARE = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?|true|false")
+"""Numbers and truth values, as they stand without quotes."""
+_PATH = re.compile(r"[\w.*-]*(?:[/.][\w.*-]+)+")
+"""A path as people write it without quotes."""
+
+
 class _Bad(Exception):
     """A value that could not be made; already reported."""
 
@@ -162,7 +168,7 @@ class Converter:
         for option in options:
             if get_origin(option) in (list, tuple) and self.special(element(option)):
                 items = node.items if isinstance(node, tree.ListExpr) else (node,)
-                return [self.convert(i, element(option)) for i in items]
+                return self.each(items, element(option))
         if Expression in kinds:
             return self.bind.expression(node, self.schema or Schema()) or self._fail()
         if isinstance(node, tree.Name) and node.id in chosen:
@@ -176,11 +182,24 @@ class Converter:
         except BrokenName:
             raise _Bad from None
         except NotAConstant as problem:
-            if isinstance(node, tree.Name) and str in kinds:
-                quoted = f'"{node.id}"'
+            text = node.span.text
+            if str in kinds and (isinstance(node, tree.Name) or (isinstance(node, (tree.Field, tree.Binary)) and _PATH.fullmatch(text))):
+                quoted = f'"{node.id if isinstance(node, tree.Name) else text}"'
                 fix = replace_fix(node.span, quoted, safe=False)
                 raise self.bad(BadValue(span=node.span, message="a text stands in quotes", label=f"write {quoted}", fixes=(fix,))) from None
             raise self.bad(problem.diagnostic) from None
+
+    def each(self, items: Iterable[tree.Expr], annotation: Any) -> list[Any]:
+        """The values of a list; what is wrong with any of them is reported."""
+        made, wrong = [], False
+        for item in items:
+            try:
+                made.append(self.convert(item, annotation))
+            except _Bad:
+                wrong = True
+        if wrong:
+            raise _Bad
+        return made
 
     @staticmethod
     def _fail() -> Any:
@@ -191,9 +210,11 @@ class Converter:
         kinds = {o for o in markers(annotation)[0] if isinstance(o, type)}
         return bool(kinds & {Expression, ColumnName, TableRef, ColumnRef, Arrows, Inner, Word, ModelRef, PromptCall})
 
-    def other(self, node: tree.Expr, kinds: set[type], choices: Choices | None) -> BadValue:
+    def other(self, node: tree.Expr, kinds: set[type], choices: Choices | None) -> Diagnostic:
         """What must stand in the place of ``node``; a name in quotes is told to stand without them."""
         problem = BadValue(span=node.span, message=self.expected(kinds, choices))
+        if choices is not None and isinstance(node, tree.Binary) and node.op == "-":
+            return unknown_choice(node.span, choices)
         name = node.value if isinstance(node, tree.String) else ""
         models = ModelRef in kinds and name in self.bind.names.steps
         known = name in choices.names() if choices is not None else models or (self.schema is not None and name in self.schema.types)
@@ -282,15 +303,24 @@ class Converter:
             raise self.bad(BadValue(span=node.span, message=self.expected(set(), choices)))
         found = choices.model(name_node.id)
         if found is None:
-            problem = UnknownOperator(span=name_node.span, wanted=name_node.id, candidates=tuple(choices.names()))
-            problem.suggest(f"no {choices.what} `{name_node.id}`", listing="the choices are")
-            raise self.bad(problem)
+            raise self.bad(unknown_choice(name_node.span, choices))
         model, cls = found
         call = node if isinstance(node, tree.Call) else tree.Call(name_node, (), span=node.span)
         params = arguments(self.bind, model, call, self.schema)
         if params is None:
             raise _Bad
         return Inner(name_node.id, params, cls)
+
+
+def unknown_choice(span: Span, choices: Choices) -> UnknownOperator:
+    """``f1_scor``, ``f1-score``: none of the choices, but perhaps nearly one, or one with a word behind it."""
+    name = span.text.replace("-", "_").replace(" ", "").strip("`")
+    problem = UnknownOperator(span=span, wanted=name, candidates=tuple(choices.names()))
+    problem.suggest(f"no {choices.what} `{span.text}`", listing="the choices are")
+    begun = max((n for n in choices.names() if name.startswith(f"{n}_")), key=len, default=None)
+    if begun is not None and not problem.fixes:
+        problem.put(label=f"did you mean `{begun}`?", fixes=(replace_fix(span, begun, safe=False),))
+    return problem
 
 
 def settings(
@@ -306,13 +336,18 @@ def settings(
     given: dict[str, tuple[tree.Expr, Span]] = {}
     ok = True
     fields = model.model_fields
+    statements = list(statements)
+    written = {s.key.id for s in statements}
     for setting in statements:
         key = setting.key.id
         if key not in fields:
             problem = UnknownSetting(span=setting.key.span, wanted=key, candidates=tuple(fields))
             problem.suggest(f"{what} has no setting `{key}`", listing="its settings")
             reader = bind.node.reader.func.span.text if bind.node.reader is not None else ""
-            cls = find("reader", reader) if reader else None
+            cls = find(bind.kind.readers, reader) if reader else None
+            if (other := model.also.get(key)) is not None and other not in written:
+                problem.put(label=f"did you mean `{other}`?", fixes=(replace_fix(setting.key.span, other, safe=False),))
+                given[other] = (setting.value, setting.key.span)
             if cls is not None and key in cls.Params.model_fields:
                 form = f"{reader}(..., {one_line(setting)})"
                 problem.put(label=f"an argument of `{reader}`", help=(f"write it in the parentheses: {form}",), fixes=())
@@ -375,15 +410,10 @@ def arguments(bind: StepBinder, model: type[Settings], call: tree.Call, schema: 
             given[key] = (arg.value, arg.name.span)
     extra: dict[str, Any] = {}
     if rest:
-        converter = Converter(bind, schema)
-        kind = element(markers(fields["rest"].annotation)[0][0])
-        made: list[Any] = []
-        for item in rest:
-            try:
-                made.append(converter.convert(item, kind))
-            except _Bad:
-                ok = False
-        extra["rest"] = tuple(made)
+        try:
+            extra["rest"] = tuple(Converter(bind, schema).each(rest, element(markers(fields["rest"].annotation)[0][0])))
+        except _Bad:
+            ok, extra["rest"] = False, ()
     if pairs and arrows is not None:
         extra[arrows] = Arrows(tuple(pairs))
     return make(bind, model, given, schema, ok=ok, what=f"`{name}`", span=call.span, extra=extra)
@@ -457,6 +487,8 @@ def meant(problem: BadValue, node: tree.Expr, error: Any) -> None:
             written = f'"{guess}"' if isinstance(node, tree.String) else guess
             fix = replace_fix(node.span, written, safe=certain(given, guess, options))
             problem.put(label=f"did you mean `{guess}`?", fixes=(fix,))
+    elif error["type"] in ("int_type", "float_type", "bool_type") and isinstance(node, tree.String) and _BARE.fullmatch(node.value):
+        problem.put(label=f"write `{node.value}`", help=(), fixes=(replace_fix(node.span, node.value),))
     elif context.get("le", context.get("lt")) == 1 and isinstance(node, tree.Number) and not node.percent and 1 < node.value <= 100:
         share = f"{node.value:g}%"
         problem.put(label=f"did you mean `{share}`?", fixes=(replace_fix(node.span, share, safe=False),))

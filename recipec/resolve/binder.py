@@ -21,7 +21,7 @@ from recipec.api import (
     find_function,
     quote,
 )
-from recipec.diagnostics import Diagnostic, Findings
+from recipec.diagnostics import Diagnostic, Findings, Label, replace_fix
 from recipec.resolve import arguments
 from recipec.resolve.aggregates import first_aggregate
 from recipec.resolve.expand import ExpansionFailed, canonical, expand, expand_with_gaps
@@ -33,6 +33,7 @@ from recipec.resolve.refusal import bad_regexes, explain_refusal, looks_at_many,
 from recipec.resolve.sql import join
 from recipec.resolve.types import accepts, comparable, family, shown
 from recipec.resolve.typing import Refused, Typing
+from recipec.source import Span
 from recipec.syntax import tree
 
 if TYPE_CHECKING:
@@ -261,9 +262,11 @@ class StepBinder:
             except Refused as problem:
                 if called is not None and "GROUP BY" in problem.message:
                     return [mixes_rows(called, problem, fragment, len(head))]
-                return self.unknown_functions(tried, lowerer, problem) or [
-                    explain_refusal(problem, fragment, len(head), lowerer, self.typing, tried)
-                ]
+                return (
+                    self.unknown_functions(tried, lowerer, problem)
+                    or self.refused_arguments(tried, schema)
+                    or [explain_refusal(problem, fragment, len(head), lowerer, self.typing, tried)]
+                )
             type = types["__x"]
             found = self.probe_problems(lowerer, types)
             return found or ([wrong_condition(type, node.span, what)] if condition and type != "BOOLEAN" else [])
@@ -278,15 +281,15 @@ class StepBinder:
         self.findings.extend(found)
         return not found
 
-    @staticmethod
-    def probe_problems(lowerer: Lowerer, types: dict[str, str], prefix: str = "__p") -> list[Diagnostic]:
+    def probe_problems(self, lowerer: Lowerer, types: dict[str, str], prefix: str = "__p") -> list[Diagnostic]:
         out: list[Diagnostic] = []
         for i, probe in enumerate(lowerer.probes):
             given = types.get(f"{prefix}{i}", probe.expected)
             if not accepts(probe.expected, given):
                 boolean = probe.expected == "BOOLEAN"
                 help = "compare it: x == ..., or x is not null" if boolean else f"cast it: cast(... as {shown(probe.expected)})"
-                out.append(WrongType(span=probe.span, message=f"{probe.what}; this is {shown(given)}", help=(help,)))
+                declared = self.declared(probe.span.text, probe.span) if probe.span.text.isidentifier() else ()
+                out.append(WrongType(span=probe.span, message=f"{probe.what}; this is {shown(given)}", also=declared, help=(help,)))
         for pair in lowerer.pairs:
             sides = [p if isinstance(p, str) else family(types.get(f"{prefix}{p}", "")) for p in (pair.left, pair.right)]
             if not comparable(*sides):
@@ -294,6 +297,33 @@ class StepBinder:
                 help = "cast one side: cast(x as int), or write the number as a text" if "text" in " ".join(sides) else "cast one side"
                 out.append(WrongType(span=pair.span, message=f"this compares {left} with {right}", help=(help,)))
         return out
+
+    def refused_arguments(self, node: tree.Expr, schema: Schema) -> list[Diagnostic]:
+        """What is wrong with the arguments of recipec's own functions, where the binder refuses something in the body of one."""
+        lowerer = self.lowerer(schema, findings=Findings())
+        try:
+            lowerer.lower(node, free=False)
+            if not lowerer.own or not lowerer.probes:
+                return []
+            pieces = ", ".join(f"{p.fragment.text} AS __p{i}" for i, p in enumerate(lowerer.probes))
+            types = self.typing.types(f"SELECT {pieces} FROM {self.typing.table(schema)}")
+        except (LoweringFailed, Refused):
+            return []
+        return self.probe_problems(lowerer, types)
+
+    def declared(self, name: str, here: Span) -> tuple[Label, ...]:
+        """Where a source says which type a column is of, if it comes from there as it is."""
+        statements = [s for s in self.node.body if s.span.end <= here.start]
+        inputs = self.inputs
+        while len(inputs) == 1 and (step := self.program.resolved.get(inputs[0].step)) is not None:
+            if any(isinstance(s, tree.Assign) and s.column.id == name for s in statements):
+                return ()
+            node = step.entry.node
+            types = next((s.value for s in node.body if isinstance(s, tree.Setting) and s.key.id == "columns"), None)
+            if node.reader is not None and isinstance(types, tree.StructExpr):
+                return tuple(Label(k.span.to(v.span), "its type is declared here") for k, v in types.items if k.id == name)
+            statements, inputs = list(node.body), step.inputs
+        return ()
 
     def unknown_functions(self, node: tree.Expr, lowerer: Lowerer, problem: Refused | None = None) -> list[Diagnostic]:
         """Every function of ``node`` that there is not; with ``problem``, only where the binder refuses one."""
@@ -339,7 +369,14 @@ class StepBinder:
                 form, words = "vote", "votes"
             if isinstance(statement, tree.Op) and not statement.vote and block_name(statement) in kind.blocks:
                 continue
-            if form not in kind.takes:
+            if form not in kind.takes and isinstance(statement, tree.Assign) and statement.column.id in kind.Settings.model_fields:
+                name = statement.column
+                sign = Span(name.span.source, name.span.end, statement.value.span.start)
+                problem = WrongForm(span=statement.span, message=f"`{name.id}` is a setting", label=f"write `{name.id}: ...`")
+                problem.put(fixes=(replace_fix(sign, ": ", f"write `{name.id}: ...`"),))
+                self.report(problem)
+                ok = False
+            elif form not in kind.takes:
                 wrong(statement.span, f"`{kind.name}` takes no {words}", f"recipec docs {kind.name}")
         least, most = kind.inputs
         count = len(node.inputs)

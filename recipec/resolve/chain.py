@@ -369,15 +369,27 @@ class ChainBuilder:
             try:
                 types = bind.typing.types(query.text)
             except Refused as problem:
-                return bind.unknown_functions(tried, last.lowerer, problem) or [
-                    explain_refusal(problem, query, 0, last.lowerer, bind.typing, tried)
-                ]
+                return (
+                    bind.unknown_functions(tried, last.lowerer, problem)
+                    or (last.lowerer.own and bind.refused_arguments(tried, self.schema_above(number, bad, source)))
+                    or [explain_refusal(problem, query, 0, last.lowerer, bind.typing, tried)]
+                )
             found = bind.probe_problems(last.lowerer, types)
             if not found and isinstance(statement, tree.Filter) and types["__c"] != "BOOLEAN":
                 found = [wrong_condition(types["__c"], statement.condition.span, f"`{statement.action} where`")]
             return found
 
         return explore(node, attempt, bind.report)
+
+    def schema_above(self, number: int, bad: set[int], source: str) -> Schema:
+        """The columns that a pending statement sees."""
+        whole, self.pending = self.pending, self.pending[:number]
+        try:
+            (segment, _), _ = self.build(bad, Findings())
+        finally:
+            self.pending = whole
+        types = self.bind.typing.types(segment.query(source).text)
+        return Schema(tuple(Column(name, types[name]) for name in segment.columns if name in types))
 
     def finish(self, segment: Segment, types: dict[str, str]) -> None:
         for statement, expanded in self.pending:

@@ -393,6 +393,12 @@ class Lowerer:
             problem = UnknownFunction(span=node.func.span, wanted=node.func.span.text, candidates=known)
             problem.suggest(f"no function `{node.func.span.text}`")
             problem.put(help=("a dotted function is a `def` or a template of an import",))
+            base = node.func.base
+            if not problem.fixes and isinstance(base, tree.Name) and (base.id in self.columns or base.id in local):
+                from recipec.resolve.refusal import METHODS, as_function
+
+                function = METHODS.get(node.func.name.id, node.func.name.id)
+                as_function(problem, node, base, function, ", ".join(a.span.text for a in node.args))
             raise self.fail(problem)
         name = node.func.id
         if name == "random" and not node.args:

@@ -7,8 +7,9 @@ from (:mod:`recipec.resolve.sql`). Where it names none, the guilty node is found
 from __future__ import annotations
 
 import re
+from typing import TypeVar
 
-from recipec.api import literal
+from recipec.api import find_function, literal
 from recipec.diagnostics import Diagnostic, certain, nearest, replace_fix
 from recipec.resolve.aggregates import first_aggregate
 from recipec.resolve.expr import Lowerer
@@ -18,6 +19,8 @@ from recipec.resolve.types import shown
 from recipec.resolve.typing import Refused, Typing
 from recipec.source import Span
 from recipec.syntax import tree
+
+D = TypeVar("D", bound=Diagnostic)
 
 _REGEX_FUNCTIONS = re.compile(r"regexp_|string_split_regex|str_split_regex|list_extract_all")
 
@@ -53,7 +56,7 @@ def explain_refusal(problem: Refused, whole: Fragment, offset: int, lowerer: Low
         unknown.suggest(f"no column `{name}` in {lowerer.table}", listing=f"{lowerer.table} has")
         return unknown
     if subtype == "NO_MATCHING_FUNCTION" or message.startswith("Could not choose a best candidate"):
-        return no_match(problem, span, node)
+        return no_match(problem, span, node, typing)
     if message.startswith("Could not find key"):
         return no_field(problem, node)
     if "ARRAY_SLICE" in message:
@@ -214,7 +217,19 @@ def _compiles(node: tree.Regex | tree.String, typing: Typing) -> bool:
     return True
 
 
-def no_match(problem: Refused, span: Span, node: tree.Node) -> WrongType:
+METHODS = {"len": "length", "size": "length", "lowercase": "lower", "uppercase": "upper", "strip": "trim", "lstrip": "ltrim", "rstrip": "rtrim",
+           "startswith": "starts_with", "endswith": "ends_with", "includes": "contains"}  # fmt: skip
+"""Functions by the names that methods of texts have in other languages."""
+
+
+def as_function(problem: D, whole: tree.Node, base: tree.Node, function: str, arguments: str = "") -> D:
+    """``text.length``: what other languages write behind a value, a function takes."""
+    written = f"{function}({base.span.text}{arguments and f', {arguments}'})"
+    problem.put(label=f"write `{written}`", fixes=(replace_fix(whole.span, written, safe=False),), help=())
+    return problem
+
+
+def no_match(problem: Refused, span: Span, node: tree.Node, typing: Typing) -> WrongType:
     """A function or operator whose arguments have types that it does not take."""
     call = problem.details.get("call") or re.sub(r'.*function call "(.*?)"\..*', r"\1", problem.message.split("\n")[0])
     given = [readable(t) for t in split_types(call.partition("(")[2].removesuffix(")"))]
@@ -223,9 +238,11 @@ def no_match(problem: Refused, span: Span, node: tree.Node) -> WrongType:
         named = spanning(node, span, tree.Binary)
     match named:
         case tree.Field(base=base, name=field):
-            return WrongType(
-                span=field.span, message=f"`{base.span.text}` is {given[0] if given else 'no struct'}: it has no field `{field.id}`"
-            )
+            message = f"`{base.span.text}` is {given[0] if given else 'no struct'}: it has no field `{field.id}`"
+            function = METHODS.get(field.id, field.id)
+            if find_function(function) is None and function not in typing.functions("scalar"):
+                return WrongType(span=field.span, message=message)
+            return as_function(WrongType(span=field.span, message=message), named, base, function)
         case tree.Index():
             return WrongType(span=span, message=f"`[ ]` takes an element of a list, a text or a struct; this is {given[0]}")
         case tree.Binary(op="in" | "not in", right=right):

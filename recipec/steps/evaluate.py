@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
@@ -24,6 +25,7 @@ from recipec.api import (
     quote,
     step,
 )
+from recipec.diagnostics import replace_fix
 from recipec.metrics._base import Metric
 from recipec.registry import find
 from recipec.resolve.arguments import Choices, Inner
@@ -146,8 +148,10 @@ class Evaluate(Kind):
             if against is not None:
                 columns += [Column(f"{name}_against", "DOUBLE"), Column(f"{name}_p", "DOUBLE")]
         schema = Schema((*columns, Column("slices", SLICES)))
+        for expect in bind.statements(tree.Expect):
+            self.reachable(bind, expect, metrics)
         tests = [bind_test(bind, e, schema) for e in bind.statements(tree.Expect)]
-        if None in tests:
+        if None in tests or len(bind.findings.errors) > before:
             return None
         meaning: dict[str, Json] = {"kind": kind, "gold": gold.name}
         for name in EvaluateSettings.model_fields:
@@ -171,6 +175,23 @@ class Evaluate(Kind):
             tests=tuple(t for t in tests if t is not None),
             uses=self.uses(bind, settings, gold, (answering, against)),
         )  # fmt: skip
+
+    @staticmethod
+    def reachable(bind: StepBinder, expect: tree.Expect, metrics: Sequence[tuple[str, Metric]]) -> None:
+        """Report scores that are held against more than they can be: they are shares of one."""
+        most = {f"{name}{end}": m.most for name, m in metrics for end in ("", "_low", "_high", "_against")}
+        for node in tree.walk(expect.condition):
+            if not isinstance(node, tree.Binary) or node.op not in ("==", "!=", "<", "<=", ">", ">="):
+                continue
+            for score, bound in ((node.left, node.right), (node.right, node.left)):
+                if not (isinstance(score, tree.Name) and isinstance(bound, tree.Number) and bound.value > most.get(score.id, math.inf)):
+                    continue
+                share = 1 < bound.value <= 100 and not bound.percent
+                problem = BadValue(span=bound.span, message=f"`{score.id}` is at most {most[score.id]:g}, never {bound.span.text}")
+                if share:
+                    written = f"{bound.value:g}%"
+                    problem.put(label=f"did you mean `{written}`?", fixes=(replace_fix(bound.span, written, safe=False),))
+                bind.report(problem)
 
     @staticmethod
     def uses(bind: StepBinder, settings: EvaluateSettings, gold: ColumnName, measured: Sequence[Answering | None]) -> tuple[Use, ...]:

@@ -27,7 +27,7 @@ from recipec.api import (
 )
 from recipec.combiners._base import Combiner, wrong_prior
 from recipec.diagnostics import Label as Mark
-from recipec.diagnostics import nearest
+from recipec.diagnostics import nearest, replace_fix
 from recipec.registry import find
 from recipec.registry import names as registry_names
 from recipec.resolve.arguments import Choices, Inner
@@ -295,6 +295,11 @@ class Label(Kind):
             bind.expression(node.condition, bind.schema, condition=True, what="`when`")
             return None
         condition = bind.expression(node.condition, bind.schema, condition=True, what="`when`")
+        given = node.label
+        if isinstance(given, tree.Name) and classes is not None and given.id in classes and given.id not in bind.schema.types:
+            fix = replace_fix(given.span, f'"{given.id}"')
+            bind.report(BadValue(span=given.span, message="a class stands in quotes", label=f'write "{given.id}"', fixes=(fix,)))
+            return None
         name = node.name.id if node.name is not None else f"rule_{number}"
         label = bind.expression(node.label, bind.schema)
         if condition is None or label is None:

@@ -18,6 +18,7 @@ from recipec.syntax import errors
 from recipec.syntax.build import Builder, steps_after_steps, steps_in_defs
 from recipec.syntax.diagnose import FORMS, INFIX_FUNCTIONS, OPENER, PARTNER, Trouble
 from recipec.syntax.machine import Action, Stuck, Token, TooDeep, advance, run
+from recipec.syntax.misshapen import misshapen
 from recipec.syntax.slips import MAX_FINDINGS
 from recipec.syntax.tables import Tables
 from recipec.syntax.token_errors import ForeignOperator, ForeignWord
@@ -205,6 +206,11 @@ class Parser:
 
     def inside(self, tokens: list[Token], stuck: Stuck, whole: str) -> None:
         """Report the errors of an item that did not parse: of its head, and of each of its statements."""
+        whole_item = misshapen(self.source, tokens)
+        if whole_item is not None:
+            self.echoes(tokens, stuck)
+            self.diagnostics.append(whole_item)
+            return
         body = block_of(self.source, tokens)
         if body is None or has_roles(tokens, body[0]):
             self.echoes(tokens, stuck)
