@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections import Counter
 from collections.abc import Callable
 from hashlib import md5
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
-from recipec.api import ColumnName, DataError, ModelRef, RunTools, Settings, TableRef, literal, quote
+from recipec.api import ColumnName, ModelRef, RunTools, Settings, TableRef, literal, quote
+from recipec.augmenters._wordnet import ENGLISH, groups, lacks
 from recipec.resolve.arguments import Choices, Inner
 from recipec.resolve.binder import StepBinder
 from recipec.resolve.chain import meaning_of
@@ -23,7 +20,7 @@ from recipec.syntax import tree
 
 
 class WordNetParams(Settings):
-    language: str = "eng"
+    language: str = ENGLISH
 
 
 class NeighboursParams(Settings):
@@ -80,11 +77,11 @@ def check_words(bind: StepBinder, source: Inner | TableRef | None) -> None:
             BadValue(span=span, message=f"`{source.params.model}` does not embed texts", help=('model e = embedding("models/minilm")',))
         )
     if isinstance(source, Inner) and source.name == "wordnet":
-        lacking_data = wordnet_lacks()
+        lacking_data, help = lacks(source.params.language)
         if lacking_data:
             calls = [op.call for op in bind.statements(tree.Op)]
             written = next((a.value.span for c in calls for a in c.args if a.name is not None and a.name.id == "from"), None)
-            bind.report(BadValue(span=written or bind.node.head, message=f"`wordnet()` needs {lacking_data}", help=WORDNET_HELP))
+            bind.report(BadValue(span=written or bind.node.head, message=f"`wordnet()` needs {lacking_data}", help=help))
     if not isinstance(source, TableRef) or source.schema.unknown:
         return
     types = source.schema.types
@@ -97,26 +94,6 @@ def check_words(bind: StepBinder, source: Inner | TableRef | None) -> None:
     for column, good in (("word", ("VARCHAR",)), ("synonym", ("VARCHAR", "VARCHAR[]"))):
         if types[column] not in good:
             bind.report(WrongType(span=span, message=f"`{source}.{column}` must be text, not {shown(types[column])}"))
-
-
-WORDNET_HELP = (
-    "pip install nltk && python -c \"import nltk; nltk.download('wordnet')\"",
-    "or give the words in a table with the columns `word` and `synonym`: from: STEP",
-)
-
-
-def wordnet_lacks() -> str:
-    """What is not installed for WordNet, without importing NLTK, which takes longer than the whole check; empty where nothing is."""
-    if find_spec("nltk") is None:
-        return "the package nltk, which is not installed"
-    prefix = Path(sys.prefix)
-    folders = [Path(f) for f in os.environ.get("NLTK_DATA", "").split(os.pathsep) if f]
-    folders += [Path.home() / "nltk_data", prefix / "nltk_data", prefix / "share/nltk_data", prefix / "lib/nltk_data"]
-    folders += [Path(f"{root}/nltk_data") for root in ("/usr/share", "/usr/local/share", "/usr/lib", "/usr/local/lib")]
-    if os.name == "nt":
-        folders += [Path(f"{drive}:/nltk_data") for drive in "CDE"] + [Path(os.environ.get("APPDATA", "C:/")) / "nltk_data"]
-    there = any((f / "corpora" / name).exists() for f in folders for name in ("wordnet", "wordnet.zip"))
-    return "" if there else "NLTK's corpus `wordnet`, which is not in any of its folders"
 
 
 def file_of(source: Inner | TableRef, text: str) -> str:
@@ -175,22 +152,9 @@ def write_neighbours(tools: RunTools, relation: str, text: str, given: Neighbour
 
 
 def write_wordnet(path: Path, language: str) -> None:
-    """WordNet's synonyms, as EDA takes them: the other lemmas of every synset that a word is in."""
+    """WordNet's synonyms, as EDA takes them: the other words of every meaning that a word has."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    help = "; ".join(WORDNET_HELP)
-    try:
-        wordnet = import_module("nltk.corpus").wordnet
-        refused: type[Exception] = import_module("nltk.corpus.reader.wordnet").WordNetError
-    except ImportError:
-        raise DataError("wordnet() needs the package nltk", help) from None
-    try:
-        synsets = list(wordnet.all_synsets())
-        groups = [[lemma.replace("_", " ") for lemma in s.lemma_names(language)] for s in synsets]
-    except LookupError:
-        raise DataError("wordnet() needs NLTK's corpus `wordnet`", help) from None
-    except refused as error:
-        raise DataError(f"wordnet(): {error}", 'language: "eng"') from None
-    pairs = sorted({(a, b) for group in groups for a in group for b in group if a.lower() != b.lower()})
+    pairs = sorted({(a, b) for group in groups(language) for a in group for b in group if a.lower() != b.lower()})
     pq.write_table(pa.table({"term": [a for a, _ in pairs], "other": [b for _, b in pairs]}), path)

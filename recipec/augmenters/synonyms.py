@@ -23,8 +23,8 @@ class Synonyms(Augmenter):
     augment more from train { synonyms(text, from: thesaurus, rate: 10%) }
     ```
 
-    ``from`` is a step with the columns ``word`` and ``synonym`` (a text, or a list of texts), or ``wordnet()`` where NLTK and its
-    corpus ``wordnet`` are installed (``wordnet(language: "fra")`` for Open Multilingual WordNet), or ``neighbours(m)``: the ``k`` nearest of the texts' own
+    ``from`` is a step with the columns ``word`` and ``synonym`` (a text, or a list of texts), or ``wordnet()``: English WordNet's files,
+    where NLTK keeps them or Debian's ``wordnet-base`` does (``wordnet(language: "fra")`` for Open Multilingual WordNet, through NLTK), or ``neighbours(m)``: the ``k`` nearest of the texts' own
     ``words`` commonest words by the vectors of an embedding model, those with a cosine of at least ``near``. Words are found in any case, and the
     synonym is written as the word was: small, with a capital, or in capitals. A ``word`` may be a phrase of up to 8 words; in
     Chinese and other scripts without spaces words are found by the longest entry that begins first, so the table is the

@@ -156,16 +156,53 @@ def test_what_cannot_be(lab: Any, bert: Path, call: str, message: str) -> None:
     assert any(message in d.message + " ".join(d.help) for d in found), [(d.message, d.help) for d in found]
 
 
-def test_what_wordnet_needs_is_told_before_anything_runs(lab: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from recipec.augmenters import _words
+NOUNS = """\
+  1 This software and database is being provided to you, the LICENSEE, by
+00001740 03 n 03 physician 0 doctor 0 medical_man 0 001 @ 00001930 n 0000 | a licensed practitioner; "I felt so bad"
+00001930 03 n 0c car 0 auto 0 automobile 0 machine 1 motorcar 0 ma 0 mb 0 mc 0 md 0 me 0 mf 0 mg 0 000 | a motor vehicle
+"""
+ADJECTIVES = """\
+00003356 00 s 02 quick 0 galore(ip) 0 000 | a rank of adjectives
+"""
 
-    monkeypatch.setattr(_words, "find_spec", lambda name: None)
-    found = lab.check(f"{ROWS} augment k from a {{ synonyms(text, from: wordnet()) }}")
-    assert [d.message for d in found] == ["`wordnet()` needs the package nltk, which is not installed"]
-    monkeypatch.setattr(_words, "find_spec", lambda name: object())
-    monkeypatch.setenv("NLTK_DATA", str(tmp_path))
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    found = lab.check(f"{ROWS} augment k from a {{ eda(text, from: wordnet()) }}")
-    assert "NLTK's corpus `wordnet`" in found[0].message
-    (tmp_path / "corpora" / "wordnet").mkdir(parents=True)
+
+def test_what_wordnet_needs_is_told_before_anything_runs(lab: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from zipfile import ZipFile
+
+    from recipec.augmenters import _wordnet
+
+    monkeypatch.setattr(_wordnet, "roots", lambda: [tmp_path])
+    monkeypatch.setattr(_wordnet, "find_spec", lambda name: None)
+    monkeypatch.setenv("WNHOME", str(tmp_path / "home"))
+    monkeypatch.delenv("WNSEARCHDIR", raising=False)
+    if not Path("/usr/share/wordnet/data.noun").exists():
+        found = lab.check(f"{ROWS} augment k from a {{ synonyms(text, from: wordnet()) }}")
+        assert [d.message for d in found] == ["`wordnet()` needs WordNet's files, which are nowhere that they are looked for"]
+    found = lab.check(f'{ROWS} augment k from a {{ synonyms(text, from: wordnet(language: "fra")) }}')
+    assert [d.message for d in found] == ["`wordnet()` needs the package nltk for languages other than English, which is not installed"]
+    folder = tmp_path / "corpora" / "wordnet"
+    folder.mkdir(parents=True)
+    files = {"noun": NOUNS, "verb": "", "adj": ADJECTIVES, "adv": ""}
+    for part, text in files.items():
+        (folder / f"data.{part}").write_text(text)
     assert lab.check(f"{ROWS} augment k from a {{ insert_words(text, from: wordnet()) }}") == []
+    whole = [
+        ["physician", "doctor", "medical man"],
+        ["car", "auto", "automobile", "machine", "motorcar", *(f"m{c}" for c in "abcdefg")],
+        ["quick", "galore"],
+    ]
+    assert _wordnet.groups("eng") == whole
+    with ZipFile(tmp_path / "corpora" / "wordnet.zip", "w") as packed:
+        for part, text in files.items():
+            packed.writestr(f"wordnet/data.{part}", text)
+    for file in folder.iterdir():
+        file.unlink()
+    assert _wordnet.groups("eng") == whole, "NLTK keeps it packed"
+    said = 'sql b """select 1 as id, \'A physician came, quick\' as text""" { key: id }'
+    ran = lab.run(
+        f'recipe "r" {{ seed: 1 }} {said} augment k from b {{ copies: 9  synonyms(text, from: wordnet(), rate: 100%)  originals: false }}'
+    )
+    assert {t for (t,) in ran.rows("select text from k")} == {"A doctor came, galore", "A medical man came, galore"}
+    (folder / "data.noun").write_text("something else entirely")
+    broken = lab.run(f'recipe "r" {{ seed: 2 }} {said} augment k from b {{ synonyms(text, from: wordnet(), rate: 100%) }}', good=False)
+    assert "does not hold WordNet's files" in broken.error("k")
