@@ -24,11 +24,11 @@ class Synonyms(Augmenter):
     ```
 
     ``from`` is a step with the columns ``word`` and ``synonym`` (a text, or a list of texts), or ``wordnet()``: English WordNet's files,
-    where NLTK keeps them or Debian's ``wordnet-base`` does (``wordnet(language: "fra")`` for Open Multilingual WordNet, through NLTK), or ``neighbours(m)``: the ``k`` nearest of the texts' own
-    ``words`` commonest words by the vectors of an embedding model, those with a cosine of at least ``near``. Words are found in any case, and the
-    synonym is written as the word was: small, with a capital, or in capitals. A ``word`` may be a phrase of up to 8 words; in
-    Chinese and other scripts without spaces words are found by the longest entry that begins first, so the table is the
-    dictionary. Words without an entry stay.
+    where NLTK keeps them or Debian's ``wordnet-base`` does (``wordnet(language: "fra")`` for Open Multilingual WordNet, through NLTK), or
+    ``neighbours(m)``: the ``k`` nearest of the texts' own ``words`` commonest words by the vectors of an embedding model, those with a
+    cosine of at least ``near``. Words are found in any case, and the synonym is written as the word was: small, with a capital, or in
+    capitals. A ``word`` may be a phrase of up to 8 words; in Chinese and other scripts without spaces words are found by the longest entry
+    that begins first, so the table is the dictionary. Words without an entry stay.
     """
 
     Params = FromParams

@@ -79,7 +79,8 @@ PAGES = {
         ```
 
         Inside, a name used before its step means the round before's, and in the first round that of the step outside. Afterwards it
-        means the last round's, or `clf@2` the second's. `until` stops early; `gain(x)` is what x grew by since the round before.
+        means the last round's, wherever it is written: `clf@2` is the second's, and `clf@0` the step outside, from before the loop. So
+        `evaluate before from test { model: clf@0 }` measures what the loop began with. `until` stops early; `gain(x)` is what x grew by since the round before.
         """,
     "expect": """
         A test of a step's rows: `expect unique(id)`, `expect not_null(text)`, `expect stars between 1 and 5`, `expect count() > 100`;

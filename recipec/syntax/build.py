@@ -362,7 +362,7 @@ class Builder:
     def integer(self, token: Token) -> int:
         """The number of a round."""
         value = self.number([token], token.start, token.end).value
-        if isinstance(value, int) and value > 0:
+        if isinstance(value, int) and value >= 0:
             return value
         from recipec.syntax.errors import BadRound
 

@@ -285,16 +285,16 @@ class LooseLambda(Diagnostic):
 
 @dataclass(frozen=True, kw_only=True)
 class BadRound(Diagnostic):
-    """A round that is no whole number from one up. ``clf@2`` is the step ``clf`` of the second round of a ``repeat``.
+    """A round that is no whole number. ``clf@2`` is the step ``clf`` of the second round of a ``repeat``, ``clf@0`` that from before the loop.
 
-    Bad: ``clf@0``. Good: ``clf@1``.
+    Bad: ``clf@1.5``. Good: ``clf@1``.
     """
 
     name = "bad-round"
     code = "E129"
 
     def __post_init__(self) -> None:
-        self.put(message="rounds are whole numbers, counted from 1", label="not a round")
+        self.put(message="rounds are whole numbers, counted from 1; 0 is the step from before the loop", label="not a round")
 
 
 @dataclass(frozen=True, kw_only=True)
