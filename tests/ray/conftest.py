@@ -31,7 +31,7 @@ def cluster() -> Iterator[Any]:
     """A cluster of one machine with two processors, for all tests."""
     from recipec.engines.ray.cluster import joined
 
-    with joined(processors=2) as made:
+    with joined(processors=2, own=True) as made:
         yield made
 
 

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from recipec.api import DataError
@@ -126,8 +127,8 @@ class TypesDiffer(DataError):
 
 
 @contextmanager
-def joined(*, processors: int | None = None, object_memory: int = 256 << 20) -> Iterator[Cluster]:
-    """The cluster, for as long as it is used. Raises DataError where there is none to be had."""
+def joined(*, processors: int | None = None, own: bool = False, object_memory: int = 256 << 20) -> Iterator[Cluster]:
+    """The cluster, for as long as it is used; ``own``: one that is started for it. Raises DataError where there is none to be had."""
     problem = lacking()
     if problem is not None:
         raise DataError(problem, INSTALL)
@@ -137,7 +138,7 @@ def joined(*, processors: int | None = None, object_memory: int = 256 << 20) -> 
     ray: Any = import_module("ray")
     mine = not ray.is_initialized()
     if mine:
-        start(ray, processors, object_memory)
+        start(ray, None if own else os.environ.get("RAY_ADDRESS") or running(), processors, object_memory)
     try:
         yield Cluster(ray)
     finally:
@@ -158,17 +159,24 @@ def answering(address: str) -> None:
             raise ConnectionError(f"nobody answers ({error.strerror or error})") from None
 
 
-def start(ray: Any, processors: int | None, object_memory: int) -> None:
+def running() -> str | None:
+    """The cluster that was started on this machine last (``ray start``), where it still answers."""
+    record = Path(os.environ.get("RAY_TMPDIR", "/tmp"), "ray", "ray_current_cluster")
+    try:
+        address = record.read_text(encoding="utf-8").strip()
+        answering(address)
+    except OSError:
+        return None
+    return address
+
+
+def start(ray: Any, address: str | None, processors: int | None, object_memory: int) -> None:
     quiet = {"log_to_driver": False, "logging_level": "FATAL", "configure_logging": True}
-    address = os.environ.get("RAY_ADDRESS")
     try:
         if address:
             answering(address)
             ray.init(address=address, **quiet)
-            return
-        try:
-            ray.init(address="auto", **quiet)
-        except ConnectionError:
+        else:
             ray.init(
                 address="local", num_cpus=processors, object_store_memory=object_memory, include_dashboard=False,
                 _node_ip_address="127.0.0.1", **quiet,
