@@ -6,6 +6,7 @@ Without a name, everything there is, a line each. Made from the code itself, so 
 examples:
   recipec docs
   recipec docs dedupe
+  recipec docs accept
   recipec docs split --format md
   recipec docs --format md > reference.md
   recipec docs --format schema > recipe.schema.json
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", nargs="?", metavar="NAME", help="a step kind, operator, function, ..., rule or command")
+    parser.add_argument("name", nargs="?", metavar="NAME", help="a step kind, operator, function, ..., setting, rule or command")
     parser.add_argument(
         "--format", type=choice("text", "md", "json", "schema"), default="text", metavar="FORMAT", help="text, md, json or schema"
     )
@@ -76,7 +77,7 @@ def json_schema(args: argparse.Namespace, out: Terminal) -> int:
 
 
 def elsewhere(args: argparse.Namespace, out: Terminal) -> int:
-    """A name that the registry does not know: one of DuckDB's functions, a rule, or a slip of the pen."""
+    """A name that the registry does not know: one of DuckDB's functions, a rule, a setting, or a slip of the pen."""
     from recipec.cli._words import PAGES, page
     from recipec.registry import names
     from recipec.report.reference import TITLES
@@ -117,8 +118,26 @@ def elsewhere(args: argparse.Namespace, out: Terminal) -> int:
         from recipec.cli.explain import rule as explain_rule
 
         return explain_rule(rule, out) if rule is not None else dispatch([name, "--help"])
+    if settings(args.name, args.format, out):
+        return 0
     guess = nearest(args.name, [*(n for group in TITLES for n in names(group)), *_manual.verbs(), *PAGES])
+    if guess is None:
+        from recipec.report.mentions import every
+
+        guess = nearest(args.name, [m.name for m in every()])
     raise CannotRun(f"nothing is called `{args.name}`" + (f"; did you mean `{guess}`?" if guess else ""), "recipec docs lists everything")
+
+
+def settings(name: str, format: str, out: Terminal) -> bool:
+    """Tell of the settings, arguments and their values that are called so; whether there are any."""
+    from recipec.report import mentions
+
+    found = mentions.mentions(name)
+    if found and format == "json":
+        out.line(json.dumps([mentions.mention_data(m) for m in found], ensure_ascii=not out.unicode, indent=2))
+    elif found:
+        out.write(mentions.mentions_markdown(found) + "\n" if format == "md" else mentions.mentions_page(found, out))
+    return bool(found)
 
 
 def duckdb_function(name: str) -> list[tuple[str, str]]:
