@@ -75,27 +75,42 @@ class LocalEmbedding(Model):
         self.longest = min(params.max_length, int(getattr(self.model.config, "max_position_embeddings", params.max_length)))
 
     def vectors(self, texts: Sequence[str], progress: Callable[[int], None] = lambda done: None) -> Matrix:
-        import numpy as np
-        import torch
+        given = [self.params.prefix + t for t in dict.fromkeys(texts)]
+        ids = self.tokenizer(given, truncation=True, max_length=self.longest)["input_ids"] if texts else []
+        return pooled(self.model, self.tokenizer, texts, ids, self.params.batch_tokens, self.first, progress)
 
-        if not texts:
-            return np.zeros((0, int(self.model.config.hidden_size)), np.float32)
-        # Equal texts are embedded once.
-        distinct = list(dict.fromkeys(texts))
-        ids = self.tokenizer([self.params.prefix + t for t in distinct], truncation=True, max_length=self.longest)["input_ids"]
-        out = np.zeros((len(distinct), int(self.model.config.hidden_size)), np.float32)
-        done = 0
-        for part in batches([len(i) for i in ids], self.params.batch_tokens):
-            given = self.tokenizer.pad({"input_ids": [ids[i] for i in part]}, return_tensors="pt").to(self.model.device)
-            with torch.inference_mode():
-                layer = self.model(**given).last_hidden_state
-                mask = given["attention_mask"].unsqueeze(-1).to(layer.dtype)
-                pooled = layer[:, 0] if self.first else (layer * mask).sum(1) / mask.sum(1).clamp(min=1e-9)
-                out[part] = torch.nn.functional.normalize(pooled.float(), dim=1).cpu().numpy()
-            done += len(part)
-            progress(done)
-        place = {t: i for i, t in enumerate(distinct)}
-        return out[[place[t] for t in texts]]
+
+def pooled(
+    model: Any,
+    tokenizer: Any,
+    texts: Sequence[str],
+    ids: Sequence[Sequence[int]],
+    budget: int,
+    first: bool,
+    progress: Callable[[int], None],
+) -> Matrix:
+    """The last layer over the tokens of each text, its mean or its ``first``, of length 1. ``ids`` are those of the distinct texts: equal ones
+    are embedded once."""
+    import numpy as np
+    import torch
+
+    width = int(model.config.hidden_size)
+    if not texts:
+        return np.zeros((0, width), np.float32)
+    distinct = list(dict.fromkeys(texts))
+    out = np.zeros((len(distinct), width), np.float32)
+    done = 0
+    for part in batches([len(i) for i in ids], budget):
+        given = tokenizer.pad({"input_ids": [ids[i] for i in part]}, return_tensors="pt").to(model.device)
+        with torch.inference_mode():
+            layer = model(**given).last_hidden_state
+            mask = given["attention_mask"].unsqueeze(-1).to(layer.dtype)
+            found = layer[:, 0] if first else (layer * mask).sum(1) / mask.sum(1).clamp(min=1e-9)
+            out[part] = torch.nn.functional.normalize(found.float(), dim=1).cpu().numpy()
+        done += len(part)
+        progress(done)
+    place = {t: i for i, t in enumerate(distinct)}
+    return np.asarray(out[[place[t] for t in texts]], np.float32)
 
 
 def pooling(folder: Path) -> str:
@@ -297,3 +312,57 @@ class LocalModel(Model):
             progress(done)
         self.calls += len(texts)
         return classes, out
+
+    def vectors(self, texts: Sequence[str], progress: Callable[[int], None] = lambda done: None) -> Matrix:
+        if "embed" not in self.facts.does:
+            raise self.cannot("embed texts")
+        longest = min(self.longest, 512)
+        ids = self.tokenizer(list(dict.fromkeys(texts)), truncation=True, max_length=longest)["input_ids"] if texts else []
+        return pooled(self.model.base_model, self.tokenizer, texts, ids, self.params.batch_tokens, False, progress)
+
+    def tag(self, tokens: Sequence[Sequence[str]], progress: Callable[[int], None] = lambda done: None) -> list[list[str]]:
+        return self.tag_surely(tokens, progress)[0]
+
+    def tag_surely(
+        self, tokens: Sequence[Sequence[str]], progress: Callable[[int], None] = lambda done: None
+    ) -> tuple[list[list[str]], list[list[float]]]:
+        """The tag of each word's first token. A sentence longer than the model is tagged in pieces; a word of no token is ``O``."""
+        import torch
+
+        if "tag" not in self.facts.does:
+            raise self.cannot("tag tokens")
+        names = {int(i): str(name) for i, name in self.model.config.id2label.items()}
+        pieces = [(row, begin, words) for row, sentence in enumerate(tokens) for begin, words in self.windows(list(sentence))]
+        out = [["O"] * len(sentence) for sentence in tokens]
+        sure = [[0.0] * len(sentence) for sentence in tokens]
+        made = [self.tokenizer(words, is_split_into_words=True, truncation=True, max_length=self.longest) for _, _, words in pieces]
+        done = 0
+        for part in batches([len(m["input_ids"]) for m in made], self.params.batch_tokens):
+            batch = self.tokenizer.pad({"input_ids": [made[i]["input_ids"] for i in part]}, return_tensors="pt").to(self.model.device)
+            with torch.inference_mode():
+                best = torch.softmax(self.model(**batch).logits.float(), -1).max(-1)
+            for n, i in enumerate(part):
+                row, begin, _ = pieces[i]
+                seen: set[int] = set()
+                for at, word in enumerate(made[i].word_ids()):
+                    if word is not None and word not in seen:
+                        seen.add(word)
+                        out[row][begin + word] = names[int(best.indices[n, at])]
+                        sure[row][begin + word] = float(best.values[n, at])
+            done += len(part)
+            progress(min(done, len(tokens)))
+        self.calls += len(tokens)
+        return out, sure
+
+    def windows(self, words: list[str]) -> Iterator[tuple[int, list[str]]]:
+        """The sentence in pieces of as many words as the model takes, each with the place where it begins."""
+        counts = [len(i) for i in self.tokenizer(words, add_special_tokens=False)["input_ids"]] if words else []
+        room = max(1, self.longest - self.tokenizer.num_special_tokens_to_add())
+        begin, size = 0, 0
+        for place, count in enumerate(counts):
+            if size and size + count > room:
+                yield begin, words[begin:place]
+                begin, size = place, 0
+            size += count
+        if words:
+            yield begin, words[begin:]
