@@ -154,6 +154,9 @@ class Reader(ABC):
     version: ClassVar[int] = 1
     extensions: ClassVar[tuple[str, ...]] = ()
 
+    folder: Path = Path()
+    """The recipe's, set before ``places`` is asked."""
+
     def __init__(self, params: Any) -> None:
         self.params = params
 

@@ -87,9 +87,26 @@ def brought_up_to_date(
     places = remote(program, only or None)
     if not places:
         return program
+    if args.locked:
+        pin(program)
     if args.no_fetch:
         return None if absent(program, only, err) else program
     found = copied(program, only, watcher([step.name for step, _ in places]), again=again)
     if failed(program, found, err, f"recipec run {program.root.source.path}"):
         return None
-    return resolved_again(program, args, err) if any(one.changed for one in found) else program
+    fresh = resolved_again(program, args, err) if any(one.changed for one in found) else program
+    if fresh is not None and args.locked:
+        pin(fresh)
+    return fresh
+
+
+def pin(program: Program) -> None:
+    """Let places that keep what they had give what the lock says. Raises DataError where there is no lock."""
+    from recipec.plan.lock import key, lock_path, read
+
+    facts = read(lock_path(program.root.source.path))
+    for step in program.steps:
+        locked = facts.get(f"sources.{key(step.name)}", {})
+        for mirror in step.bound.mirrors:
+            ending = f" of {mirror.address}"
+            mirror.pin({name.removesuffix(ending): value for name, value in locked.items() if name.endswith(ending)})

@@ -11,7 +11,7 @@ import socket
 import ssl
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import IO, Any
@@ -42,7 +42,7 @@ class Answer:
     """``address`` is where the last redirect led. Close ``body``."""
 
     status: int
-    headers: Mapping[str, str]
+    headers: Any
     body: IO[bytes]
     address: str
 
@@ -72,9 +72,15 @@ def opener() -> urllib.request.OpenerDirector:
     return made
 
 
-def ask(address: str, headers: Mapping[str, str]) -> Answer:
+def ask(
+    address: str,
+    headers: Mapping[str, str],
+    passes: Callable[[str], str | None] | None = None,
+    explain: Callable[[int], DataError | None] = lambda status: None,
+) -> Answer:
     """GET, through the proxies that the environment names. Answers are of the statuses 2xx, 304 and 416; others are errors: DataError, or
-    :class:`Passing` where it may help to ask again."""
+    :class:`Passing` where it may help to ask again. ``passes`` says who asks, for each address on the way (:func:`authorization`);
+    ``explain`` what a status means where that is known better."""
     from recipec import __version__
 
     here = address
@@ -91,7 +97,7 @@ def ask(address: str, headers: Mapping[str, str]) -> Answer:
             )
         )
         sent = {"User-Agent": f"recipec/{__version__}", "Accept": "*/*", "Accept-Encoding": "identity", **headers}
-        if (pass_ := authorization(here)) is not None:
+        if (pass_ := (passes or authorization)(here)) is not None:
             sent["Authorization"] = pass_
         try:
             found = opener().open(urllib.request.Request(url, headers=sent), timeout=TIMEOUT)
@@ -101,7 +107,7 @@ def ask(address: str, headers: Mapping[str, str]) -> Answer:
                 return Answer(error.code, error.headers, error, here)
             if error.code not in REDIRECT:
                 with error:
-                    raise refused(error, address, here) from None
+                    raise explain(error.code) or refused(error, address, here) from None
             with error:
                 there = urljoin(here, error.headers.get("Location") or "")
         except (OSError, http.client.HTTPException) as error:

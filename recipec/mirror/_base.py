@@ -70,6 +70,9 @@ class Mirror(ABC):
         """What has changed since a copy, in words for ``plan --online`` ("3 objects changed"); ``mark`` is what the place says now."""
         return "changed" if mark is not None else "may have changed (it does not say)"
 
+    def pin(self, facts: Mapping[str, Any]) -> None:  # noqa: B027
+        """Copy what a lock's facts say rather than what is there now, where the place keeps what it had."""
+
     @property
     def missing(self) -> str | None:
         """A package that it needs and that is not installed."""
@@ -88,6 +91,7 @@ class Mirror(ABC):
 OPENERS: dict[str, tuple[str, str]] = {
     "http": ("recipec.mirror.http", "HttpMirror"),
     "https": ("recipec.mirror.http", "HttpMirror"),
+    "hf": ("recipec.mirror.hub", "HubMirror"),
     **dict.fromkeys(("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss"), ("recipec.mirror.objects", "ObjectMirror")),
 }
 """Scheme of an address to the module and class that copies from there: ``"https": ("recipec.mirror.http", "HttpMirror")``. The class is

@@ -65,11 +65,14 @@ class HttpMirror(Mirror):
         path, mark = download.whole()
         return Snapshot(mark, (SourceFile(path, self.address),))
 
+    def ask(self, headers: Mapping[str, str]) -> Answer:
+        return ask(self.url, headers)
+
     def asked(self, headers: Mapping[str, str], tick: Any) -> Answer:
         """An answer, asked for again while failures may pass. Raises DataError."""
         for attempt in range(ATTEMPTS):
             try:
-                return ask(self.url, headers)
+                return self.ask(headers)
             except Passing as problem:
                 pause(problem, attempt, tick)
         raise AssertionError("the last attempt raises")
@@ -132,7 +135,7 @@ class Download:
     def once(self) -> bool:
         """One request; True when the file is whole. Raises Passing where the connection broke."""
         headers, at = self.resumed()
-        answer = ask(self.mirror.url, headers)
+        answer = self.mirror.ask(headers)
         with answer.body:
             if answer.status == 416 and at == self.total and answer.header("Content-Range") == f"bytes */{at}":
                 return True

@@ -65,6 +65,19 @@ def layout(folder: Path, name: str, config: str) -> Layout:
     return Layout(by_names(folder, files))
 
 
+def splits_of(folder: Path, name: str, config: str, split: str) -> list[Path]:
+    """The files of the wanted splits (``"train+test"``; empty: the only one). Raises DataError for one that is not there."""
+    splits = layout(folder, name, config).splits
+    names = [s.strip() for s in split.split("+")] if split else list(splits)
+    if not split and len(splits) != 1:
+        raise DataError(f"which split of `{name}`?", f'it has {", ".join(splits)}: split: "{next(iter(splits), "train")}"')
+    for wanted in names:
+        if wanted not in splits:
+            guess = nearest(wanted, splits)
+            raise DataError(f"`{name}` has no split `{wanted}`", f"did you mean `{guess}`?" if guess else f"it has {', '.join(splits)}")
+    return [path for wanted in names for path in splits[wanted]]
+
+
 def _load(path: Path, name: str) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))

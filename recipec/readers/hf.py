@@ -1,4 +1,4 @@
-"""``hf``: a Hugging Face dataset that lies on this machine."""
+"""``hf``: a Hugging Face data set, of the hub or on this machine."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recipec.api import DataError, ReadContext, Reader, Settings, SourceFile, quote, reader
-from recipec.diagnostics import nearest
 from recipec.readers._files import FileReader, expand, unreadable
-from recipec.readers._hf import format_of, layout, saved_types
+from recipec.readers._hf import format_of, saved_types, splits_of
 from recipec.readers._stream import load_batches, progress_of, set_aside, type_name, typed
 from recipec.registry import find
 
@@ -20,28 +19,36 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
+    from recipec.mirror._base import Mirror
+
 
 class HfParams(Settings):
     path: str
     split: str = ""
     config: str = ""
+    revision: str = ""
 
 
 @reader("hf")
 class Hf(FileReader):
-    """A Hugging Face dataset from a local folder: one downloaded from the Hub, or one written by ``save_to_disk``.
+    """A data set of the Hugging Face hub by its name, or one in a local folder: downloaded from the hub, or written by ``save_to_disk``.
 
     ```recipe
     source train = hf("data/emotion", split: "train")
     ```
 
-    ``path`` is the folder. ``split`` names the split to read, or several (``"train+test"``); it may be left out where there
+    ``path`` is a folder, or else a data set's name on the hub: ``hf("dair-ai/emotion", split: "train", revision: "main")``. From there only the
+    files of the wanted splits are copied into the workspace, again only when they changed; ``revision`` is a branch, tag or commit
+    (``main``), and the lock pins the commit that it was: ``run --locked`` reads that one. ``HF_ENDPOINT``, ``HF_TOKEN`` and ``HF_HUB_OFFLINE``
+    mean what they mean to ``huggingface_hub``. Other readers take ``hf://datasets/owner/name@revision/path/*.csv``.
+
+    ``split`` names the split to read, or several (``"train+test"``); it may be left out where there
     is only one. ``config`` names the configuration of a card that has several. The data are Parquet, JSON (lines), CSV or
-    TSV files, each read as by the reader of that name, or the Arrow files of a saved dataset. Splits are those that the card
+    TSV files, each read as by the reader of that name, or the Arrow files of a saved dataset in a local folder. Splits are those that the card
     lists, else those in the names of files and folders (``data/train-00000-of-00004.parquet``, ``test.csv``, ``dev/``), else
     everything is ``train``. Class labels are read as the numbers that are stored.
 
-    Nothing is downloaded: ``hf download NAME --repo-type dataset --local-dir FOLDER`` does that.
+    The hub was tried as a server of this machine that answers as the hub's documentation says, not the one at huggingface.co.
 
     Bad rows: as with the reader for the files' format.
 
@@ -53,11 +60,23 @@ class Hf(FileReader):
     archives = ""
     params: HfParams
 
+    def places(self) -> Sequence[str | Mirror]:
+        from recipec.mirror.hub import NAME, HubMirror
+
+        path = self.params.path
+        if path.startswith("hf://"):
+            address = path
+        elif re.fullmatch(NAME, path) and not (self.folder / path).exists() and not path.startswith("."):
+            address = f"hf://datasets/{path}"
+        else:
+            return [path]
+        return [HubMirror(address, revision=self.params.revision, split=self.params.split, config=self.params.config)]
+
     def find(self, folder: Path) -> tuple[SourceFile, ...]:
         path = self.params.path
         if not (folder / path).exists() and re.fullmatch(r"[\w.-]+(/[\w.-]+)?", path):
             raise DataError(
-                f"no folder `{path}`, and datasets are not fetched from the Hub by that name",
+                f"no folder `{path}` on this machine",
                 f"download it first: hf download {path} --repo-type dataset --local-dir data/{path.rpartition('/')[2]}",
             )
         return self._data_files(expand([path], folder))
@@ -102,22 +121,13 @@ class Hf(FileReader):
             return tuple(files)
         root = files[0]
         try:
-            splits = layout(root.path, root.name, self.params.config).splits
+            wanted = splits_of(root.path, root.name, self.params.config, self.params.split)
         except OSError as error:
             raise unreadable(root, error) from None
-        names = [s.strip() for s in self.params.split.split("+")] if self.params.split else list(splits)
-        if not self.params.split and len(splits) != 1:
-            raise DataError(f"which split of `{root.name}`?", f'it has {", ".join(splits)}: split: "{next(iter(splits), "train")}"')
         found: list[SourceFile] = []
-        for name in names:
-            if name not in splits:
-                guess = nearest(name, splits)
-                raise DataError(
-                    f"`{root.name}` has no split `{name}`", f"did you mean `{guess}`?" if guess else f"it has {', '.join(splits)}"
-                )
-            for path in splits[name]:
-                inside = Path(os.path.relpath(path, root.path)).as_posix()
-                found.append(SourceFile(path, f"{root.name.rstrip('/')}/{inside}"))
+        for path in wanted:
+            inside = Path(os.path.relpath(path, root.path)).as_posix()
+            found.append(SourceFile(path, f"{root.name.rstrip('/')}/{inside}"))
         return tuple(found)
 
     def _load_arrow(self, ctx: ReadContext) -> None:

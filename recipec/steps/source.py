@@ -248,6 +248,7 @@ class Source(Kind):
         ok = whole = True
         copies: set[Path] = set()
         archives = bool(getattr(reader, "archives", ""))
+        reader.folder = folder
         for written in reader.places():
             if not isinstance(written, str) or is_remote(written):
                 place, within = divided(written, folder) if archives and isinstance(written, str) else (written, "")
@@ -444,7 +445,11 @@ class Source(Kind):
 
 def mirror_at(bind: StepBinder, place: str | Mirror, span: Span) -> Mirror | None:
     """The mirror of a place elsewhere; None after reporting an address that nobody can open, or a package that is not installed."""
-    mirror = mirror_of(place) if isinstance(place, str) else place
+    try:
+        mirror = mirror_of(place) if isinstance(place, str) else place
+    except DataError as error:
+        bind.report(BadValue(span=span, message=error.message, help=(error.help,) if error.help else ()))
+        return None
     if mirror is None:
         assert isinstance(place, str)
         scheme = place.partition("://")[0]

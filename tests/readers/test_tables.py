@@ -288,7 +288,7 @@ def test_a_card_says_which_files_are_which(tmp_path: Path) -> None:
 
 
 def test_hub_names_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="not fetched from the Hub") as caught:
+    with pytest.raises(DataError, match="no folder `dair-ai/emotion` on this machine") as caught:
         read(tmp_path, "hf", "dair-ai/emotion")
     assert caught.value.help == "download it first: hf download dair-ai/emotion --repo-type dataset --local-dir data/emotion"
 
