@@ -124,6 +124,8 @@ class DelimitedReader(FileReader):
         except UnicodeDecodeError:
             hint = 'for example encoding: "gb18030" or "latin-1"'
             raise DataError(f"the header of `{file.name}` is not {encoding}: {line}", hint) from None
+        if any("\0" in n for n in names):
+            raise DataError(f"the header of `{file.name}` has NUL bytes", 'is it UTF-16 (encoding: "utf-16"), or no text at all?')
         return tuple(unique_names(names))
 
     @staticmethod

@@ -187,27 +187,27 @@ class Input:
         self.stream = self._open(con) if self.size else self.raw
 
     def _check_magic(self, start: bytes) -> None:
-        """The name and the first bytes must agree: guessing would hide a wrong file."""
+        """The name and the first bytes must agree: guessing would hide a wrong file. It is one file's fault: the others can be read."""
         name = self.file.name
         if self.suffix and self.size and not start.startswith(_MAGIC[self.suffix]):
             bare = name[: -len(self.suffix)]
-            raise DataError(
+            raise Damaged(
                 f"`{name}` is not {_COMPRESSION[self.suffix]}: it begins with {start[:4].hex(' ')}",
                 f"if it is not compressed, rename it to `{bare}`",
             )
         if not self.suffix and self.magic:
             for suffix, magic in _MAGIC.items():
                 if start.startswith(magic) and (suffix != ".bz2" or start[4:8] == b"1AY&"):
-                    raise DataError(
+                    raise Damaged(
                         f"`{name}` is compressed ({_COMPRESSION[suffix]}), but its name does not say so", f"rename it to `{name}{suffix}`"
                     )
             if start.startswith(b"PK\x03\x04"):
                 what = "name it `.zip` for the files in it to be read" if not isinstance(self.file, Member) else "unpack it first"
-                raise DataError(f"`{name}` is a ZIP archive", f"{what} (a spreadsheet .xlsx is one too: save it as CSV)")
+                raise Damaged(f"`{name}` is a ZIP archive", f"{what} (a spreadsheet .xlsx is one too: save it as CSV)")
             if start.startswith(b"PAR1"):
-                raise DataError(f"`{name}` is a Parquet file", "read it with parquet(...)")
+                raise Damaged(f"`{name}` is a Parquet file", "read it with parquet(...)")
             if start.startswith(b"SQLite f"):
-                raise DataError(f"`{name}` is an SQLite database", "read it with sqlite(...)")
+                raise Damaged(f"`{name}` is an SQLite database", "read it with sqlite(...)")
 
     def _open(self, con: duckdb.DuckDBPyConnection | None) -> IO[bytes]:
         if self.suffix == ".gz":

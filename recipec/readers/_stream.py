@@ -415,7 +415,7 @@ class ColumnsDiffer(DataError):
 
     def __init__(self, one: SourceFile, other: SourceFile, columns: Mapping[SourceFile, Sequence[str]]) -> None:
         odd = sorted(set(columns[one]) ^ set(columns[other]))
-        only = ", ".join(f"`{n}`" for n in odd[:5]) + (f" (+{len(odd) - 5})" if len(odd) > 5 else "")
+        only = ", ".join(f"`{n[:60]}`" for n in odd[:5]) + (f" (+{len(odd) - 5})" if len(odd) > 5 else "")
         message = f"`{one.name}` and `{other.name}` do not have the same columns: only one has {only}"
         super().__init__(message, "declare those that you need and all files have: columns: { ... }")
         self.common = tuple(n for n in columns[one] if all(n in names for names in columns.values()))

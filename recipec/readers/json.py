@@ -6,16 +6,19 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from recipec.api import ReadContext, Settings, SourceFile, reader
-from recipec.readers._files import BLOCK, SAMPLE_WHOLE, FileReader, blocks, sample_files, sample_input, to_utf8
+from recipec.api import DataError, ReadContext, Settings, SourceFile, reader
+from recipec.readers._files import BLOCK, MAX_SHOWN, SAMPLE_WHOLE, FileReader, Input, blocks, sample_files, sample_input, size_of, to_utf8
 from recipec.readers._jsonrows import declared_shape, load_records, strict
 from recipec.readers._jsonscan import Scanner
 from recipec.readers._shapes import Shape, infer_shape
 from recipec.readers._stream import Frame, checked, progress_of
+from recipec.readers._whole import reason
 
 if TYPE_CHECKING:
     import duckdb
 
+SMALL = 1 << 20
+"""Bytes of a file that is one row where it cannot be read, if there are others."""
 FARTHEST = 64 << 20
 """How far into a file names and types are looked for, in bytes, when the records do not begin at once."""
 
@@ -42,7 +45,8 @@ class Json(FileReader):
     Names and types, declared or inferred, are as in ``jsonl``, with a sample of the first MiB of each file.
 
     Bad rows: as in ``jsonl``, each for one element. A fault between the elements, where no row can be blamed, and a
-    document that ends in the middle stop the run.
+    document that ends in the middle stop the run; but where there are several files, one of up to a MiB with such a fault is one
+    bad row, and the others are read.
 
     Source of the format: RFC 8259.
     """
@@ -65,9 +69,15 @@ class Json(FileReader):
     def _shape(self, con: duckdb.DuckDBPyConnection, files: Sequence[SourceFile], encoding: str) -> Shape:
         looked_at = sample_files(files)
         texts: list[str] = []
+        wrong: list[DataError] = []
         for file in looked_at:
-            found = self._sampled(con, file, encoding, SAMPLE_WHOLE // len(looked_at))
-            texts.extend(found or self._sampled(con, file, encoding, FARTHEST))
+            try:
+                found = self._sampled(con, file, encoding, SAMPLE_WHOLE // len(looked_at))
+                texts.extend(found or self._sampled(con, file, encoding, FARTHEST))
+            except DataError as error:
+                wrong.append(error)
+        if wrong and not texts:
+            raise wrong[0]
         return infer_shape(con, texts)
 
     def _sampled(self, con: duckdb.DuckDBPyConnection, file: SourceFile, encoding: str, limit: int) -> list[str]:
@@ -89,6 +99,21 @@ class Json(FileReader):
         told = progress_of(ctx)
 
         def frames(index: int, file: SourceFile) -> Iterator[Frame]:
-            return Scanner(file, index, blocks(file, ctx.encoding, told(index)), self.keys).frames()
+            found = Scanner(file, index, blocks(file, ctx.encoding, told(index)), self.keys).frames()
+            if len(ctx.files) == 1 or size_of(file) > SMALL:
+                return found
+            try:
+                return iter(list(found))
+            except DataError as error:
+                return iter([Frame(index, 0, started(file), why=reason(file, error))])
 
         load_records(ctx, strict(chain.from_iterable(frames(i, f) for i, f in enumerate(ctx.files))), shape)
+
+
+def started(file: SourceFile) -> bytes:
+    """How a file begins, to be shown; nothing where not even that can be read."""
+    try:
+        with Input(file) as source:
+            return source.read(MAX_SHOWN)
+    except DataError:
+        return b""

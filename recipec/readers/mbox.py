@@ -32,6 +32,8 @@ _MEANT = {
     "ascii": "utf-8",
 }
 _MOST_PARTS = 1_000
+_HEADERS = ("from", "to", "date", "subject", "message-id", "received", "content-type", "mime-version", "x-gmail-labels")
+"""A message has one of these: almost any text before a colon could be called a header."""
 
 
 class MboxParams(Settings):
@@ -95,7 +97,7 @@ class Mbox(DocumentReader):
 
     def rows(self, file: SourceFile, raw: bytes, ctx: ReadContext) -> Iterator[Row | Bad]:
         message = message_from_bytes(raw)
-        if not message.keys():
+        if not any(message.get(name) for name in _HEADERS):
             yield Bad("no message: it has no headers", shown(raw[:1000]))
             return
         made = body_of(message, ctx.encoding)
