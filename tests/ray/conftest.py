@@ -48,6 +48,8 @@ def contents(workspace: Workspace, result: RunResult) -> dict[str, Any]:
         if built is None:
             continue
         extra = {k: v for k, v in built.extra.items() if k not in ("rows", "ray", "lasting", "files", "training", "identity")}
+        if "history" in built.extra:
+            extra = {"identity": built.extra["identity"]}  # a model's own, without the seconds that it took
         if "files" in built.extra and "to" in built.extra:
             extra["files"] = [(f["path"], f["size"], f["digest"]) for f in built.extra["files"]]
         out[step.name] += [built.rows_in, built.rows_out, built.dropped, built.notes, extra, built.output_id]

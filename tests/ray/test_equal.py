@@ -131,4 +131,6 @@ LONG = os.environ.get("RECIPEC_RAY_ALL") == "1"
 def test_recipes(both: Any, tmp_path: Path, name: str) -> None:
     """With RECIPEC_RAY_ALL=1 all that need no server, the trainings too."""
     path = RECIPES / f"{name}.recipe"
-    both(path, path.read_text(encoding="utf-8"), tmp_path)
+    ways = both(path, path.read_text(encoding="utf-8"), tmp_path)
+    if name == "selection":
+        assert ways["guess"]["way"] == "actors"

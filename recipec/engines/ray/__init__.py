@@ -23,10 +23,13 @@ How a step goes, as `plan --engine ray` tells it:
   rows are compared, about 100 bytes a row, and tasks compare them. The rows dropped, and why, are those that DuckDB drops.
 * `narrow`: `split`. Keys, strata, groups and times go to the process that you started, which divides; tasks carry it out.
 * `one`: `sort`, `limit`, `sample(n)`, `novel`, `dedupe` by lines, SimHash. One task has the whole table; DuckDB puts to disk what does not fit.
+* `actors`: `predict` with a model that the recipe trained: an actor for each graphics processor, or for each machine where there is none. The
+  rows come in the blocks of a run without a cluster, so the numbers are the same on like processors.
 * `driver`: done by the process that you started, with DuckDB, as without a cluster: `sql`, `label`, `augment`, `select`, weighted mixes,
-  `generate` and every step that asks a model (one ledger writes down every answer before it is used), `predict`, `train`, `evaluate`, `export`,
-  `expect`, `python`; sources whose columns are not declared and that have several files, sources with `repeated: drop`, and tables with a
-  column of a type that Parquet would change (HUGEINT, INTERVAL, ENUM, BIT, UNION).
+  `generate` and every step that asks a model behind a server (one ledger writes down every answer before it is used; the server is what is
+  waited for, not this process), `train`, `evaluate`, `export`, `expect`, `python`; sources whose columns are not declared and that have
+  several files, sources with `repeated: drop`, and tables with a column of a type that Parquet would change (HUGEINT, INTERVAL, ENUM, BIT,
+  UNION).
 
 Measures of the quality presets are not kept between runs on a cluster: to move a bound measures again.
 

@@ -8,7 +8,7 @@ The model, in the order in which it is worked out:
 * **Tasks**: one for each file of a source, for each shard of a table, for each bucket; see :mod:`recipec.engines.ray.ways`.
 * **Bytes shuffled** are those that tasks write for other tasks, beside the result. Every pass but the last writes the table once.
   Near-dedupe writes, for each row, 8 bytes a word and a band, and 60 more. A split writes 24 bytes a row.
-* **Memory of a task** is 240 MB for Python and the libraries, and five times its shard unpacked (a shard unpacks to 2.5 times its bytes): its
+* **Memory of a task** is 270 MB for Python and the libraries, and five times its shard unpacked (a shard unpacks to 4 times its bytes): its
   rows, its result and what is being written. A bucket is a shard's size. Beyond its share DuckDB goes to disk.
 * **Memory here**, of the process that was started: 100 bytes a row where near-duplicates are linked.
 """
@@ -33,11 +33,11 @@ BROADCAST = 32 << 20
 """As :data:`recipec.engines.ray.chain.SMALL`."""
 PACKED = 3
 """Bytes of a text file for one as Parquet keeps them."""
-UNPACKED = 2.5
+UNPACKED = 4.0
 """Bytes in memory for one of Parquet."""
 COPIES = 5
 """How often a task holds its rows: as read, as made, and as written."""
-PYTHON = 240 << 20
+PYTHON = 260 << 20
 WORD = 7
 """Bytes of a word of text, with its space."""
 ROW_OF_SKETCH, ROW_OF_SPLIT, ROW_LINKED = 60, 24, 100
@@ -153,7 +153,7 @@ def cost_of(
         return made, Cost(step.name, way.way, way.why, made.rows, tasks, 0, memory_of(each) if tasks else 0)
     rows, bytes = sum(t.rows for t in inputs), sum(t.bytes for t in inputs)
     main = tables.get(step.inputs[0].step) if step.inputs else None
-    if main is None or way.way == "driver":
+    if main is None or way.way in ("driver", "actors"):
         shards = 1
         table = (
             Table(rows, bytes, shards) if step.kind.name in ("mix", "sql") else Table(main.rows, main.bytes, 1) if main else Table(0, 0, 1)
@@ -283,6 +283,9 @@ def text(model: Model, column: int) -> list[str]:
         lines[0] += f", {size(largest.memory)} in the largest task (`{largest.step}`){many}"
     for cost in model.costs.values():
         why = f" ({cost.why})" if cost.why else ""
+        if cost.way == "actors":
+            lines.append(f"  {cost.step:{column}}   actors: the model is loaded on {model.nodes:,} node{'s' * (model.nodes != 1)}")
+            continue
         if cost.way == "driver":
             lines.append(f"  {cost.step:{column}}   here, by DuckDB{why}")
             continue

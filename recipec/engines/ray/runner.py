@@ -137,7 +137,7 @@ class RayRunner(Runner):
 
     def carry_out(self, step: ResolvedStep, context: RunContext) -> Outcome:
         way = going(step, reads_model(step, {s.name: s.kind for s in self.program.steps}))
-        if way.way == "driver" or not all(self.can_lie_in_files(r) for r in step.parents):
+        if way.way == "driver" or (way.way != "actors" and not all(self.can_lie_in_files(r) for r in step.parents)):
             return super().carry_out(step, context)
         if self.setting is None or len(KERNELS) != self.known:
             self.known = len(KERNELS)
@@ -161,6 +161,10 @@ class RayRunner(Runner):
         from recipec.engines.ray import others
 
         match step.kind.name:
+            case "predict":
+                from recipec.engines.ray.actors import predict
+
+                return predict(floor)
             case "clean":
                 return run_chain(floor, way.passes)
             case "source":

@@ -6,6 +6,7 @@
 ``bands``    near-duplicates: texts are sketched shard by shard, and compared in tasks; who is compared with whom is decided in one place
 ``narrow``   a few columns of every row go to one place, which decides; then a task for each shard carries it out
 ``one``      one task has all rows
+``actors``   a trained model is loaded once a graphics processor or machine, and asked block by block
 ``driver``   the process that you started does it, with DuckDB, as without a cluster
 ===========  ============================================================================================================
 """
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from recipec.resolve.chain import Chain, Stage
     from recipec.resolve.program import ResolvedStep
 
-Way = Literal["rows", "keys", "bands", "narrow", "one", "driver"]
-WIDTH: tuple[Way, ...] = ("rows", "keys", "bands", "narrow", "one", "driver")
+Way = Literal["rows", "keys", "bands", "narrow", "one", "actors", "driver"]
+WIDTH: tuple[Way, ...] = ("rows", "keys", "bands", "narrow", "one", "actors", "driver")
 """From the way that is cut best to the one that is not cut at all."""
 
 
@@ -83,6 +84,8 @@ def going(step: ResolvedStep, models: bool = False) -> Going:
     from recipec.engines.ray.shards import portable
 
     kind, plan = step.kind.name, step.bound.plan
+    if kind == "predict" and plan.model.facts is not None and plan.model.facts.provider == "train" and plan.does != "embed":
+        return Going("actors")
     refs = [*step.parents]
     odd = unportable([*(s for r in refs for s in r.schema.columns), *(c for s in step.bound.outputs.values() for c in s.columns)], portable)
     if odd:
@@ -107,7 +110,7 @@ def going(step: ResolvedStep, models: bool = False) -> Going:
 WHY = {
     "sql": "SQL may look at anything",
     "train": "training is one process",
-    "predict": "a model of this process predicts",
+    "predict": "a model of this process, or behind one ledger, is asked",
     "export": "files are written in order",
     "label": "its combiner learns from all rows",
     "generate": "one ledger writes down every answer",
