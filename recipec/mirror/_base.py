@@ -47,6 +47,8 @@ class Mirror(ABC):
     """For people, and for the recipe's diff; never with a password or token in it."""
     extra: ClassVar[tuple[str, tuple[str, ...]]] = ("", ())
     """The extra that brings its packages, and the modules that must be there: ``("cloud", ("fsspec",))``."""
+    base: Path = Path()
+    """The recipe's own folder, for a place that is described by files beside it (a list of addresses)."""
 
     parallel: ClassVar[bool] = False
     """Whether several of a step may be copied at the same time, each in a thread of its own."""

@@ -7,7 +7,6 @@ import time
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urljoin, urlsplit
 
@@ -60,8 +59,6 @@ class WebParams(Settings):
 
 class WebMirror(Mirror):
     extra: ClassVar[tuple[str, tuple[str, ...]]] = ("web", ("trafilatura", "lxml"))
-    base: Path = Path()
-    """The recipe's own folder, where a file of addresses is looked for."""
 
     def __init__(self, params: WebParams) -> None:
         self.params = params

@@ -456,6 +456,7 @@ def mirror_at(bind: StepBinder, place: str | Mirror, span: Span) -> Mirror | Non
         problem = BadValue(span=span, message=f"no way to read `{scheme}://`", help=(f"addresses begin with {listed(schemes())}",))
         bind.report(problem)
         return None
+    mirror.base = bind.names.source.folder
     if mirror.missing is not None:
         help = (f"pip install 'recipec[{mirror.extra[0]}]'",)
         bind.report(BadValue(span=span, message=f"`{mirror.address}` needs the package {mirror.missing}", help=help))

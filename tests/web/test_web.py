@@ -330,6 +330,19 @@ def test_as_a_recipe(site: Site, lab: Any) -> None:
     assert lab.run(text).statuses == {"pages": "reused", "long": "reused"}
 
 
+def test_addresses_in_a_file_beside_the_recipe(site: Site, lab: Any) -> None:
+    site.put("/a", article("a"))
+    lab.write("data/urls.txt", f"# those\n{site.url}/a#top\n\n{site.url}/a\n")
+    text = 'source pages = web(urls: "data/urls.txt", delay: 0) { key: url }'
+    program = lab.sound(text)
+    (place,) = program.resolved["pages"].bound.mirrors
+    program.catalog.refresh(place, lambda *_: None, print)
+    assert lab.run(text).rows("SELECT url FROM pages") == [(f"{site.url}/a",)]
+    lab.write("data/urls.txt", "here and there\n")
+    with pytest.raises(DataError, match="no address of the web: here and there"):
+        place.mark(program.catalog.snapshot(place))
+
+
 def test_what_is_wrong_in_the_call_is_found_by_check(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     for call, message in {
         "web()": "say which pages",
