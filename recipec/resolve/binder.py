@@ -33,6 +33,7 @@ from recipec.resolve.refusal import bad_regexes, explain_refusal, looks_at_many,
 from recipec.resolve.sql import join
 from recipec.resolve.types import accepts, comparable, family, shown
 from recipec.resolve.typing import Refused, Typing
+from recipec.resolve.values import BrokenName, EnvText, NotAConstant, constant
 from recipec.source import Span
 from recipec.syntax import tree
 
@@ -122,6 +123,16 @@ class StepBinder:
 
     def arguments(self, model: type[Any], call: tree.Call, schema: Schema | None = None) -> Any | None:
         return arguments.arguments(self, model, call, schema or self.schema)
+
+    def text(self, node: tree.Expr) -> str | None:
+        """A text as it stands, or that of a parameter; None for anything else."""
+        if isinstance(node, tree.Name) and (node.quoted or node.id in self.schema.types):
+            return None
+        try:
+            value = constant(node, self.names.param)
+        except (NotAConstant, BrokenName):
+            return None
+        return value if isinstance(value, str) and not isinstance(value, EnvText) else None
 
     def table(self, node: tree.Expr) -> TableRef | None:
         """Another step's table, which becomes an edge of the graph."""

@@ -304,7 +304,7 @@ class Label(Kind):
         label = bind.expression(node.label, bind.schema)
         if condition is None or label is None:
             return None
-        constant = node.label.value if isinstance(node.label, tree.String) else None
+        constant = bind.text(node.label)
         if constant is not None and classes is not None and constant not in classes:
             guess = nearest(constant, classes)
             problem = BadValue(
