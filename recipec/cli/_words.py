@@ -95,5 +95,9 @@ def page(name: str) -> str | None:
         from recipec.engines import ray
 
         return inspect.cleandoc(ray.__doc__ or "")
+    if name in ("mirror", "mirrors", "addresses"):
+        from recipec import mirror
+
+        return inspect.cleandoc(mirror.__doc__ or "")
     found = PAGES.get(name)
     return inspect.cleandoc(found) if found is not None else None

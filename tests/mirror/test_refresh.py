@@ -195,3 +195,10 @@ def test_an_address_that_nobody_can_open(recipec: Any) -> None:
     done = recipec("check", "a.recipe")
     assert done.status == 1
     assert "no way to read `gopher://`" in done.out + done.err
+
+
+def test_the_page_about_places_elsewhere(recipec: Any) -> None:
+    done = recipec("docs", "mirror")
+    assert done.status == 0
+    assert "--no-fetch" in done.out
+    assert done.out == recipec("docs", "addresses").out
