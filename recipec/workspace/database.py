@@ -112,6 +112,19 @@ class Workspace:
                 facts[name] = json.loads(facts[name])
             self.built[facts["run_key"]] = Built(**facts)
 
+    def follow(self) -> None:
+        """Results that lie in files are views over them, by whole paths: where the workspace was moved, the views follow."""
+        folder = str(self.folder.resolve())
+        for built in self.built.values():
+            rows = built.extra.get("rows")
+            if isinstance(rows, dict) and rows["workspace"] != folder:
+                from recipec.engines.ray.shards import view
+
+                files = [f"{folder}/artifacts/{built.run_key}/rows/{f}" for shard in rows["files"] for f in shard]
+                view(self.con, self.table(built.run_key), files, rows["types"])
+                rows["workspace"] = folder
+                self.write(built)
+
     def write(self, built: Built) -> None:
         values = [json.dumps(getattr(built, f), ensure_ascii=False) if f in _JSON else getattr(built, f) for f in _FIELDS]
         marks = ", ".join("?" * len(_FIELDS))
@@ -257,6 +270,7 @@ def open_workspace(
             workspace = Workspace(folder, con)
             prepare(workspace)
             workspace.load()
+            workspace.follow()
             yield workspace
         finally:
             con.close()

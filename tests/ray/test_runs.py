@@ -78,6 +78,16 @@ def test_a_result_that_goes_takes_its_files_along(cluster: Any, tmp_path: Path) 
     assert not list((tmp_path / ".recipec" / "artifacts").glob("*/rows/.*")), "nothing half-written stays"
 
 
+def test_a_workspace_that_moves_takes_its_rows_along(cluster: Any, tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    write(tmp_path / "old")
+    run(tmp_path / "old", TEXT, cluster)
+    (tmp_path / "old").rename(tmp_path / "new")
+    with open_workspace(tmp_path / "new" / ".recipec", doing="test") as workspace:
+        assert workspace.con.execute("SELECT count(*) FROM tidy").fetchall() == [(150,)]
+    assert set(statuses(run(tmp_path / "new", TEXT)).values()) == {"reused"}
+
+
 POISON = (
     ("a value that does not convert", "n = cast(n as int)"),
     ("a join that would make two rows of one", "join(rows, on: text)"),

@@ -24,7 +24,6 @@ SMALL = 32 << 20
 
 def run_chain(floor: Floor, passes: Sequence[Pass]) -> Outcome:
     """Make the table of a ``clean`` step; see :func:`recipec.engines.chain.run_chain`."""
-    from recipec.engines.ray.runner import files_of
     from recipec.engines.tests import run_tests
 
     ctx = floor.ctx
@@ -57,7 +56,7 @@ def run_chain(floor: Floor, passes: Sequence[Pass]) -> Outcome:
             rows = gathered(done, by is not None)
     types = floor.publish(done)
     outcome = counted(chain, sums(done))
-    outcome.extra["rows"] = {"files": files_of(done, floor.final), "types": types}
+    outcome.extra["rows"] = floor.lying(done, types)
     outcome.rows_in = ctx.rows(ref)
     run_tests(ctx, chain.tests, f"(SELECT * FROM {ctx.target} WHERE _why IS NULL)", outcome)
     return outcome

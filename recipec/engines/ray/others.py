@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 def source(floor: Floor) -> Outcome:
     """A task for each file; see :class:`recipec.steps.source.Source`."""
-    from recipec.engines.ray.runner import files_of
     from recipec.identity import position_key, source_key
     from recipec.steps.source import Source
 
@@ -42,14 +41,13 @@ def source(floor: Floor) -> Outcome:
     if found:
         con.executemany(f"INSERT INTO {quote(bad)} VALUES (?, ?, ?, ?)", found)
     outcome = Source().accept(plan, ctx, bad)
-    outcome.extra["rows"] = {"files": files_of(done, floor.final), "types": types}
+    outcome.extra["rows"] = floor.lying(done, types)
     return outcome
 
 
 def split(floor: Floor) -> Outcome:
     """Keys and what decides go to one place, which divides them; a task for each shard does as it was told."""
     from recipec.engines.partition import partition
-    from recipec.engines.ray.runner import files_of
     from recipec.resolve.arguments import Inner
     from recipec.steps.split import Split
 
@@ -107,14 +105,13 @@ def split(floor: Floor) -> Outcome:
     floor.tally.add(done, shuffled=False)
     types = floor.publish(done)
     outcome = Split.told(report)
-    outcome.extra["rows"] = {"files": files_of(done, floor.final), "types": types}
+    outcome.extra["rows"] = floor.lying(done, types)
     return outcome
 
 
 def mix(floor: Floor) -> Outcome:
     """All rows of all inputs. Where inputs share keys, later ones get others: then their tasks must know the keys before."""
     from recipec.engines.mix import TOLD, all_rows, columns, distinct_names
-    from recipec.engines.ray.runner import files_of
     from recipec.rand import shared_keys
 
     ctx = floor.ctx
@@ -136,5 +133,5 @@ def mix(floor: Floor) -> Outcome:
     outcome.extra["mixture"] = [{"name": n, "holds": s, "rows": s} for n, s in zip(plan.names, sizes, strict=True)]
     if 1 < len(sizes) <= TOLD:
         outcome.extra["parts"] = [{"name": n, "rows": s} for n, s in zip(plan.names, sizes, strict=True)]
-    outcome.extra["rows"] = {"files": files_of(done, floor.final), "types": types}
+    outcome.extra["rows"] = floor.lying(done, types)
     return outcome

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recipec.api import ORDER, Estimate, Outcome, TableRef, literal, quote
+from recipec.api import ORDER, Estimate, Outcome, TableRef, literal
 from recipec.engines.context import RunContext
 from recipec.engines.ray.chain import run_chain
 from recipec.engines.ray.cluster import Cluster, TypesDiffer
-from recipec.engines.ray.shards import BUCKET, COMPRESSION, Rows, cast, described, portable, size, view, whole
+from recipec.engines.ray.shards import BUCKET, COMPRESSION, Rows, cast, described, portable, size, view
 from recipec.engines.ray.tasks import Done, Setting
 from recipec.engines.ray.ways import Going, going, reads_model
 from recipec.engines.runner import Runner, RunResult, Silent, Watcher
@@ -115,6 +115,13 @@ class Floor:
         types = dict(next(iter(d.types for d in done)))
         view(self.ctx.con, self.ctx.target, files or empty, types)
         return types
+
+    def lying(self, done: Sequence[Done], types: Mapping[str, str]) -> dict[str, Any]:
+        """Where the result's rows lie, for the journal: files by shard, as they are called in its folder."""
+        empty = [f for d in done for f in d.files.get(-1, ())]
+        shards = [list(found) for d in done for n, found in sorted(d.files.items()) if n >= 0 and found] or [empty]
+        files = [[str(Path(f).relative_to(self.final)) for f in shard] for shard in shards]
+        return {"files": files, "types": dict(types), "workspace": str(self.ctx.store.resolve())}
 
 
 class RayRunner(Runner):
@@ -237,11 +244,4 @@ class RayRunner(Runner):
         return made
 
 
-def files_of(done: Sequence[Done], folder: Path) -> list[list[str]]:
-    """The files of a result by shard, as they are called in its folder."""
-    empty = [f for d in done for f in d.files.get(-1, ())]
-    shards = [list(found) for d in done for n, found in sorted(d.files.items()) if n >= 0 and found]
-    return [[str(Path(f).relative_to(folder)) for f in shard] for shard in shards or [empty]]
-
-
-__all__ = ["Cutting", "Floor", "RayRunner", "Tally", "files_of", "quote", "run", "whole"]
+__all__ = ["Cutting", "Floor", "RayRunner", "Tally", "run"]

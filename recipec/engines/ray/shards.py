@@ -81,7 +81,7 @@ def cast(types: Mapping[str, str]) -> str:
 
 def view(con: duckdb.DuckDBPyConnection, name: str, files: Sequence[str], types: Mapping[str, str]) -> None:
     """Make the workspace's table a view over files."""
-    con.execute(f"CREATE VIEW {name} AS SELECT {cast(types)} FROM {scan(files)}")
+    con.execute(f"CREATE OR REPLACE VIEW {name} AS SELECT {cast(types)} FROM {scan(files)}")
 
 
 def bucket_of(by: str, buckets: int) -> str:
