@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -29,6 +30,10 @@ from recipec.templates.language import FILTERS, LARGEST_TEXT, REFUSED_FILTERS, R
 from recipec.templates.places import Places
 from recipec.templates.scopes import Scopes
 
+LONG = 100
+"""Words of a template above which it may be nested deeper than Python reads."""
+HUGE = re.compile(r"\d[eE]\+?\d{3}")
+"""A number that may be larger than any float."""
 MARKS = {"whitespace", "data", "comment", "comment_begin", "comment_end", "raw_begin", "raw_end"}
 UNREADABLE = frozenset({"self", "caller", "and", "or", "not", "in", "is", "if", "else", "true", "false", "none", "True", "False", "None"})
 """Words that mean something else in a template than a variable."""
@@ -182,14 +187,34 @@ class Checker:
         except TemplateSyntaxError as error:
             self.report(syntax_error(error, places, self.open_block(string.value)))
             return None
-        except RecursionError:
+        except (RecursionError, MemoryError):
             self.report(TooLarge(span=string.span, message="this template is nested too deeply"))
             return None
         except ValueError:
             # Python refuses to read integers of thousands of digits.
             self.report(TooLarge(span=string.span, message="a number in this template has more digits than can be read"))
             return None
-        return Text(places, made, list(self.words(string.value)))
+        text = Text(places, made, list(self.words(string.value)))
+        return text if self.compiles(string, text) else None
+
+    def compiles(self, string: tree.String, text: Text) -> bool:
+        """Whether Python can read what becomes of a text. Asked only of those that could be too much for it: it takes some milliseconds."""
+        if len(text.words) < LONG and not HUGE.search(string.value):
+            return True
+        from recipec.templates.filters import Refused
+        from recipec.templates.sandbox import Sandbox
+
+        try:
+            Sandbox({"0": string.value}, {"0": {}}).compile(string.value)
+        except (SyntaxError, RecursionError, MemoryError):
+            self.report(TooLarge(span=string.span, message="this template is nested too deeply"))
+            return False
+        except Refused as error:
+            self.report(TooLarge(span=string.span, message=str(error)))
+            return False
+        except TemplateSyntaxError:
+            pass  # a filter that is not there, and the like: told by name
+        return True
 
     def words(self, value: str) -> Iterator[tuple[int, str, str]]:
         """Jinja's words with their offsets: only blanks stand between one and the next, so each is found by looking on."""

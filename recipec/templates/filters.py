@@ -24,8 +24,43 @@ class Refused(Exception):
     """What a template must not do; the message says what and why."""
 
 
+SIZED = (str, list, tuple, dict, range, type({}.keys()), type({}.values()), type({}.items()))
 TAKE_NULL = frozenset({"default", "d", "tojson"})
-WIDTHS = frozenset({"center", "indent", "batch", "slice"})
+WIDTHS = frozenset({"center", "indent", "batch", "slice", "round"})
+
+
+def weigh(value: Any, spend: Callable[[int], None]) -> Any:
+    """The value again, its parts paid for: a list that holds a list twice is as large as both. Refuses what is not there, and what would be a
+    text of more than ``LARGEST``."""
+    waiting, letters, parts = [value], 0, 0
+    while waiting:
+        inner = waiting.pop()
+        parts += 1
+        if isinstance(inner, str):
+            letters += len(inner)
+        elif isinstance(inner, dict):
+            waiting += [*inner, *inner.values()]
+        elif isinstance(inner, (list, tuple)):
+            waiting += inner
+        elif isinstance(inner, Undefined):
+            str(inner)  # raises what is undefined
+        if letters > LARGEST:
+            raise Refused(f"this makes more than {LARGEST:,} characters")
+        if parts % 1024 == 0:
+            spend(1024)
+    spend(parts % 1024)
+    return value
+
+
+def pay(value: Any, spend: Callable[[int], None]) -> Any:
+    """The value again, what it costs to look through it paid for."""
+    if isinstance(value, str):
+        spend(len(value) // 16)
+    elif isinstance(value, (list, tuple, dict)):
+        weigh(value, spend)
+    elif isinstance(value, range):
+        spend(len(value))
+    return value
 
 
 def default(value: Any, default_value: Any = "", boolean: bool = False) -> Any:
@@ -71,7 +106,7 @@ def bounded(name: str, work: Callable[..., Any], spend: Callable[[int], None]) -
         value = args[place]
         if value is None and name not in TAKE_NULL:
             raise Null
-        if isinstance(value, (str, list, tuple, dict)):
+        if isinstance(value, SIZED):
             spend(len(value))
         if name in WIDTHS:
             wide = next((a for a in (*args[place + 1 :], *named.values()) if isinstance(a, int) and abs(a) > WIDEST), None)
@@ -82,14 +117,20 @@ def bounded(name: str, work: Callable[..., Any], spend: Callable[[int], None]) -
             if any(item is None for item in value) and not named.get("attribute"):
                 raise Null
             between = args[place + 1] if len(args) > place + 1 else named.get("d", "")
-            if len(value) * len(str(between)) > LARGEST:
+            if len(value) * len(str(between)) + sum(len(i) if isinstance(i, str) else 20 for i in value) > LARGEST:
                 raise Refused(f"this makes more than {LARGEST:,} characters")
+        if name == "sum":
+            start = args[place + 2] if len(args) > place + 2 else named.get("start", 0)
+            if not isinstance(start, (int, float)):
+                raise Refused("`sum` adds numbers; lists are put together with +, texts with join")
         made = work(*args, **named)
         if isinstance(made, GeneratorType):
             made = list(islice(made, LONGEST_RANGE + 1))
             if len(made) > LONGEST_RANGE:
                 raise Refused(f"`{name}` makes more than {LONGEST_RANGE:,} items")
-        return made
+        if isinstance(made, (str, list)):
+            spend(len(made))
+        return weigh(made, spend) if name in ("batch", "slice") else made
 
     return run
 
@@ -101,4 +142,16 @@ def filter_table(spend: Callable[[int], None]) -> dict[str, Callable[..., Any]]:
     return {name: bounded(name, works[name], spend) for name in sorted(FILTERS)}
 
 
-TEST_TABLE: dict[str, Any] = {name: DEFAULT_TESTS[name] for name in sorted(TESTS)}
+def test_table(spend: Callable[[int], None]) -> dict[str, Callable[..., Any]]:
+    """The tests of one sandbox, which pay for what they compare."""
+
+    def paid(work: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(work)
+        def run(*args: Any) -> Any:
+            for arg in args if len(args) > 1 else ():
+                pay(arg, spend)
+            return work(*args)
+
+        return run
+
+    return {name: paid(DEFAULT_TESTS[name]) for name in sorted(TESTS)}

@@ -21,7 +21,10 @@ from recipec.templates.sandbox import Sandbox
 if TYPE_CHECKING:
     import pyarrow as pa
 
-FAULTS = (TemplateError, Refused, TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RuntimeError, MemoryError)
+FAULTS = (
+    TemplateError, Refused, TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RuntimeError, MemoryError, NameError,
+    AssertionError,
+)  # fmt: skip
 """What running a template may raise: its own mistakes, and Python's words for what values cannot do."""
 
 
@@ -34,7 +37,11 @@ class Renderer:
         self.params: list[tuple[str, str]] = [(name, kind) for name, kind in given["params"]]
         self.roles: list[str] | None = given["roles"]
         self.sandbox = Sandbox(given["sources"], given["includes"])
-        self.parts = [self.sandbox.get_template(str(n)) for n in range(len(self.roles or [""]))]
+        try:
+            self.parts = [self.sandbox.get_template(str(n)) for n in range(len(self.roles or [""]))]
+        except (TemplateError, Refused, SyntaxError, RecursionError, MemoryError) as error:
+            said = "it is nested too deeply" if isinstance(error, (SyntaxError, RecursionError, MemoryError)) else str(error)
+            raise DataError(f"template `{self.name}`: {said}") from None
         # One context a part for all rows: making one costs more than rendering a short prompt.
         self.contexts = [part.new_context({}) for part in self.parts]
 

@@ -8,6 +8,7 @@ Every text printed, round of a loop and call is paid for from one budget a row, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from math import isfinite
 from typing import Any
 
 from jinja2 import BaseLoader, StrictUndefined, nodes, pass_context
@@ -16,7 +17,7 @@ from jinja2.runtime import LoopContext, Macro, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
-from recipec.templates.filters import TEST_TABLE, Null, Refused, filter_table, replaced
+from recipec.templates.filters import Null, Refused, filter_table, pay, replaced, test_table, weigh
 from recipec.templates.language import CALL_COST, LARGEST, LONGEST_RANGE, LOOP, LOOP_COST, LOOP_METHODS, STRUCT_METHODS, TEXT_METHODS
 
 MOST_BITS = 4096
@@ -64,6 +65,30 @@ class Costs(NodeTransformer):
         node.iter = self.filtered(node.iter, "_each", nodes.Const(LOOP_COST + size, lineno=node.lineno))
         return node
 
+    def visit_List(self, node: nodes.List) -> nodes.Node:
+        self.generic_visit(node)
+        return self.filtered(node, "_made")
+
+    def visit_Tuple(self, node: nodes.Tuple) -> nodes.Node:
+        self.generic_visit(node)
+        return node if node.ctx == "store" else self.filtered(node, "_made")
+
+    def visit_Dict(self, node: nodes.Dict) -> nodes.Node:
+        self.generic_visit(node)
+        return self.filtered(node, "_made")
+
+    def visit_Compare(self, node: nodes.Compare) -> nodes.Node:
+        self.generic_visit(node)
+        node.expr = self.filtered(node.expr, "_paid")
+        for operand in node.ops:
+            operand.expr = self.filtered(operand.expr, "_paid")
+        return node
+
+    def visit_Const(self, node: nodes.Const) -> nodes.Node:
+        if isinstance(node.value, float) and not isfinite(node.value):
+            raise Refused("a number larger than any that can be stored")
+        return node
+
     def visit_Concat(self, node: nodes.Concat) -> nodes.Node:
         self.generic_visit(node)
         node.nodes = [self.filtered(n, "_text") for n in node.nodes]
@@ -81,6 +106,16 @@ def _rounds(environment: Sandbox, value: Iterable[Any], cost: int) -> Iterator[A
     for item in value:
         environment.spend(cost)
         yield item
+
+
+@pass_context
+def _made(context: Any, value: Any) -> Any:
+    return weigh(value, context.environment.spend)
+
+
+@pass_context
+def _paid(context: Any, value: Any) -> Any:
+    return pay(value, context.environment.spend)
 
 
 @pass_context
@@ -110,6 +145,8 @@ class Sandbox(ImmutableSandboxedEnvironment):
         self.included = includes
         super().__init__(
             autoescape=False,
+            # Constants are computed when a row pays for them, not while the template is compiled.
+            optimized=False,
             # As in Jinja: one newline before the closing quotes, which stand on a line of their own, is no part of the text.
             keep_trailing_newline=False,
             undefined=StrictUndefined,
@@ -119,8 +156,8 @@ class Sandbox(ImmutableSandboxedEnvironment):
             cache_size=-1,
         )
         self.globals = {"range": Method(_range)}
-        self.filters = {**filter_table(self.spend), "_each": _each, "_text": _text}
-        self.tests = dict(TEST_TABLE)
+        self.filters = {**filter_table(self.spend), "_each": _each, "_text": _text, "_made": _made, "_paid": _paid}
+        self.tests = test_table(self.spend)
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
         tree: nodes.Template = Costs(self).visit(super()._parse(source, name, filename))
@@ -181,6 +218,10 @@ class Sandbox(ImmutableSandboxedEnvironment):
     def getitem(self, obj: Any, argument: Any) -> Any:
         if obj is None:
             return None
+        if isinstance(argument, slice):
+            pay(obj, self.spend)
+        elif isinstance(argument, tuple):
+            pay(argument, self.spend)
         if isinstance(argument, str) and type(obj) is not dict:
             return self.getattr(obj, argument)
         if isinstance(obj, Undefined) or isinstance(argument, Undefined):
@@ -244,7 +285,8 @@ class Sandbox(ImmutableSandboxedEnvironment):
             bits = left.bit_length() * max(right, 1) if operator == "**" else left.bit_length() + right.bit_length()
             if bits > MOST_BITS:
                 raise Refused(f"`{operator}` makes a number of more than {MOST_BITS:,} bits")
-        return self.binop_table[operator](left, right)
+        made = self.binop_table[operator](left, right)
+        return weigh(made, self.spend) if isinstance(made, (list, tuple)) else made
 
 
 def described(value: Any) -> str:
