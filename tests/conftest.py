@@ -108,7 +108,7 @@ class Lab:
     ) -> Ran:
         """Run a recipe; unless ``good`` is off, no step may fail."""
         program = self.sound(text, **options)
-        with self.open(threads=threads, memory=memory) as workspace:
+        with self.open(threads=threads, memory=memory, files=program.files) as workspace:
             plan = make_plan(program, workspace, only)
             result = run(plan, workspace)
             self.types_hold(program, workspace, result)

@@ -129,7 +129,7 @@ class Recipe:
         with (
             tidy(),
             consented(own_code(program, wanted), trust, program.folder, self.path),
-            open_workspace(self.workspace, doing="run", memory=memory, threads=threads) as workspace,
+            open_workspace(self.workspace, doing="run", memory=memory, threads=threads, files=program.files) as workspace,
         ):
             shown = shows() if progress is None else progress
             program = self._brought(program, wanted, set, shown, fetch)

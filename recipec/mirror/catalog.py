@@ -61,6 +61,10 @@ class Catalog:
         try:
             made = json.loads(path.read_text("utf-8"))
             files = tuple(SourceFile(path.parent / f["path"], f["name"]) for f in made["files"])
+            # A workspace may have come with somebody's recipe: what it says lies in it lies in it.
+            top = os.path.join(os.path.realpath(path.parent), "")
+            if not all(os.path.realpath(f.path).startswith(top) for f in files):
+                return None
             sizes = [f["size"] for f in made["files"]]
             if [f.path.stat().st_size for f in files] != sizes:
                 return None

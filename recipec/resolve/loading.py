@@ -193,7 +193,13 @@ class Loader:
 
     def load_import(self, module: Module, item: tree.Import, above: tuple[Path, ...]) -> None:
         alias = item.alias.id
-        path = (module.source.folder / item.path.value).resolve()
+        try:
+            path = (module.source.folder / item.path.value).resolve()
+        except ValueError:
+            # A NUL or half a character is in no file's name.
+            self.findings.add(MissingFile(span=item.path.span, message=f"no file `{item.path.value!a}`"))
+            module.broken.add(alias)
+            return
         here = (module.source.folder / Path(module.source.path).name).resolve()
         shown_path = (Path(module.source.path).parent / item.path.value).as_posix()
         problem: Diagnostic | None = None

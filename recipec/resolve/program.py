@@ -92,6 +92,11 @@ class Program:
         return [s for s in self.steps if s.name in found]
 
     @property
+    def files(self) -> list[Path]:
+        """What a run opens of the files beside its workspace."""
+        return list(dict.fromkeys(f.path for s in self.steps for f in s.bound.files))
+
+    @property
     def folder(self) -> Path:
         return self.root.source.folder
 

@@ -18,13 +18,13 @@ import errno
 import json
 import os
 import re
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recipec.api import ORDER, DataError, Schema, quote
+from recipec.api import ORDER, DataError, Schema, literal, quote
 from recipec.workspace.lock import WorkspaceBusy, locked
 from recipec.workspace.trouble import told
 
@@ -234,13 +234,23 @@ class Workspace:
 
 @contextmanager
 def open_workspace(
-    folder: Path, *, doing: str, memory: str | None = None, threads: int | None = None, spill: Path | None = None, create: bool = True
+    folder: Path,
+    *,
+    doing: str,
+    memory: str | None = None,
+    threads: int | None = None,
+    spill: Path | None = None,
+    create: bool = True,
+    files: Iterable[Path] | None = None,
 ) -> Iterator[Workspace]:
     """Open a recipe's workspace for one process; raises DataError (WorkspaceBusy when another process has it).
 
     ``memory`` ("2GB") is for this process: DuckDB gets what is left of it after Python, the libraries and DuckDB's own
     overhead (see :func:`database_memory`); beyond that, work spills to ``spill``, a folder (``tmp/`` inside the workspace). Worker processes of
     slow functions come on top, about 150 MB for each thread.
+
+    ``files`` are those that the recipe reads: where they are given, and where nothing is made (``create=False``), the database can reach them and
+    the workspace and nothing else, whatever a query or a database that came with somebody's recipe says.
     """
     path = folder / "work.duckdb"
     if not create and not path.exists():
@@ -265,6 +275,8 @@ def open_workspace(
             config["threads"] = str(threads)
         con = connect(path, config)
         try:
+            if files is not None or not create:
+                confine(con, folder, files or ())
             # What a moment is called must not depend on where the machine stands.
             con.execute("SET TimeZone = 'UTC'")
             workspace = Workspace(folder, con)
@@ -275,6 +287,21 @@ def open_workspace(
         finally:
             con.close()
             clear(temporary)
+
+
+def confine(con: duckdb.DuckDBPyConnection, folder: Path, files: Iterable[Path]) -> None:
+    """From here on the database opens the workspace and these files (folders among them with all that they hold), loads no extension and no
+    secret, and cannot be told otherwise."""
+    given = list(files)
+    folders = [folder, *(f for f in given if f.is_dir())]
+    written = {name: sorted({form(p) for p in places for form in FORMS}) for name, places in (("directories", folders), ("paths", given))}
+    for name, paths in written.items():
+        con.execute(f"SET allowed_{name} = [{', '.join(map(literal, paths))}]")
+    con.execute("SET enable_external_access = false")
+
+
+FORMS = (str, os.path.abspath, os.path.realpath)
+"""A path as it is written, from the root, and without links: queries name it in any of these ways."""
 
 
 def anew(folder: Path) -> str:

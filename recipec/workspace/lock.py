@@ -25,6 +25,7 @@ def locked(folder: Path, doing: str) -> Iterator[None]:
     import fcntl
 
     try:
+        own(folder)
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
@@ -49,3 +50,17 @@ def holder(descriptor: int) -> str:
         return f" by process {int(facts['pid'])} ({facts['doing']})"
     except (ValueError, KeyError, TypeError):
         return ""
+
+
+def own(folder: Path) -> None:
+    """Raises DataError for a workspace in which something is a link: it came with a recipe from elsewhere, and writing or clearing it would
+    write or clear what the link leads to."""
+    beside = folder.is_symlink() and folder.name == ".recipec"
+    found: str | None = str(folder) if beside else None
+    for place in (folder, folder / "ledger", folder / "mirror", folder / "artifacts"):
+        if found is None and place.is_dir():
+            with os.scandir(place) as entries:
+                found = next((e.path for e in entries if e.is_symlink()), None)
+    if found is not None:
+        help = "remove the link; a workspace elsewhere is named: --workspace DIR, and room for large work: --spill DIR"
+        raise DataError(f"{found} is a link: results are kept in folders of their own", help)
