@@ -281,3 +281,47 @@ def test_a_file_without_permission(tmp_path: Path) -> None:
     if not os.access(tmp_path / "x.zip", os.R_OK):
         with pytest.raises(DataError, match="no permission to read"):
             read(tmp_path, "files", "x.zip!*")
+
+
+# Through a recipe -----------------------------------------------------------------------------------------------------
+
+
+def test_an_archive_in_a_recipe(lab: Any) -> None:
+    """Rows of files in an archive have their own keys and places; the archive's contents decide whether it is read again."""
+    path = lab.folder / "all.tar.gz"
+    path.write_bytes(PACKED[".tar.gz"]({"docs/a.md": b"# A\n", "docs/b.md": b"\xff", "x.json": b"[]"}))
+    text = 'source s = markdown("all.tar.gz!docs/*.md") { max_bad: 50% }'
+    ran = lab.run(text)
+    assert ran.rows("select path, title from s") == [("all.tar.gz!docs/a.md", "A")]
+    assert ran.rows('select file, "row", reason from recipec.bad') == [("all.tar.gz!docs/b.md", 1, "not valid utf-8")]
+    assert [p.status for p in lab.plan(text).steps] == ["reuse"]
+    path.write_bytes(PACKED[".tar.gz"]({"docs/a.md": b"# B\n"}))
+    assert [(p.status, p.why) for p in lab.plan(text).steps] == [("run", "file all.tar.gz!docs/*.md changed")]
+    assert lab.run(text).rows("select title from s") == [("B",)]
+
+
+def test_what_is_wrong_with_an_archive_is_said_by_the_check(lab: Any) -> None:
+    (lab.folder / "a.zip").write_bytes(zip_of(DOCS))
+    (lab.folder / "b.zip").write_bytes(zip_of({"x.csv": b"n\n1\n"}))
+    assert lab.schema('source s = csv("b.zip")', "s") == {"n": "BIGINT"}
+    assert lab.schema('source s = csv(["a.zip!x.csv", "b.zip"])', "s") == {"n": "BIGINT"}
+    for pattern, message in (
+        ("a.zip", "`a.zip` holds at least 2 files: `docs/a.md`, `docs/sub/二.md`"),
+        ("a.zip!*.tsv", "no file in `a.zip` matches `*.tsv`"),
+        ("c.zip!*.csv", "no file `c.zip`"),
+    ):
+        assert [d.message for d in lab.check(f'source s = csv("{pattern}")')] == [message]
+
+
+def test_a_row_of_an_archive_is_found_by_its_place(lab: Any) -> None:
+    from recipec.plan.explain import Teller
+
+    (lab.folder / "a.zip").write_bytes(zip_of(DOCS))
+    text = 'source s = markdown("a.zip!docs/**/*.md")'
+    lab.run(text)
+    with lab.open() as workspace:
+        teller = Teller(lab.sound(text), workspace, "s")
+        for place in ("docs/sub/二.md:1", "a.zip!docs/sub/二.md:1"):
+            keys, _ = teller.find("s", place)
+            assert keys
+            assert {teller.label(k) for k in keys} == {"a.zip!docs/sub/二.md:1"}

@@ -359,3 +359,19 @@ def test_front_matter_as_columns(tmp_path: Path) -> None:
     ]
     r = read(tmp_path, "markdown", "d.md", declared={"tags": "VARCHAR[]"})
     assert r.rows == [(["one"],)]
+
+
+def test_a_missing_extra_is_said_by_the_check(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from importlib.util import find_spec
+
+    from recipec.steps import source
+
+    lab.write("a.pdf", "")
+    text = 'source s = pdf("a.pdf")'
+    assert lab.check(text) == []
+    monkeypatch.setattr(source, "find_spec", lambda name: None if name == "pypdfium2" else find_spec(name))
+    (found,) = lab.check(text, offline=True)
+    assert (found.message, found.help) == (
+        "`pdf` needs the package pypdfium2, which is not installed",
+        ("pip install 'recipec[docs]'",),
+    )
