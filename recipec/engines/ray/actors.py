@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Any
 from recipec.api import DataError, Outcome
 from recipec.engines.ray.cluster import LISTEN, RETRIES, Cluster
 from recipec.engines.ray.tasks import Wrong
-from recipec.models._base import Model
-from recipec.steps.predict import Predict
 
 if TYPE_CHECKING:
     from recipec.engines.ray.runner import Floor
@@ -43,13 +41,15 @@ class Predictor:
             return Wrong(error.message, error.help)
 
 
-class Pool(Model):
-    """The trained model as the step knows it, its answers coming from actors in the order in which blocks were handed out."""
+class Pool:
+    """The trained model as the step knows it (:class:`recipec.models._base.Model`), its answers coming from actors, in the order in which
+    blocks were handed out."""
 
     def __init__(self, cluster: Cluster, model: Any, method: str, check: Callable[[], None]) -> None:
         self.cluster, self.method, self.check = cluster, method, check
         self.name, self.facts = model.name, model.facts
-        self.remembered = None
+        self.agree: Any = None
+        self.allowed = 0
         ray = cluster.ray
         gpus = int(ray.cluster_resources().get("GPU", 0))
         able = sum(bool(n["Alive"]) and n["Resources"].get("CPU", 0) > 0 for n in ray.nodes())
@@ -95,39 +95,51 @@ class Pool(Model):
     ) -> Iterator[tuple[str, Answer | Failure]]:
         yield from self.following()
 
+    def spent(self) -> dict[str, Any]:
+        return {}
+
+    def telling(self) -> str:
+        return ""
+
+    def quote(self) -> None:
+        return None
+
+    def notices(self) -> tuple[str, ...]:
+        return ()
+
     def close(self) -> None:
         for actor in self.actors:
             self.cluster.ray.kill(actor)
         self.actors = []
 
 
-class PredictThere(Predict):
-    """The step ``predict``, its blocks handed out ahead."""
+def handed_out(pool: Pool, blocks: Iterator[list[tuple[str, Any]]]) -> Iterator[list[tuple[str, Any]]]:
+    """The blocks, each handed out some time before it is asked about."""
+    from recipec.steps.predict import requests
 
-    def __init__(self, pool: Pool) -> None:
-        self.pool = pool
+    ahead: deque[list[tuple[str, Any]]] = deque()
 
-    def pieces(self, ctx: Any, table: str, count: int) -> Iterator[list[tuple[str, Any]]]:  # type: ignore[override]
-        from recipec.steps.predict import requests
+    def more() -> None:
+        block = next(blocks, None)
+        if block is not None:
+            ahead.append(block)
+            pool.hand_out(list(requests(block)) if pool.method == "answers" else [x for _, x in block])
 
-        blocks = Predict.pieces(ctx, table, count)
-        ahead: deque[list[tuple[str, Any]]] = deque()
-
-        def more() -> None:
-            block = next(blocks, None)
-            if block is not None:
-                ahead.append(block)
-                self.pool.hand_out(list(requests(block)) if self.pool.method == "answers" else [x for _, x in block])
-
-        for _ in range(AHEAD * len(self.pool.actors)):
-            more()
-        while ahead:
-            yield ahead.popleft()
-            more()
+    for _ in range(AHEAD * len(pool.actors)):
+        more()
+    while ahead:
+        yield ahead.popleft()
+        more()
 
 
 def predict(floor: Floor) -> Outcome:
     """The table of a ``predict`` step that asks a trained model."""
+    from recipec.steps.predict import Predict
+
+    class There(Predict):
+        def pieces(self, ctx: Any, table: str, count: int) -> Iterator[list[tuple[str, Any]]]:  # type: ignore[override]
+            return handed_out(pool, Predict.pieces(ctx, table, count))
+
     ctx = floor.ctx
     plan = ctx.step.bound.plan
     opened = ctx.shared.setdefault("models", {})
@@ -136,7 +148,7 @@ def predict(floor: Floor) -> Outcome:
     pool = Pool(floor.cluster, here, METHODS[plan.does], lambda: ctx.progress(None, ""))
     opened[place] = pool
     try:
-        outcome = PredictThere(pool).run(plan, ctx)
+        outcome = There().run(plan, ctx)
         floor.tally.tasks += pool.turn
         return outcome
     finally:

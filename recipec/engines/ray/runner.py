@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recipec.api import ORDER, Estimate, Outcome, TableRef, literal
+from recipec.api import KERNELS, ORDER, Estimate, Outcome, TableRef, literal
 from recipec.engines.context import RunContext
 from recipec.engines.ray.chain import run_chain
 from recipec.engines.ray.cluster import Cluster, TypesDiffer
@@ -16,7 +16,6 @@ from recipec.engines.ray.shards import BUCKET, COMPRESSION, Rows, cast, describe
 from recipec.engines.ray.tasks import Done, Setting
 from recipec.engines.ray.ways import Going, going, reads_model
 from recipec.engines.runner import Runner, RunResult, Silent, Watcher
-from recipec.language import KERNELS
 
 if TYPE_CHECKING:
     from recipec.plan.planner import Plan

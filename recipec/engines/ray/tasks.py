@@ -17,10 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from recipec.api import DataError, Kernel, ReadContext, Reader, RunTools, SourceFile, quote
+from recipec.api import KERNELS, DataError, Kernel, ReadContext, Reader, RunTools, SourceFile, quote
 from recipec.engines.batches import Kernels, flat, load
 from recipec.engines.ray.shards import Rows, described, portable, write
-from recipec.language import KERNELS
 
 if TYPE_CHECKING:
     import duckdb
