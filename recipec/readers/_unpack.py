@@ -104,7 +104,7 @@ class Archive:
         return Damaged(f"{what} is damaged: {error}", "fetch or copy the archive again")
 
 
-_ERRORS = (EOFError, zlib.error, zipfile.BadZipFile, tarfile.TarError, ValueError, NotImplementedError, RuntimeError)
+_ERRORS = (OSError, EOFError, zlib.error, zipfile.BadZipFile, tarfile.TarError, ValueError, NotImplementedError, RuntimeError)
 """What the modules of Python raise for archives that are not what they should be."""
 
 

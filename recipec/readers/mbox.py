@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from email import message_from_bytes
+from email.errors import HeaderParseError
 from email.header import decode_header
 from email.message import Message
 from email.utils import getaddresses, parsedate_to_datetime
@@ -182,7 +183,7 @@ def header(message: Message, name: str, encoding: str) -> str:
         parts = []
         try:
             pieces = decode_header(re.sub(r"\r?\n", "", str(value)))
-        except ValueError:
+        except (ValueError, HeaderParseError):
             pieces = [(str(value), None)]
         for piece, charset in pieces:
             raw = piece.encode("ascii", "surrogateescape") if isinstance(piece, str) and piece.isascii() else piece

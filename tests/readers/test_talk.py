@@ -138,6 +138,11 @@ def test_mail_that_is_cut_off(tmp_path: Path) -> None:
     assert _files.BLOCK > 20_000
 
 
+def test_mail_with_a_header_that_cannot_be_decoded(given: Any) -> None:
+    r = given("mbox")("From: =?utf-8?B?abcde?=\nSubject: ok\n\nx\n", name="a.eml")
+    assert r.rows[0][4:7] == ("=?utf-8?B?abcde?=", [], "ok")
+
+
 # chat -----------------------------------------------------------------------------------------------------------------
 
 
