@@ -97,6 +97,22 @@ def test_gitlab_fingerprints_are_unique_and_outlive_moved_lines(terminal: Make) 
     assert alone[0]["fingerprint"] == one
 
 
+JUNIT = {
+    "testsuites": {"name", "time", "tests", "failures", "errors"},
+    "testsuite": {"name", "tests", "failures", "errors", "time", "skipped", "timestamp", "hostname", "id", "package"},
+    "testcase": {"name", "classname", "time", "group"},
+    "failure": {"type", "message"},
+}
+"""Elements and their attributes in the schema of the Jenkins xUnit plugin."""
+
+
+def test_junit_has_only_what_its_schema_has(report: Report, terminal: Make) -> None:
+    root = ET.fromstring(render("junit", report, terminal()))
+    assert all(set(element.attrib) <= JUNIT[element.tag] for element in root.iter())
+    assert all({"name", "tests", "failures", "errors"} <= set(suite.attrib) for suite in root.iter("testsuite"))
+    assert re.fullmatch(r"[0-9]{0,3}(\.[0-9]*)?", root.get("time") or "")
+
+
 def test_junit_holds_what_xml_can(terminal: Make) -> None:
     d = NoColumn(span=at("tidy"), message='<&"> \x07 \ud800', help=("a\nb",))
     suite = ET.fromstring(render("junit", Report([d], [SOURCE.path]), terminal(unicode=False))).find("testsuite")
