@@ -7,20 +7,25 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+
+@cache
+def client_of(address: str) -> Any:
+    import botocore.session
+
+    return botocore.session.Session().create_client(
+        "s3", region_name="us-east-1", endpoint_url=address, aws_access_key_id="key", aws_secret_access_key="secret"
+    )
 
 
 class Bucket:
     """``bucket`` of a moto server; its objects are put and read with botocore, past the door."""
 
     def __init__(self, inner: str, name: str = "bucket") -> None:
-        import botocore.session
-
-        self.name, self.inner = name, inner
-        self.client = botocore.session.Session().create_client(
-            "s3", region_name="us-east-1", endpoint_url=inner, aws_access_key_id="key", aws_secret_access_key="secret"
-        )
+        self.name, self.inner, self.client = name, inner, client_of(inner)
         urllib.request.urlopen(urllib.request.Request(f"{inner}/moto-api/reset", method="POST")).close()
         self.client.create_bucket(Bucket=name)
         self.door = Door(inner)

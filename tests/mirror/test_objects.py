@@ -58,41 +58,35 @@ def test_a_glob_of_objects(recipec: Any, bucket: Bucket) -> None:
     assert "unchanged" in recipec("run", "--format", "json").err
 
 
-@pytest.mark.parametrize(
-    ("pattern", "found"),
-    [
-        ("data/a.csv", ["data/a.csv"]),
-        ("data/*.csv", ["data/a.csv", "data/b.csv"]),
-        ("*/a.csv", ["data/a.csv", "more/a.csv"]),
-        ("data/**/*.csv", ["data/a.csv", "data/b.csv", "data/deep/er/c.csv"]),
-        ("data/*/er/?.csv", ["data/deep/er/c.csv"]),
-        ("**/c.csv", ["data/deep/er/c.csv"]),
-        ("data/[!a].csv", ["data/b.csv"]),
-    ],
-)
-def test_patterns(tmp_path: Path, bucket: Bucket, pattern: str, found: list[str]) -> None:
+PATTERNS = {
+    "data/a.csv": ["data/a.csv"],
+    "data/*.csv": ["data/a.csv", "data/b.csv"],
+    "*/a.csv": ["data/a.csv", "more/a.csv"],
+    "data/**/*.csv": ["data/a.csv", "data/b.csv", "data/deep/er/c.csv"],
+    "data/*/er/?.csv": ["data/deep/er/c.csv"],
+    "**/c.csv": ["data/deep/er/c.csv"],
+    "data/[!a].csv": ["data/b.csv"],
+}
+WRONG = [
+    ("s3://bucket/none.csv", "there is no s3://bucket/none.csv", "is the bucket `bucket` right"),
+    ("s3://no-such-bucket/*.csv", "there is no s3://no-such-bucket/*.csv", "is the bucket `no-such-bucket` right"),
+    ("s3://bucket/x/*.csv", "there is no s3://bucket/x/*.csv", "the path in it"),
+    ("s3://bucket/data/*.tsv", "no object matches s3://bucket/data/*.tsv", "`**/` is any folders"),
+    ("s3://bucket/data", "s3://bucket/data is a folder", '"s3://bucket/data/*"'),
+    ("s3://*/a.csv", "a bucket's name cannot be a pattern", "name the bucket"),
+]
+
+
+def test_patterns_and_wrong_addresses(tmp_path: Path, bucket: Bucket) -> None:
     for key in ("data/a.csv", "data/b.csv", "data/.hidden.csv", "data/deep/er/c.csv", "data/notes.txt", "more/a.csv", "data/"):
         bucket.put(key, "id\n1\n")
-    assert names(bring(tmp_path, f"s3://bucket/{pattern}")) == [f"s3://bucket/{k}" for k in found]
-
-
-@pytest.mark.parametrize(
-    ("address", "message", "help"),
-    [
-        ("s3://bucket/none.csv", "there is no s3://bucket/none.csv", "is the bucket `bucket` right"),
-        ("s3://no-such-bucket/*.csv", "there is no s3://no-such-bucket/*.csv", "is the bucket `no-such-bucket` right"),
-        ("s3://bucket/x/*.csv", "there is no s3://bucket/x/*.csv", "the path in it"),
-        ("s3://bucket/data/*.tsv", "no object matches s3://bucket/data/*.tsv", "`**/` is any folders"),
-        ("s3://bucket/data", "s3://bucket/data is a folder", '"s3://bucket/data/*"'),
-        ("s3://*/a.csv", "a bucket's name cannot be a pattern", "name the bucket"),
-    ],
-)
-def test_wrong_addresses(tmp_path: Path, bucket: Bucket, address: str, message: str, help: str) -> None:
-    bucket.put("data/a.csv", "id\n1\n")
-    with pytest.raises(DataError) as found:
-        bring(tmp_path, address)
-    assert message in found.value.message
-    assert help in found.value.help
+    for pattern, found in PATTERNS.items():
+        assert names(bring(tmp_path, f"s3://bucket/{pattern}")) == [f"s3://bucket/{k}" for k in found], pattern
+    for address, message, help in WRONG:
+        with pytest.raises(DataError) as problem:
+            bring(tmp_path, address)
+        assert message in problem.value.message
+        assert help in problem.value.help
 
 
 def test_wrong_credentials_and_a_store_that_is_away(tmp_path: Path, bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
