@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 Mode = Literal["replace", "append"]
+INDEX = "_index.json"
+"""The file beside an export's files that lists them."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,8 @@ class Target(ABC):
 TARGETS: dict[str, tuple[str, str]] = {
     **dict.fromkeys(("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss"), ("recipec.mirror.store_target", "StoreTarget")),
     "hf": ("recipec.mirror.hub_target", "HubTarget"),
+    **dict.fromkeys(("postgres", "postgresql"), ("recipec.mirror.postgres_target", "PostgresTarget")),
+    **dict.fromkeys(("mysql", "mariadb"), ("recipec.mirror.mysql_target", "MysqlTarget")),
 }
 """Scheme of an address to the module and class that delivers there; the class is made with the address."""
 

@@ -30,7 +30,7 @@ from recipec.api import (
     quote,
     step,
 )
-from recipec.mirror.store_target import INDEX
+from recipec.mirror.target import INDEX
 from recipec.resolve.arguments import Choices, Inner
 from recipec.resolve.binder import StepBinder
 from recipec.resolve.chain import meaning_of
@@ -116,6 +116,14 @@ class Export(Kind):
     gone on with. ``mode: append`` adds this run's rows to those that are there, but never the same delivery twice. On the hub everything
     is one commit, to a repository that is private unless ``private: false`` says otherwise. ``plan`` asks no server and believes the last
     delivery; a run asks, where it can, and delivers again what is gone.
+
+    ``to`` may be a table of a database: ``postgresql://user@host/database/table`` or ``mysql://...`` (extra ``sql``), with ``format: parquet()``;
+    a split's parts go to ``table_train`` and so on, without a table to tables of the parts' names. Everything appears in one step: who reads
+    there sees the old rows or the new ones. ``mode: append`` adds the rows in one transaction. What a table has had stands beside it in
+    ``recipec_deliveries``: so nothing is appended twice, even by a workspace that was lost, and a table that recipec did not write is never replaced.
+    In PostgreSQL a table that keeps its columns keeps its rights, indexes and views too; its types are DuckDB's nearest, nested ones
+    ``jsonb``. The password comes from where it does for a source. Values that the server refuses (NUL in PostgreSQL, NaN in MySQL) are told
+    with their row before anything is written.
     """
 
     Settings = ExportSettings
