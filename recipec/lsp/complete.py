@@ -14,7 +14,7 @@ from recipec.lsp.context import complete as complete_token
 from recipec.lsp.describe import Callee, callee, entry_page, known, parameter_line, schema_page
 from recipec.lsp.live import LiveProgram
 from recipec.lsp.offers import Offer, escape, spell, typed
-from recipec.lsp.scope import kind_of, module_of, scope, written
+from recipec.lsp.scope import kind_of, loop_columns, module_of, scope, written
 from recipec.lsp.texts import inside_text
 from recipec.registry import Group
 from recipec.registry import names as registry_names
@@ -202,6 +202,9 @@ class Completer:
                 yield from (Offer(spell(p), "enummember", "part", schema_page(s), rank=1) for p, s in outputs.items() if p)
             if self.context.block or self.context.kind == "until":
                 yield from self.columns(outputs.get(names[1] if len(names) > 1 else "", Schema()))
+            return
+        if self.context.kind == "until" and len(names) == 1:
+            yield from self.columns(loop_columns(self.program, self.spot, self.context, names[0]))
             return
         if len(names) == 1 and (type := self.schema.types.get(names[0], "")).startswith("STRUCT("):
             yield from (Offer(spell(f), "field", f"field of {names[0]}") for f in struct_fields(type))

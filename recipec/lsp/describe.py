@@ -221,6 +221,8 @@ def hover(desk: Desk, spot: Spot) -> tuple[str, Span] | None:
             return (f"{parameter_line(param)}", key.span) if param is not None else None
         case tree.Call(func=func), tree.Name() if node is func:
             found_callee = called(program, path)
+            if found_callee is None and isinstance(item, tree.Repeat) and func.id == "gain":
+                return GAIN, func.span
             if found_callee is None and isinstance(item, tree.Step) and (block := block_page(item, func.id)) is not None:
                 return block, func.span
             return (called_page(found_callee), func.span) if found_callee is not None else None
@@ -235,6 +237,14 @@ def hover(desk: Desk, spot: Spot) -> tuple[str, Span] | None:
             return name_page(desk, program, spot, path)
         case _:
             return None
+
+
+GAIN = (
+    fenced("gain(step.column)") + "\n\nWhat a column of one row grew by since the round before; in the first round, since before the loop."
+)
+CONFIDENCE = (
+    "`confidence`: float\n\nHow sure the votes make the label, 0 to 1; of a row with several classes, that of each class by itself."
+)
 
 
 def block_params(step: tree.Step, name: tree.Node) -> tuple[Param, ...]:
@@ -284,7 +294,17 @@ def name_page(desk: Desk, program: LiveProgram, spot: Spot, path: list[tree.Node
     """A bare name: a step or part, a parameter, or a column."""
     node, item = path[-1], spot.item
     assert isinstance(node, tree.Name)
-    module = module_of(program, item.name.id) if isinstance(item, tree.Step) else program.root
+    own = item.items[0] if isinstance(item, tree.Repeat) and item.items else item
+    module = module_of(program, own.name.id) if isinstance(own, tree.Step) else program.root
+    if isinstance(item, tree.Repeat) and node.id not in module.params:
+        at = path[-2] if isinstance(path[-2], (tree.Field, tree.Round)) else node
+        names = program.path(at)
+        target, rest, _ = program.target(names, at, module) if names is not None else (None, [], module)
+        resolved = program.step(target) if target is not None else None
+        if target is None or resolved is None:
+            return None
+        type = resolved.bound.outputs.get("", Schema()).types.get(node.id) if rest and rest[0] is node else None
+        return (f"column `{node.id}` of `{target}`: {shown(type)}" if type is not None else step_page(program, target)), node.span
     if not isinstance(item, tree.Step):
         if node.id in module.params:
             return fenced(f"param {node.id} = {said(module.params[node.id])}"), node.span
@@ -307,6 +327,8 @@ def name_page(desk: Desk, program: LiveProgram, spot: Spot, path: list[tree.Node
             return step_page(program, target, part), node.span
     if node.id in module.params and not node.quoted:
         return fenced(f"param {node.id} = {said(module.params[node.id])}"), node.span
+    if node.id == "confidence" and item.kind.id == "label" and any(isinstance(n, tree.Setting) and n.key.id == "accept" for n in path):
+        return CONFIDENCE, node.span
     type = columns.types.get(node.id)
     if type is not None:
         return f"column `{node.id}`: {shown(type) if type != '?' else 'not known yet'}", node.span

@@ -63,6 +63,23 @@ def scope(desk: Desk, spot: Spot, context: Context) -> Schema:
     return schema
 
 
+def loop_columns(program: LiveProgram, spot: Spot, context: Context, name: str) -> Schema:
+    """The columns of a step of the loop whose condition is being written: half written, the loop is no part of the program yet. Where
+    the step needs others of the loop to be bound, the scores that it asks for."""
+    until = next((t.start for t in reversed(context.tokens) if t.word == "UNTIL"), 0)
+    file, _ = parse(Source(spot.piece.source.path, spot.piece.source.text[:until]))
+    step = next((s for s in flat(file.items) if isinstance(s, tree.Step) and s.name.id == name), None)
+    if step is None:
+        return Schema()
+    schema = bound(program, step, program.root)
+    if schema is not None:
+        return schema
+    asked = next((s.value for s in step.body if isinstance(s, tree.Setting) and s.key.id == "metrics"), None)
+    items = asked.items if isinstance(asked, tree.ListExpr) else () if asked is None else (asked,)
+    scores = [n.id for i in items if isinstance(n := i.func if isinstance(i, tree.Call) else i, tree.Name)]
+    return Schema(tuple(Column(f"{score}{end}", "DOUBLE") for end in ("", "_low", "_high") for score in scores))
+
+
 def input_schemas(program: LiveProgram, step: tree.Step, module: Module) -> list[Schema]:
     refs = [program.table(i, module, Findings()) for i in step.inputs]
     return [r.schema for r in refs if r is not None]

@@ -47,6 +47,9 @@ PLACES = {
     'export o from final { to: "o"  format: ¦ }': {"jsonl", "huggingface", "messages"},
     "repeat 2 as round { clean c from tidy { ¦ } }": {"dedupe", "keep where"},
     "repeat 2 as round { evaluate score from final.test { gold: label  predicted: label } } until ¦": {"gain", "score"},
+    "repeat 2 as round { evaluate score from final.test { gold: label  predicted: label  metrics: [f1] } } until score.¦": {"f1", "rows"},
+    "repeat 2 as round { train clf from tidy { task: classify(text => label)  base: scratch() }"
+    " evaluate score from final.test { model: clf  metrics: [f1, mcc] } } until gain(score.¦)": {"f1", "f1_low", "mcc"},
     "repeat 2 as round { clean c from tidy {} }\nclean d from c@¦ {}": {"1", "2"},
     'template t(text, mood) """{{ ¦ }}"""': {"text", "mood"},
     'template t(text, mood) """{{ text|¦ }}"""': {"upper", "trim", "length"},
@@ -91,7 +94,7 @@ def test_half_a_variable_is_replaced_whole(editor: Any) -> None:
 
 
 LOOP = """\
-label mood from tidy { classes: ["a", "b"]  vote llm(lm, ask(text, label), samples: 2)  combine: dawid_skene(iterations: 5) }
+label mood from tidy { classes: ["a", "b"]  vote llm(lm, ask(text, label), samples: 2)  combine: dawid_skene(iterations: 5)  accept: confidence > 50% }
 augment more from mood { copies: 2  swap_words(text, rate: 10%) }
 repeat 2 as round {
   train clf from mood { task: classify(text => mood)  base: scratch()  search { epochs: [2, 3] }  validation: more }
@@ -109,6 +112,10 @@ TOLD = {
     "epo|chs: [2": "`epochs`: [number]",
     "metrics: [f|1(": "harmonic mean",
     "ope|nai(": "base_url",
+    "until ga|in(": "since the round before",
+    "gain(sco|res.f1": "evaluate scores",
+    "gain(scores.f|1": "float",
+    "accept: confi|dence": "0 to 1",
     "wi|th: lm": "`with`: model",
     "guess from mood { model: cl|f }": "train clf",
 }
