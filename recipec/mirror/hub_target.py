@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 
 from recipec.api import DataError
 from recipec.mirror.hub import NAME, endpoint, hub_pass, offline
-from recipec.mirror.store_target import INDEX, version_of
-from recipec.mirror.target import Delivery, Mode, Target
+from recipec.mirror.store_target import version_of
+from recipec.mirror.target import INDEX, Delivery, Mode, Target
 
 _ADDRESS = re.compile(rf"hf://datasets/({NAME})/?")
 SIDE = frozenset({".gitattributes"})

@@ -17,9 +17,8 @@ from recipec.api import DataError
 from recipec.mirror._address import amount, shown
 from recipec.mirror._stores import missing_package, opened, scheme_of, translated
 from recipec.mirror._threads import each
-from recipec.mirror.target import Delivery, Target
+from recipec.mirror.target import INDEX, Delivery, Target
 
-INDEX = "_index.json"
 VERSION = 1
 AT_ONCE = 8
 _OURS = re.compile(r"[0-9a-f]{16}/.+")

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from recipec.api import DataError, ExportPart, Json
 from recipec.mirror._base import is_remote
-from recipec.mirror.store_target import INDEX
-from recipec.mirror.target import TARGETS, Delivery, Target, target_of
+from recipec.mirror.target import INDEX, TARGETS, Delivery, Target, target_of
 from recipec.resolve.binder import StepBinder
 from recipec.resolve.problems import BadValue
 from recipec.source import Span

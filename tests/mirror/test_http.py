@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -187,8 +188,11 @@ def test_a_copy_that_was_whole_but_had_no_name_yet(tmp_path: Path, site: Site) -
     assert site.sent == [len(BIG)]
 
 
-def test_killed_in_the_middle_and_run_again(recipec: Any, site: Site) -> None:
-    rows = "id,text\n" + "".join(f"{i},{'x' * 80}\n" for i in range(20_000))
+@pytest.mark.parametrize(
+    "count", [20_000, pytest.param(1_000_000, marks=pytest.mark.skipif(not os.environ.get("RECIPEC_LONG"), reason="set RECIPEC_LONG=1"))]
+)
+def test_killed_in_the_middle_and_run_again(recipec: Any, site: Site, count: int) -> None:
+    rows = "id,text\n" + "".join(f"{i},{'x' * 80}\n" for i in range(count))
     half = threading.Event()
 
     def slowly(h: Any) -> bool:
@@ -224,7 +228,7 @@ def test_killed_in_the_middle_and_run_again(recipec: Any, site: Site) -> None:
     half.set()
     done = recipec("run")
     assert done.status == 0, done.err
-    assert "20,000 rows" in done.out
+    assert f"{count:,} rows" in done.out
     assert site.sent == [len(rows) - len(rows) // 2]
     assert [p.name for p in Path(".recipec").rglob("*.part")] == []
 
@@ -394,6 +398,25 @@ def test_spaces_and_chinese_in_an_address(tmp_path: Path, site: Site) -> None:
     copies = Copies(tmp_path, f"{site.url}/数据/a b.csv")
     copies.bring()
     assert copies.bytes == ROWS.encode()
+
+
+def test_parquet_and_files_in_archives(recipec: Any, site: Site, tmp_path: Path) -> None:
+    import duckdb
+
+    duckdb.sql(f"COPY (SELECT range AS id, range * 2 AS price FROM range(10)) TO '{tmp_path}/a.parquet'")
+    site.put("/a.parquet", (tmp_path / "a.parquet").read_bytes())
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("in/a.csv", ROWS)
+        archive.writestr("in/b.csv", "id,price\n3,7\n")
+        archive.writestr("notes.txt", "x")
+    site.put("/all.zip", packed.getvalue())
+    write(f'parquet("{site.url}/a.parquet")', "{ expect price = 2 * id }".replace(" = ", " == "))
+    done = recipec("run")
+    assert "10 rows" in done.out, done.err
+    write(f'csv("{site.url}/all.zip!in/*.csv")')
+    done = recipec("run")
+    assert "3 rows" in done.out, done.err
 
 
 def test_a_proxy_of_the_environment(tmp_path: Path, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
