@@ -137,8 +137,10 @@ class DocumentReader(FileReader):
 
 
 def decoded(raw: bytes, file: SourceFile, encoding: str) -> str | Bad:
-    """A file's bytes as text, without a byte order mark; UTF-16 where the mark says so. Raises DataError for an encoding that does not exist."""
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+    """A file's bytes as text, without a byte order mark; UTF-16 or UTF-32 where the mark says so. Raises DataError for an encoding that does not exist."""
+    if raw.startswith((b"\xff\xfe\0\0", b"\0\0\xfe\xff")):
+        encoding = "utf-32"
+    elif raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         encoding = "utf-16"
     utf8 = b"".join(to_utf8(iter([raw]), file, encoding)) if raw else b""
     try:

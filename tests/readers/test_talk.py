@@ -347,6 +347,7 @@ def test_vtt(given: Any) -> None:
 def test_subtitles_in_chinese(given: Any) -> None:
     text = "1\n00:00:01,000 --> 00:00:02,000\n安娜：你好！\n"
     assert given("subtitles")(text.encode("gb18030"), name="a.srt", encoding="gb18030").rows[0][4:] == ("安娜", "你好！")
-    assert given("subtitles")(text.encode("utf-16"), name="b.srt").rows[0][4:] == ("安娜", "你好！")
+    for encoding in ("utf-8-sig", "utf-16", "utf-32"):
+        assert given("subtitles")(text.encode(encoding), name="b.srt").rows[0][4:] == ("安娜", "你好！")
     r = given("subtitles")(text.encode("gbk"), name="c.srt")
     assert bad(r) == [(1, 'not valid utf-8; it can be read as gb18030 (encoding: "gb18030")')]
