@@ -15,6 +15,17 @@ What goes wrong is a :class:`RecipecError` with the command line's own words. Im
 
 from __future__ import annotations
 
+import sys
+
+# `python -m` looks for modules where one stands first; there may lie anybody's recipe, and beside it a `typing.py`.
+if (
+    sys.argv[:1] == ["-m"]
+    and ("-m", "recipec") in zip(sys.orig_argv, sys.orig_argv[1:], strict=False)
+    and not sys.flags.safe_path
+    and not __file__.startswith(f"{sys.path[0]}/recipec/")
+):
+    del sys.path[0]
+
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from functools import wraps
 from itertools import islice
 from types import GeneratorType
@@ -24,7 +24,7 @@ class Refused(Exception):
     """What a template must not do; the message says what and why."""
 
 
-SIZED = (str, list, tuple, dict, range, type({}.keys()), type({}.values()), type({}.items()))
+SIZED: tuple[type[Sized], ...] = (str, list, tuple, dict, range, type({}.keys()), type({}.values()), type({}.items()))
 TAKE_NULL = frozenset({"default", "d", "tojson"})
 WIDTHS = frozenset({"center", "indent", "batch", "slice", "round"})
 
@@ -142,10 +142,10 @@ def filter_table(spend: Callable[[int], None]) -> dict[str, Callable[..., Any]]:
     return {name: bounded(name, works[name], spend) for name in sorted(FILTERS)}
 
 
-def test_table(spend: Callable[[int], None]) -> dict[str, Callable[..., Any]]:
+def test_table(spend: Callable[[int], None]) -> dict[str, Any]:
     """The tests of one sandbox, which pay for what they compare."""
 
-    def paid(work: Callable[..., Any]) -> Callable[..., Any]:
+    def paid(work: Any) -> Callable[..., Any]:
         @wraps(work)
         def run(*args: Any) -> Any:
             for arg in args if len(args) > 1 else ():
