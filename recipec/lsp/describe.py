@@ -239,9 +239,7 @@ def hover(desk: Desk, spot: Spot) -> tuple[str, Span] | None:
             return None
 
 
-GAIN = (
-    fenced("gain(step.column)") + "\n\nWhat a column of one row grew by since the round before; in the first round, since before the loop."
-)
+GAIN = fenced("gain(step.column)") + "\n\nWhat a column grew by since the round before."
 CONFIDENCE = (
     "`confidence`: float\n\nHow sure the votes make the label, 0 to 1; of a row with several classes, that of each class by itself."
 )
@@ -304,7 +302,9 @@ def name_page(desk: Desk, program: LiveProgram, spot: Spot, path: list[tree.Node
         if target is None or resolved is None:
             return None
         type = resolved.bound.outputs.get("", Schema()).types.get(node.id) if rest and rest[0] is node else None
-        return (f"column `{node.id}` of `{target}`: {shown(type)}" if type is not None else step_page(program, target)), node.span
+        return (
+            f"column `{node.id}` of `{target.partition('@')[0]}`: {shown(type)}" if type is not None else step_page(program, target)
+        ), node.span
     if not isinstance(item, tree.Step):
         if node.id in module.params:
             return fenced(f"param {node.id} = {said(module.params[node.id])}"), node.span

@@ -22,7 +22,7 @@ class Transcript:
     """What the editor did and what it saw, in words."""
 
     def __init__(self, client: Any) -> None:
-        self.client = client
+        self.client, self.file = client, SHOP
         self.lines = ["# A session with the language server", "", "Written by `test_server.py`: what the editor did, and what it saw."]
 
     def did(self, text: str) -> None:
@@ -39,7 +39,7 @@ class Transcript:
             self.saw("no findings")
 
     def offers(self, words: str, count: int = 8) -> None:
-        answer = self.client.ask("textDocument/completion", **self.client.at(SHOP, words))
+        answer = self.client.ask("textDocument/completion", **self.client.at(self.file, words))
         typed = re.search(r"(\w*)\|", words)
         assert typed is not None
         fitting = [i for i in answer["items"] if i["label"].startswith(typed[1])]
@@ -49,7 +49,7 @@ class Transcript:
             self.saw(f"{item['label']:<14} {item.get('detail') or ''}")
 
     def hover(self, words: str, lines: int = 14) -> None:
-        answer = self.client.ask("textDocument/hover", **self.client.at(SHOP, words))
+        answer = self.client.ask("textDocument/hover", **self.client.at(self.file, words))
         self.did(f"hover at `{shown(words)}`")
         self.saw(*(answer["contents"]["value"].splitlines()[:lines] if answer else []))
 
@@ -111,6 +111,7 @@ def test_a_session(client: Any) -> None:
     symbols = client.ask("textDocument/documentSymbol", textDocument={"uri": client.uri(SHOP)})
     for symbol in symbols:
         made.saw(f"{symbol['name']:<10} {symbol.get('detail') or ''}", *(f"  {c['name']}" for c in symbol["children"]))
+    learns(made)
     made.did("say goodbye")
     made.saw(f"exit status {client.close()}")
     text = "\n".join(made.lines) + "\n"
@@ -118,6 +119,64 @@ def test_a_session(client: Any) -> None:
         SESSION.write_text(text, encoding="utf-8")
     # The docs of operators and functions change with them; what an editor is told of this recipe must not.
     assert known(text) == known(SESSION.read_text(encoding="utf-8")), "RECIPEC_WRITE=1 pytest tests/lsp, and read the difference"
+
+
+LEARN = "learn.recipe"
+LEARNS = """\
+recipe "learn" { seed: 7 }
+source rows = csv("mail.csv") { key: ticket  columns: { ticket: int, body: text } }
+model lm = openai("qwen3-8b", base_url: "http://localhost:8000/v1")
+template ask(body) \"\"\"Is this spam? {{ body }}\"\"\"
+label topic from rows {
+  classes: ["spam", "ham"]
+  vote llm(lm, ask(body))
+  when body matches r/win/i => "spam" as wins
+  accept: confidence >= 80%
+}
+split parts from topic { train: 80%  test: 20%  stratify: topic }
+augment wide from parts.train { copies: 1  typos(body, rate: 2%) }
+select few from wide { take: 100  by: random() }
+generate more from parts.train { with: lm  prompt: ask(body)  answer: { body: text } }
+mix all from few, parts.train
+repeat 2 as round {
+  train clf from all { task: classify(body => topic)  base: scratch() }
+  evaluate scores from parts.test { model: clf  metrics: [f1, accuracy] }
+} until gain(scores.f1) < 1%
+"""
+
+
+def learns(made: Transcript) -> None:
+    """The part of the session that labels, makes rows and trains."""
+    client, made.file = made.client, LEARN
+    made.did("open learn.recipe")
+    made.findings(client.open(LEARN, LEARNS))
+    for words in (
+        "vote ll|m(",
+        "accept: confi|dence",
+        "ty|pos(",
+        "sel|ect few",
+        "wi|th: lm",
+        "task: classi|fy",
+        "until ga|in(",
+        "scores.f|1)",
+    ):
+        made.hover(words, 5)
+    made.did("write `expect f1 >= 90` into the evaluation")
+    made.findings(client.edit(LEARN, "metrics: [f1, accuracy]", "metrics: [f1, accuracy]  expect f1 >= 90"))
+    made.did("and a class that there is not")
+    made.findings(client.edit(LEARN, '=> "spam" as wins', '=> "spma" as wins'))
+    client.edit(LEARN, '=> "spma" as wins', '=> "spam" as wins')
+    client.edit(LEARN, "  expect f1 >= 90", "")
+    client.change(LEARN, "until gain(scores.f1) < 1%", "until scores.")
+    made.offers("until scores.|", 8)
+    client.change(LEARN, "until scores.", "until gain(scores.f1) < 1%")
+    client.change(LEARN, "by: random()", "by: ")
+    made.offers("by: | }")
+    client.change(LEARN, "by: ", "by: random()")
+    made.did("rename `lm` to `judge`")
+    edits = client.ask("textDocument/rename", **client.at(LEARN, "model l|m"), newName="judge")["changes"]
+    for uri, changes in sorted(edits.items()):
+        made.saw(*(f"{uri.rpartition('/')[2]}:{e['range']['start']['line'] + 1}: {e['newText']}" for e in changes))
 
 
 def known(text: str) -> list[str]:
