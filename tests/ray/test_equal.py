@@ -127,7 +127,7 @@ TRAINING = ("entities", "intents", "sft", "selection", "afdc")
 LONG = os.environ.get("RECIPEC_RAY_ALL") == "1"
 
 
-@pytest.mark.parametrize("name", [*WITHOUT_MODELS, *TRAINING] if LONG else QUICK[:2])
+@pytest.mark.parametrize("name", [*WITHOUT_MODELS, *TRAINING] if LONG else ["hash_split"])
 def test_recipes(both: Any, tmp_path: Path, name: str) -> None:
     """With RECIPEC_RAY_ALL=1 all that need no server, the trainings too."""
     path = RECIPES / f"{name}.recipe"

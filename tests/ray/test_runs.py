@@ -44,7 +44,7 @@ def run(folder: Path, text: str, cluster: Any = None, **options: Any) -> RunResu
         plan = make_plan(program, workspace)
         if cluster is None:
             return run_here(plan, workspace)
-        return run_there(plan, workspace, cluster, cutting=Cutting(shard_bytes=2000, shard_rows=20), **options)
+        return run_there(plan, workspace, cluster, cutting=Cutting(shard_bytes=2000, shard_rows=20, **options))
 
 
 def statuses(result: RunResult) -> dict[str, str]:
@@ -86,6 +86,25 @@ def test_a_workspace_that_moves_takes_its_rows_along(cluster: Any, tmp_path: Pat
     with open_workspace(tmp_path / "new" / ".recipec", doing="test") as workspace:
         assert workspace.con.execute("SELECT count(*) FROM tidy").fetchall() == [(150,)]
     assert set(statuses(run(tmp_path / "new", TEXT)).values()) == {"reused"}
+
+
+def test_a_shuffle_in_two_rounds(cluster: Any, tmp_path: Path) -> None:
+    """Where tasks times buckets would be too many files, buckets are cut twice; rows are the same."""
+    for name in ("here", "once", "twice"):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name)
+    text = TEXT.replace("dedupe(text)", "dedupe(text)  m = n  dedupe(m)")
+    run(tmp_path / "here", text)
+    run(tmp_path / "once", text, cluster)
+    result = run(tmp_path / "twice", text, cluster, most_files=3)
+    assert not result.failed
+    found = []
+    for name in ("here", "once", "twice"):
+        with open_workspace(tmp_path / name / ".recipec", doing="test") as workspace:
+            found.append(workspace.con.execute("SELECT t::VARCHAR FROM tidy AS t ORDER BY _key").fetchall())
+            tasks = next((b.extra["ray"]["tasks"] for b in workspace.built.values() if b.step == "tidy" and "ray" in b.extra), 0)
+    assert found[0] == found[1] == found[2]
+    assert tasks > 10, "buckets were cut twice"
 
 
 POISON = (

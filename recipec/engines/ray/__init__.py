@@ -33,19 +33,21 @@ How a step goes, as `plan --engine ray` tells it:
 
 Measures of the quality presets are not kept between runs on a cluster: to move a bound measures again.
 
-**10 TB of text**, estimated: 2 billion documents of 5 KB, 3.3 TB as Parquet in 64 MB shards, on 100 machines with 32 processors and 256 GB each.
+**10 TB of text**, estimated: 2 billion documents of 5 KB on 100 machines with 32 processors and 256 GB each, and a folder that gives 20 GB a
+second and makes 10,000 files a second. Packed as the package descriptions are (4.3 to 1) that is 2.4 TB of Parquet, 37,000 shards of 64 MB.
 
-* Sources, columns and filters: 52,000 tasks of about 1.1 GB; 32 of them fit into a machine. At 5 MB of text a second for each processor (what
-  cleaning with Unicode repair, HTML and language takes) 10 TB are 11 minutes of reading and cleaning on 3,200 processors; the shared folder
-  must give 15 GB a second for that.
-* Exact dedupe moves 3.3 TB once. A task writes a file for each bucket: 52,000 x 52,000 are 2.7 billion files. **This breaks first**, at about
-  2,000 shards (120 GB of Parquet, 400 GB of text; 4 million files), by the folder's number of files. Larger shards help as the square: at 1 GB
-  and 13 GB a task, 3,300 shards are 11 million files. Beyond that a shuffle in two rounds is needed, which there is not.
-* Near-dedupe writes 8 bytes a word and a band: 14 TB of sketches. The process that you started needs 200 GB for 2 billion rows, and sorts
-  each band alone, about 5 minutes a band on one processor, two hours for 23 bands. **This breaks second**, at the memory of that one machine;
-  rows have numbers of 31 bits in a search, so 2.1 billion is the most.
-* A split holds 48 GB of keys in one process, which DuckDB puts to disk: half an hour.
-* An export is written by one process, some 200 MB a second: 14 hours. **This breaks third**, by patience. The Parquet files of a step's rows
-  are there already, and can be read as they are.
-* Ray itself: 52,000 tasks a pass, three waiting for each processor, is far below what its scheduler takes (thousands of tasks a second).
+* A task takes 1.6 GB, so that 32 fit into a machine. At 2.7 MB of text a second and processor (measured: `squeeze_space`, exact and near
+  dedupe together, by one node on a busy machine) the tasks of such a recipe take 20 minutes; heavier cleaning as much longer as it is slower.
+* Exact dedupe moves the table: 37,000 tasks x 37,000 buckets would be 1.4 billion files, so it goes in two rounds of 7 million files
+  (`MOST_FILES`), 2.4 TB each: about half an hour, nearly all of it for making files. Larger shards help: with four times the memory for a task,
+  an eighth of the files.
+* Near-dedupe writes 10.5 TB of shingles, a quarter to half a TB of band hashes, and 0.1 TB of rows: 10 minutes at 20 GB a second. **Here it
+  breaks first**: the process that you started holds 100 bytes a row, 200 GB, and numbers rows with 31 bits, 2.1 billion at most; it reads and
+  sorts 16 GB for each band, some five minutes each on one processor, two hours in all. Past that a table must be deduplicated in parts.
+* A split sorts 48 GB of keys in that process, on disk where they do not fit: half an hour. So does the test that a source's key is unique.
+* An export is written by that process, 100 to 200 MB a second: **the longest of all**, 14 to 28 hours for 10 TB. The rows are in the
+  workspace as Parquet before that, and can be read as they are.
+* What goes by `one` needs the table in one task, 2.4 TB and three times as much on its machine's disk: not at this size. What goes by
+  `driver` neither, but for models behind servers, where the server is what is waited for.
+* Ray has 37,000 tasks a pass to hand out, three at a time for each processor: far below what it can.
 """

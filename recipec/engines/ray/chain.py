@@ -47,13 +47,18 @@ def run_chain(floor: Floor, passes: Sequence[Pass]) -> Outcome:
         by = "_key" if this.way == "one" else following
         out = floor.final if last else floor.place(f"pass{number}")
         job = Job(
-            str(out), this.stages if this.way != "bands" else found_stages(this), kept_columns(chain, hidden) if last else "*", by, buckets,
-            "_why" if last else None,
-        )  # fmt: skip
+            str(out),
+            stages=this.stages if this.way != "bands" else found_stages(this),
+            columns=kept_columns(chain, hidden) if last else "*",
+            by=by,
+            buckets=buckets,
+            coarse=floor.coarse(len(units), buckets) if following is not None and this.way != "one" else None,
+            count="_why" if last else None,
+        )
         done = floor.cluster.map(segment, [floor.setting, job], units, ctx.progress, span=at)
         floor.tally.add(done, shuffled=not last)
         if not last:
-            rows = gathered(done, by is not None)
+            rows = gathered(refined(floor, f"pass{number}", done, job), by is not None)
     types = floor.publish(done)
     outcome = counted(chain, sums(done))
     outcome.extra["rows"] = floor.lying(done, types)
@@ -107,15 +112,38 @@ def make_units(
 
 def shuffled(floor: Floor, name: str, rows: Sequence[Rows], by: str, buckets: int) -> dict[int, Rows]:
     """Another table by bucket; -1: without rows."""
-    job = Job(str(floor.place(name)), by=by, buckets=buckets)
     units = [Unit(n, r) for n, r in enumerate(rows)]
+    job = Job(str(floor.place(name)), by=by, buckets=buckets, coarse=floor.coarse(len(units), buckets))
     done = floor.cluster.map(segment, [floor.setting, job], units, lambda share, text: floor.ctx.progress(None, text))
     floor.tally.add(done, shuffled=True)
     found: dict[int, list[str]] = {}
-    for d in done:
+    for d in refined(floor, name, done, job):
         for number, files in d.files.items():
             found.setdefault(number, []).extend(files)
     return {n: Rows(tuple(files)) for n, files in found.items()}
+
+
+def refined(floor: Floor, name: str, done: list[Done], job: Job) -> list[Done]:
+    """What tasks cut coarsely, cut once more: with M tasks and B buckets they write M times the root of B files, and these B again for
+    every group of them, where M times B would be too many."""
+    if job.coarse in (None, job.buckets):
+        return done
+    found: dict[int, list[str]] = {}
+    for d in done:
+        for number, files in d.files.items():
+            if number >= 0:
+                found.setdefault(number, []).extend(files)
+    units: list[Unit] = []
+    for number in sorted(found):
+        listed = found[number]
+        groups = min(len(listed), -(-job.buckets // (job.coarse or 1)))
+        units += [Unit(len(units) + g, Rows(tuple(listed[g::groups]))) for g in range(groups)]
+    if not units:
+        return done
+    again = Job(str(floor.place(f"{name}_again")), by=job.by, buckets=job.buckets)
+    made = floor.cluster.map(segment, [floor.setting, again], units, lambda share, text: floor.ctx.progress(None, text))
+    floor.tally.add(made, shuffled=True)
+    return made
 
 
 def bucket_number(rows: Rows) -> int:

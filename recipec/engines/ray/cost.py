@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 SHARD = 64 << 20
 """Bytes of Parquet that a shard has at most: :data:`recipec.engines.ray.runner.SHARD_BYTES`."""
+MOST_FILES = 250_000
+"""As :data:`recipec.engines.ray.runner.MOST_FILES`."""
 BROADCAST = 32 << 20
 """As :data:`recipec.engines.ray.chain.SMALL`."""
 PACKED = 3
@@ -220,7 +222,8 @@ def chain_cost(way: Going, table: Table, others: Mapping[str, Table]) -> tuple[i
         if this.way == "one":
             parts = buckets
         if number < len(passes) - 1:
-            shuffled += table.bytes
+            met = isinstance(passes[number + 1].meeting, Meeting)
+            shuffled += table.bytes * (2 if met and parts * buckets > MOST_FILES else 1)
     return tasks, shuffled, memory_of(greatest), here
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 SHARD_BYTES = 64 << 20
 """Bytes of Parquet that a shard has at most, about, where a table is cut anew."""
+MOST_FILES = 250_000
+"""Files that a shuffle may write at once: one for each task and bucket. Where there were more, it goes in two rounds."""
 SHARD_ROWS = 20_000
 """Rows that a shard has at least, where it is cut anew: a task for less costs more than it saves."""
 
@@ -34,6 +37,7 @@ class Cutting:
 
     shard_bytes: int = SHARD_BYTES
     shard_rows: int = SHARD_ROWS
+    most_files: int = MOST_FILES
     memory: int | None = None
 
 
@@ -106,6 +110,10 @@ class Floor:
 
     def pieces(self, bytes: int, least: int = 1) -> int:
         return max(least, -(-bytes // self.cutting.shard_bytes))
+
+    def coarse(self, tasks: int, buckets: int) -> int:
+        """Into how many buckets tasks cut at first: as many as there are to be, or the root of it."""
+        return buckets if tasks * buckets <= self.cutting.most_files else math.ceil(math.sqrt(buckets))
 
     def publish(self, done: Sequence[Done]) -> dict[str, str]:
         """Make the step's table a view over what tasks wrote; its columns' types."""

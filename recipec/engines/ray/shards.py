@@ -84,13 +84,15 @@ def view(con: duckdb.DuckDBPyConnection, name: str, files: Sequence[str], types:
     con.execute(f"CREATE OR REPLACE VIEW {name} AS SELECT {cast(types)} FROM {scan(files)}")
 
 
-def bucket_of(by: str, buckets: int) -> str:
-    """SQL for the bucket of a row: rows with one ``by`` have one, rows without any are spread by their keys."""
-    return f"((CASE WHEN __by IS NULL THEN hash(_key) ELSE hash(__by) END) % {buckets})::INTEGER"
+def bucket_of(buckets: int, coarse: int) -> str:
+    """SQL for the bucket of a row: rows with one ``__by`` have one, rows without any are spread by their keys. ``coarse`` is how many
+    buckets there are to be, where those of ``buckets`` that follow each other lie together."""
+    fine = f"((CASE WHEN __by IS NULL THEN hash(_key) ELSE hash(__by) END) % {buckets})"
+    return f"{fine}::INTEGER" if coarse == buckets else f"(({fine} * {coarse}) // {buckets})::INTEGER"
 
 
 def write(
-    con: duckdb.DuckDBPyConnection, query: str, folder: Path, by: str | None, buckets: int, empty: bool
+    con: duckdb.DuckDBPyConnection, query: str, folder: Path, by: str | None, buckets: int, coarse: int, empty: bool
 ) -> dict[int, tuple[str, ...]]:
     """Write a query's rows into the new ``folder``: one file, or files by bucket of ``by``. Which files a bucket has; -1: all buckets."""
     if by is None:
@@ -98,7 +100,7 @@ def write(
         return {0: (str(folder / "rows.parquet"),)}
     if empty:
         con.execute(f"COPY (SELECT * FROM ({query}) LIMIT 0) TO {literal(str(folder / EMPTY))} (FORMAT parquet)")
-    bucketed = f"SELECT * EXCLUDE (__by), {bucket_of(by, buckets)} AS {BUCKET} FROM (SELECT *, ({by}) AS __by FROM ({query}))"
+    bucketed = f"SELECT * EXCLUDE (__by), {bucket_of(buckets, coarse)} AS {BUCKET} FROM (SELECT *, ({by}) AS __by FROM ({query}))"
     con.execute(
         f"COPY ({bucketed}) TO {literal(str(folder / 'b'))} (FORMAT parquet, COMPRESSION {COMPRESSION}, PARTITION_BY ({BUCKET}), OVERWRITE_OR_IGNORE)"
     )

@@ -49,6 +49,8 @@ class Job:
     columns: str = "*"
     by: str | None = None
     buckets: int = 1
+    coarse: int | None = None
+    """Into how many to cut, where that is fewer: runs of buckets, to be cut once more."""
     count: str | None = None
 
 
@@ -193,7 +195,7 @@ def finish(con: duckdb.DuckDBPyConnection, job: Job, unit: Unit, query: str, sta
         counts = dict(con.execute(f"SELECT {job.count}, count(*) FROM __result GROUP BY 1").fetchall())
     rows = con.execute("SELECT count(*) FROM __result").fetchall()[0][0]
     with placed(job.out, unit.number) as (fresh, final):
-        found = write(con, "SELECT * FROM __result", fresh, job.by, job.buckets, unit.number == 0)
+        found = write(con, "SELECT * FROM __result", fresh, job.by, job.buckets, job.coarse or job.buckets, unit.number == 0)
         size = sum(Path(f).stat().st_size for n, files in found.items() if n >= 0 for f in files)
         files = moved(found, fresh, final)
     return Done(files, int(rows), size, counts, types, time.monotonic() - started, peak())
