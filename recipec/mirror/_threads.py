@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -14,6 +15,15 @@ LISTEN = 0.2
 """Seconds between two calls of ``tick`` while nothing comes."""
 LEAVE = 2.0
 """Seconds that work under way is given to notice that it is no longer wanted."""
+
+
+@dataclass(frozen=True)
+class _Failed:
+    error: BaseException
+
+
+class _End:
+    """Behind a thread's last result."""
 
 
 def each(
@@ -26,7 +36,7 @@ def each(
     """
     waiting = iter(items)
     taking = threading.Lock()
-    done: queue.SimpleQueue[tuple[bool, R | BaseException | None]] = queue.SimpleQueue()
+    done: queue.SimpleQueue[R | _Failed | _End] = queue.SimpleQueue()
     ended = threading.Event()
 
     def worker() -> None:
@@ -37,11 +47,11 @@ def each(
                         item = next(waiting)
                     except StopIteration:
                         return
-                done.put((True, work(item)))
+                done.put(work(item))
         except BaseException as error:  # raised again by who waits
-            done.put((False, error))
+            done.put(_Failed(error))
         finally:
-            done.put((True, None))
+            done.put(_End())
 
     # A marker behind each thread's last result says that it has ended.
     threads = [threading.Thread(target=worker, name="copying", daemon=True) for _ in range(max(1, width))]
@@ -51,17 +61,16 @@ def each(
     try:
         while left:
             try:
-                well, result = done.get(timeout=LISTEN)
+                result = done.get(timeout=LISTEN)
             except queue.Empty:
                 tick()
                 continue
-            if not well:
-                assert isinstance(result, BaseException)
-                raise result
-            if result is None:
+            if isinstance(result, _Failed):
+                raise result.error
+            if isinstance(result, _End):
                 left -= 1
                 continue
-            yield result  # type: ignore[misc]
+            yield result
             tick()
     finally:
         ended.set()

@@ -114,6 +114,7 @@ class Catalog:
         mine = {s: keys for s, keys in claims.get(recipe, {}).items() if s in known} | {s: sorted(keys) for s, keys in reads.items()}
         if mine != claims.get(recipe, {}):
             self.folder.mkdir(parents=True, exist_ok=True)
+            (self.folder / ".gitignore").write_text("*\n", encoding="utf-8")
             replace(self.folder / CLAIMS, claims | {recipe: mine})
 
     def claims(self) -> dict[str, dict[str, list[str]]]:

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from recipec.api import DataError
+from recipec.mirror._address import amount
+from recipec.mirror._threads import each
 from recipec.mirror.hub import NAME, endpoint, hub_pass, offline
 from recipec.mirror.store_target import version_of
 from recipec.mirror.target import INDEX, Delivery, Mode, Target
@@ -70,12 +72,15 @@ class HubTarget(Target):
             operations: list[Any] = [CommitOperationAdd(f["path"], str(delivery.folder / f["path"])) for f in delivery.files]
             operations.append(CommitOperationAdd(INDEX, text.encode()))
             operations += [CommitOperationDelete(path) for path in sorted((ours & there) - {f["path"] for f in delivery.files})]
-            delivery.progress(0, total, "uploading")
-            made = api.create_commit(
-                self.repo, operations, commit_message=delivery.message, repo_type="dataset", parent_commit=info.sha, num_threads=4
-            )
-            delivery.progress(total, total, "committed")
-        return {"version": version, "revision": made.oid}
+
+            def commit(whole: list[Any]) -> str:
+                made = api.create_commit(
+                    self.repo, whole, commit_message=delivery.message, repo_type="dataset", parent_commit=info.sha, num_threads=4
+                )
+                return str(made.oid)
+
+            (revision,) = each([operations], commit, 1, lambda: delivery.progress(0, None, f"uploading {amount(total)}"))
+        return {"version": version, "revision": revision}
 
     def written(self, api: Any, revision: str) -> set[str]:
         """What the last delivery wrote."""

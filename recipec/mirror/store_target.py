@@ -49,9 +49,14 @@ class StoreTarget(Target):
         with translated(self.scheme, self.address, "write"):
             if delivery.single:
                 (file,) = delivery.files
-                delivery.progress(0, file["size"], "uploading")
-                self.put(store, str(delivery.folder / file["path"]), self.place, file["size"])
-                return {"object": self.place, "size": file["size"]}
+                local, size = str(delivery.folder / file["path"]), int(file["size"])
+
+                def tick() -> None:
+                    delivery.progress(0, None, f"uploading {amount(size)}")
+
+                for _ in each([local], lambda path: self.put(store, path, self.place, size), 1, tick):
+                    pass
+                return {"object": self.place, "size": size}
             return self.whole(store, delivery)
 
     def whole(self, store: Any, delivery: Delivery) -> Mapping[str, Any]:
@@ -116,24 +121,24 @@ class StoreTarget(Target):
 
         def one(file: Mapping[str, Any]) -> int:
             with translated(self.scheme, self.address, "write"):
-                self.put(store, str(delivery.folder / file["path"]), f"{self.place}/{version}/{file['path']}", file["size"])
-            return int(file["size"]) + 1
+                return self.put(store, str(delivery.folder / file["path"]), f"{self.place}/{version}/{file['path']}", int(file["size"]))
 
         progress()
         for size in each(wanted, one, min(AT_ONCE, len(wanted)), progress) if wanted else ():
-            sent.append(size - 1)
+            sent.append(size)
         arrived = self.there(store)
         lost = [f["path"] for f in delivery.files if arrived.get(f"{version}/{f['path']}") != f["size"]]
         if lost:
             raise DataError(f"{lost[0]} did not arrive whole at {self.address}", "run again: what is there stays")
 
     @staticmethod
-    def put(store: Any, local: str, remote: str, size: int) -> None:
+    def put(store: Any, local: str, remote: str, size: int) -> int:
         if size < 8 << 20:
             with open(local, "rb") as stream:
                 store.pipe_file(remote, stream.read())
         else:
             store.put_file(local, remote)
+        return size
 
     def index(self, store: Any) -> dict[str, Any] | None:
         """The index, or None where there is none that an export wrote."""
