@@ -47,6 +47,10 @@ def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
     if program is None:
         return 1
     path = lock_path(program.root.source.path)
+    unknown = next((step for step in program.steps if not step.bound.fetched), None)
+    if unknown is not None:
+        address = unknown.bound.mirrors[0].address
+        raise CannotRun(f"{address} has not been copied yet, so what it holds is not known", f"recipec fetch {program.root.source.path}")
     with looked_at(workspace_folder(args, program.root.source.path)) as workspace:
         if args.check:
             found = drifts(program, workspace)
