@@ -194,7 +194,8 @@ class RayRunner(Runner):
             return None
         from recipec.workspace.database import database_memory
 
-        tasks = max(1, self.cluster.processors // max(1, self.cluster.machines))
+        # One more for the process that was started, which may be on the machine too.
+        tasks = 1 + self.cluster.processors // max(1, self.cluster.machines)
         return int(database_memory(f"{self.cutting.memory // tasks}B").removesuffix("KB")) * 1000
 
     # Rows in files
