@@ -123,7 +123,7 @@ class DocumentReader(FileReader):
             yield from self.rows(file, raw, ctx)
 
     def bytes_of(self, file: SourceFile) -> bytes | Bad:
-        if (short := small(file, magic=False)) is not None:
+        if (short := small(file, magic=False)) is not None and len(short) <= self.limit:
             return short
         parts = []
         size = 0

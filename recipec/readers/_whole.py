@@ -111,7 +111,7 @@ def small(file: SourceFile, magic: bool = True) -> bytes | None:
             os.close(handle)
     except OSError:
         return None
-    return None if len(data) == PLAIN or (magic and data.startswith(MAGIC)) else data
+    return None if len(data) >= min(PLAIN, MAX_RECORD + 1) or (magic and data.startswith(MAGIC)) else data
 
 
 def counted(ctx: ReadContext) -> Callable[[int], None]:

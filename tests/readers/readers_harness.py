@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
@@ -59,10 +60,9 @@ def read(
         header = reader.header(database(1).cursor(), looked_at, encoding)
     con = database(threads).cursor()
     con.execute("CREATE TEMP TABLE bad (file VARCHAR, row BIGINT, reason VARCHAR, text VARCHAR)").fetchall()
-    scratch = folder / ".scratch"
     progress: list[tuple[int, int]] = []
     told = lambda done, total: progress.append((done, total))  # noqa: E731
-    with read_through(reader, files, scratch) as given:
+    with TemporaryDirectory() as temporary, read_through(reader, files, scratch := Path(temporary)) as given:
         reader.load(ReadContext(con, given, declared, encoding, "rows read", "bad", told, scratch))
         return result_of(con, header, declared, progress)
 

@@ -170,7 +170,7 @@ def test_every_reader_is_documented_with_a_recipe() -> None:
         if "path" not in cls.Params.model_fields:  # what is read elsewhere has types already
             continue
         assert "Bad rows:" in doc, name
-        assert "Source of the format:" in doc or name in ("files", "lines"), name
+        assert "Source of the format:" in doc or name in ("files", "lines", "duckdb"), name
 
 
 def test_headers_are_read_without_pyarrow(tmp_path: Path) -> None:
@@ -188,15 +188,16 @@ def test_headers_are_read_without_pyarrow(tmp_path: Path) -> None:
         con = duckdb.connect()
         con.execute("COPY (SELECT 1 AS a) TO '" + str(folder / "x.parquet") + "'").fetchall()
         sqlite3.connect(folder / "x.db").execute("CREATE TABLE t(a)").connection.close()
+        duckdb.connect(str(folder / "x.duckdb")).execute("CREATE TABLE t(a INTEGER)").close()
         (folder / "hf").mkdir()
         con.execute("COPY (SELECT 1 AS a) TO '" + str(folder / "hf/train.parquet") + "'").fetchall()
-        wanted = {"sqlite": ["x.db"], "hf": ["hf"], "parquet": ["x.parquet"], "jsonl": ["x.jsonl"], "json": ["x.jsonl"]}
+        wanted = {"sqlite": ["x.db"], "duckdb": ["x.duckdb"], "hf": ["hf"], "parquet": ["x.parquet"], "jsonl": ["x.jsonl"], "json": ["x.jsonl"]}
         for name in names("reader"):
             cls = find("reader", name)
             if "path" not in cls.Params.model_fields:
                 continue
             for path in wanted.get(name, ["x.csv", "x.csv.gz", "x.csv.zst"]):
-                more = {"table": "t"} if name == "sqlite" else {}
+                more = {"table": "t"} if name in ("sqlite", "duckdb") else {}
                 reader = cls(cls.Params(path=path, **more))
                 header = reader.header(con, find_files(reader, folder), "utf-8")
                 assert header, name

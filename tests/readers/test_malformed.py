@@ -73,6 +73,16 @@ def sqlite() -> bytes:
     return con.serialize()
 
 
+@cache
+def ducked() -> bytes:
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        with duckdb.connect(f"{folder}/x.duckdb") as con:
+            con.execute("CREATE TABLE t AS SELECT range AS n, 'text ' || range AS t FROM range(100)")
+        return Path(folder, "x.duckdb").read_bytes()
+
+
 def warc() -> bytes:
     page = "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n\r\n<html><title>t</title><body><p>文 one two three</p></body></html>".encode()
     head = "WARC/1.0\r\nWARC-Type: response\r\nWARC-Target-URI: http://example.org/\r\nWARC-Date: 2024-01-01T00:00:00Z\r\nWARC-Record-ID: <urn:uuid:1>\r\n"
@@ -101,6 +111,7 @@ READERS: dict[str, Case] = {
     "conll": Case("x.conll", text("文\tO\nB\tB-PER\n\nC\tO\n"), "RBBBRBBBEEEE", params={"columns": [Word("tokens"), Word("tags")]}),
     "parquet": Case("x.parquet", parquet, "EEEEEEEEEREE"),
     "sqlite": Case("x.db", sqlite, "EEEEEEEEEREE", params={"table": "t"}),
+    "duckdb": Case("x.duckdb", ducked, "EEEEEEEEEREE", params={"table": "t"}),
     "hf": Case("x.parquet", parquet, "EEEEEEEEEREE"),
     "annotations": Case("x.jsonl", text(ANSWER), "RBBBRBBBEEEE"),
     "label_studio": Case("x.json", text(json.dumps([TASK], indent=1)), "REEEEEEEEEEE"),
