@@ -248,6 +248,8 @@ class Format(ABC):
     """Whether it writes the facts of ``ExportContext.card``; they are gathered, and enter the fingerprint, only then."""
     model: ClassVar[bool] = False
     """Whether it writes a trained model, and no table."""
+    together: ClassVar[bool] = False
+    """Whether one file holds all parts."""
 
     def __init__(self, params: Any) -> None:
         self.params = params

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from recipec.api import DataError, ReadContext, Settings, SourceFile, literal, model_validator, quote, reader
 from recipec.diagnostics import nearest
+from recipec.fast.carry import carried, restored
 from recipec.readers._columns import view_of
 from recipec.readers._files import FileReader, execute, unreadable
 from recipec.readers._stream import no_column, sizes, unique_names
@@ -75,8 +76,7 @@ class Duckdb(FileReader):
                 if missing is not None:
                     raise no_column(missing, list(own), self._what(file))
                 path = ctx.scratch / f"duckdb-{index}.parquet"
-                # Parquet has no enums, and holds their texts.
-                listed = ", ".join(f"{quote(n)}::VARCHAR AS {quote(n)}" if t == "VARCHAR" else quote(n) for n, t in own.items())
+                listed = ", ".join(carried(n, declared) for n, declared in zip(own, self._declared(database, file), strict=True))
                 select = self._select(database, file)
                 try:
                     database.execute("SET preserve_insertion_order = true")
@@ -90,7 +90,7 @@ class Duckdb(FileReader):
             done += file.path.stat().st_size
             ctx.progress(done, total)
         place = f"({literal([f.name for f in ctx.files])})[(file_index + 1)::BIGINT] AS _file, file_row_number::BIGINT + 1 AS _row"
-        listed = ", ".join(f"{quote(n)}::{t} AS {quote(n)}" for n, t in types.items())
+        listed = ", ".join(restored(n, t) for n, t in types.items())
         paths = literal([str(p) for p in made])
         view_of(ctx, f"SELECT {place}, {listed} FROM read_parquet({paths}, hive_partitioning=false)", types, self._what(ctx.files[0]))
 
@@ -113,15 +113,21 @@ class Duckdb(FileReader):
             raise DataError(f"no table `{wanted}` in `{file.name}`", f"did you mean `{guess}`? {listing}" if guess else listing)
         return f"SELECT * FROM {quote(found[0])}.{quote(found[1])}"
 
-    def _types(self, database: duckdb.DuckDBPyConnection, file: SourceFile) -> dict[str, str]:
+    def _described(self, database: duckdb.DuckDBPyConnection, file: SourceFile) -> list[tuple[str, str]]:
         import duckdb
 
         try:
-            found = execute(database, f"DESCRIBE SELECT * FROM ({self._select(database, file)}) AS q")
+            return [(str(r[0]), str(r[1])) for r in execute(database, f"DESCRIBE SELECT * FROM ({self._select(database, file)}) AS q")]
         except duckdb.Error as error:
             raise self._refused(file, error, database) from None
-        names = unique_names(str(r[0]) for r in found)
-        return {n: "VARCHAR" if str(r[1]).startswith("ENUM") else str(r[1]) for n, r in zip(names, found, strict=True)}
+
+    def _declared(self, database: duckdb.DuckDBPyConnection, file: SourceFile) -> list[str]:
+        return [t for _, t in self._described(database, file)]
+
+    def _types(self, database: duckdb.DuckDBPyConnection, file: SourceFile) -> dict[str, str]:
+        found = self._described(database, file)
+        names = unique_names(n for n, _ in found)
+        return {n: "VARCHAR" if t.startswith("ENUM") else t for n, (_, t) in zip(names, found, strict=True)}
 
     def _refused(self, file: SourceFile, error: duckdb.Error, database: duckdb.DuckDBPyConnection) -> DataError:
         said = str(error).split("\n")[0]

@@ -153,7 +153,7 @@ class Export(Kind):
             parts = self.parts(bind)
         suffixes = {made.extension, *(made.extension + z for z in (".gz", ".zst"))} - {""}
         single = next((Path(settings.to).name for s in suffixes if s and settings.to.endswith(s)), None)
-        if single is not None and len(parts) > 1:
+        if single is not None and len(parts) > 1 and not made.together:
             bind.report(
                 BadValue(
                     span=span["to"], message=f"`{settings.to}` is one file, and {len(parts)} tables go into it", help=("name a folder",)

@@ -10,6 +10,8 @@ from typing import Any
 import duckdb
 import pytest
 
+HUGE = 170141183460469231731687303715884105700
+
 
 @pytest.fixture
 def database(lab: Any) -> Path:
@@ -17,7 +19,7 @@ def database(lab: Any) -> Path:
     with duckdb.connect(str(path)) as con:
         con.execute("CREATE TYPE mood AS ENUM ('x', '悲')")
         con.execute(
-            "CREATE TABLE films AS SELECT i AS id, CASE WHEN i = 1 THEN '悲' ELSE 'x' END::mood AS m, [i] AS l, {'a': i} AS s, i::HUGEINT AS h, "
+            "CREATE TABLE films AS SELECT i AS id, CASE WHEN i = 1 THEN '悲' ELSE 'x' END::mood AS m, [i] AS l, {'a': i} AS s, (170141183460469231731687303715884105700 + i)::HUGEINT AS h, INTERVAL '1 month 1 microsecond' AS iv, "
             "TIMESTAMPTZ '2026-01-01 00:00:00+00' AS t, uuid() AS u, '{}'::JSON AS j, 'a' || i AS n FROM range(3) AS r(i)"
         )
         con.execute("CREATE SCHEMA other")
@@ -38,13 +40,17 @@ def test_tables_views_and_queries(lab: Any, database: Path) -> None:
         "BIGINT[]",
         "STRUCT(a BIGINT)",
         "HUGEINT",
+        "INTERVAL",
         "TIMESTAMP WITH TIME ZONE",
         "UUID",
         "JSON",
         "VARCHAR",
     ]
     ran = lab.run(text)
-    assert ran.rows("SELECT id, m, l, s, h FROM films ORDER BY id LIMIT 2") == [(0, "x", [0], {"a": 0}, 0), (1, "悲", [1], {"a": 1}, 1)]
+    assert ran.rows("SELECT id, m, l, s, h, iv::VARCHAR FROM films ORDER BY id LIMIT 2") == [
+        (0, "x", [0], {"a": 0}, HUGE, "1 month 00:00:00.000001"),
+        (1, "悲", [1], {"a": 1}, HUGE + 1, "1 month 00:00:00.000001"),
+    ]
     assert ran.rows("SELECT count(*) FROM seen") == [(2,)]
     assert ran.rows("SELECT list(id ORDER BY m, id) FROM asked") == [(["0", "2", "1"],)]
     assert database.read_bytes() == before

@@ -99,7 +99,7 @@ def test_types(server: Any, lab: Any) -> None:
 
 def test_what_the_server_refuses_is_told_before_anything_is_written(server: Any, lab: Any) -> None:
     rows(lab, "a", "b", "c")
-    value = "text = concat(text, chr(0))" if server.scheme == "postgresql" else "num = cast(\"nan\" as double)"
+    value = "text = concat(text, chr(0))" if server.scheme == "postgresql" else 'num = cast("nan" as double)'
     text = f"""source rows = csv("rows.csv") {{ key: id }}
     clean odd from rows {{ {value} }}
     export sent from odd {{ to: "{server.url}/shelf"  format: parquet()  keys: true }}"""
