@@ -11,11 +11,16 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+from typing import TYPE_CHECKING
 
 from recipec.cli._errors import CannotRun
 from recipec.cli._parser import choice, number
 from recipec.cli._project import Results, add_workspace, opened, split_arguments, workspace_folder
 from recipec.report.terminal import Terminal
+
+if TYPE_CHECKING:
+    from recipec.workspace.database import Workspace
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -30,18 +35,17 @@ def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
 
     recipe, (wanted,) = split_arguments(args.words, 1, "recipec bad [FILE.recipe] STEP")
     with opened(workspace_folder(args, recipe), "bad") as workspace:
-        results = Results(workspace, recipe)
-        name, step, _ = results.find(wanted)
-        built = results.by_recipe[name][step]
-        if built.kind.partition("@")[0] not in ("source", "label", "predict", "generate"):
+        step, key, failed = result_of(workspace, recipe, wanted)
+        kind = "source" if failed else workspace.built[key].kind.partition("@")[0]
+        if kind not in ("source", "label", "predict", "generate"):
             raise CannotRun(
                 f"`{step}` reads no files and asks no model: rows that it dropped are shown by", f"recipec show {step} --dropped"
             )
         limit = f" LIMIT {args.limit}" if args.limit else ""
         query = "FROM recipec.bad WHERE run_key = ?"
-        found = workspace.con.execute(f"SELECT count(*) {query}", [built.run_key]).fetchone()
+        found = workspace.con.execute(f"SELECT count(*) {query}", [key]).fetchone()
         total = int(found[0]) if found else 0
-        rows = workspace.con.execute(f"SELECT file, row, reason, text {query} ORDER BY file, row{limit}", [built.run_key]).fetchall()
+        rows = workspace.con.execute(f"SELECT file, row, reason, text {query} ORDER BY file, row{limit}", [key]).fetchall()
     if args.format == "json":
         records = [{"file": file, "row": row, "reason": reason, "text": text} for file, row, reason, text in rows]
         out.line(json.dumps(records, ensure_ascii=not out.unicode, indent=2))
@@ -53,8 +57,20 @@ def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
             out.line(f"    {out.paint('dim', line)}")
     more = f", --limit {min(total, args.limit * 10)} for more" if total > len(rows) else ""
     out.line(
-        f"{wanted}: {len(rows):,} of {total:,} bad rows{more}"
+        f"{wanted}: {len(rows):,} of {total:,} bad rows{more}{', when it failed last' if failed else ''}"
         if total
-        else f"{wanted}: every row {'could be read' if built.kind.startswith('source@') else 'got an answer'}"
+        else f"{wanted}: every row {'could be read' if kind == 'source' else 'got an answer'}"
     )
     return 0
+
+
+def result_of(workspace: Workspace, recipe: str | None, wanted: str) -> tuple[str, str, bool]:
+    """(step, what its rows stand under, whether that is a run of it that failed). The last run counts, failed or not."""
+    told = workspace.con.execute("SELECT DISTINCT run_key FROM recipec.bad WHERE starts_with(run_key, 'failed ')").fetchall()
+    for (key,) in told:
+        name, _, step = key.removeprefix("failed ").rpartition(" ")
+        if step == wanted and (recipe is None or os.path.basename(recipe) == name):
+            return step, key, True
+    results = Results(workspace, recipe)
+    name, step, _ = results.find(wanted)
+    return step, results.by_recipe[name][step].run_key, False

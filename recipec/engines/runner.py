@@ -26,6 +26,9 @@ from recipec.workspace.trouble import Invalidated, of_database, of_system, words
 INTERRUPTED = "Query interrupted"
 """What DuckDB's Python client says when Ctrl-C stopped a query."""
 
+MOST_ASIDE = 10_000
+"""Rows kept of those that a failed step set aside."""
+
 Status = Literal["run", "reused", "skipped", "failed"]
 
 
@@ -150,7 +153,7 @@ class Runner:
         files = file_digests(self.workspace, step.bound.files)
         key = run_key(step, [(self.outputs[p.step].output_id, p.part) for p in step.parents], files)
         built = self.workspace.built.get(key)
-        if built is not None and stale(built, step) is None and step.kind.gone(step.bound.plan, built.extra) is None:
+        if built is not None and stale(built, step, self.workspace) is None and step.kind.gone(step.bound.plan, built.extra) is None:
             self.keep(step, built)
             self.report(StepResult(step.name, step.kind.name, "reused", planned.why, built))
             return
@@ -201,13 +204,17 @@ class Runner:
                 if outcome.rows_out == 0 and step.kind.table and again is None:
                     notes.append("no row is left" if outcome.rows_in else "there is no row")
                 built = self.record(planned, key, files, outcome, notes, time.monotonic() - started)
+                con.execute("DELETE FROM recipec.bad WHERE run_key = ?", [self.workspace.failed_key(self.recipe, step.name)])
                 # Rows that failed their tests stay too, to be looked at and tested again; the step is not done.
                 self.workspace.set_current(self.recipe, step.name, key)
                 con.execute("COMMIT")
                 self.previous[step.name] = key
             except BaseException as error:
                 release(error)
+                aside = self.set_aside(context) if isinstance(error, DataError) else []
                 self.rollback()
+                if aside:
+                    self.workspace.keep_aside(self.recipe, step.name, aside)
                 self.workspace.built.pop(key, None)
                 if interrupted(error):
                     # What a stopped training says of where it stands goes along.
@@ -305,6 +312,16 @@ class Runner:
             "relation": self.workspace.view(built.run_key), "view": lambda part: self.workspace.view(built.run_key, part),
             "extra": built.extra, "settings": built.shown,
         }  # fmt: skip
+
+    def set_aside(self, context: RunContext) -> list[tuple[Any, ...]]:
+        """The rows that a failing step has set aside, before they go with its transaction."""
+        import duckdb
+
+        try:
+            return self.con.execute(f"SELECT file, row, reason, text FROM {context.temp('bad')} ORDER BY ALL LIMIT {MOST_ASIDE}").fetchall()
+        except duckdb.Error:
+            # It sets none aside, or the statement that failed has ended the transaction.
+            return []
 
     def rollback(self) -> None:
         import duckdb
@@ -480,6 +497,7 @@ def prune(workspace: Workspace) -> list[str]:
     for path in (workspace.folder / "artifacts").glob("*"):
         if path.name not in workspace.built:
             clear(path)
+    workspace.con.execute("DELETE FROM recipec.bad WHERE starts_with(run_key, 'failed ')")
     used = {name for built in workspace.built.values() for name in built.extra.get("lasting", ())}
     found = workspace.con.execute(
         "SELECT table_name FROM information_schema.tables WHERE table_schema = 'store' AND starts_with(table_name, 'm_')"

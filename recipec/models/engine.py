@@ -94,7 +94,9 @@ class Engine:
         self._mean_out: float | None = None
         self._answered_ever = False
         self._loop = asyncio.new_event_loop()
-        self._done: asyncio.Event
+        self._done = asyncio.Event()
+        self._begun = False
+        """Whether there is something to ask with: jobs may come before."""
         self._thread = Thread(target=self._run, name="recipec-models", daemon=True)
         self._thread.start()
 
@@ -136,13 +138,14 @@ class Engine:
             self._loop.close()
 
     async def _main(self) -> None:
-        self._done = asyncio.Event()
         self._pool = ThreadPoolExecutor(1, "recipec-ledger")
         self._asker, transport = self._make_asker()
         now = self._loop.time()
         limits = self._limits
         self._requests = None if limits.requests_per_minute is None else Bucket(limits.requests_per_minute, now)
         self._tokens = None if limits.tokens_per_minute is None else Bucket(limits.tokens_per_minute, now)
+        self._begun = True
+        self._pump()
         try:
             await self._done.wait()
             for task in list(self._tasks):
@@ -169,6 +172,8 @@ class Engine:
 
     def _pump(self) -> None:
         """Send what may be sent now; else see to it that this is called when it may."""
+        if not self._begun:
+            return
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -243,16 +243,23 @@ class _Writer:
     def append(self, lines: Sequence[bytes]) -> list[int]:
         """Write and sync whole lines; where each begins."""
         problem: OSError | None = None
-        for _ in range(TRIES):
+        for number in range(TRIES):
+            written = False
             try:
                 if self._torn:
                     # What stands there becomes a line of its own, which its checksum does not fit.
                     self._size = os.fstat(self._answers).st_size + 1
                 _write(self._answers, b"\n" * self._torn + b"".join(lines))
+                written = True
                 _sync(self._answers)
                 break
             except OSError as error:
                 problem = error
+                if written and number == TRIES - 1:
+                    # All of it stands there, and may yet come to the disk: whole lines are not cut off, but nothing uses them now.
+                    self._size = os.fstat(self._answers).st_size
+                    self._torn = False
+                    continue
                 # Half a batch must not stand before the next one.
                 try:
                     os.ftruncate(self._answers, self._size - self._torn)

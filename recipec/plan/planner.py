@@ -109,7 +109,7 @@ def plan_step(step: ResolvedStep, workspace: Workspace, planned: dict[str, Plann
         return Planned(step, "run", why if before else "new", changes, None, None, before)
     key = run_key(step, inputs, files)
     built = workspace.built.get(key)
-    if built is not None and (problem := stale(built, step)) is None:
+    if built is not None and (problem := stale(built, step, workspace)) is None:
         return Planned(step, "reuse", "", [], key, built, before)
     if built is not None:
         # Its rows are known all the same: what is below may be reused.
@@ -125,11 +125,20 @@ def plan_step(step: ResolvedStep, workspace: Workspace, planned: dict[str, Plann
     return Planned(step, "run", f"{changes[0]}{more}", changes, key, None, before)
 
 
-def stale(built: Built, step: ResolvedStep) -> str | None:
+def stale(built: Built, step: ResolvedStep, workspace: Workspace) -> str | None:
     """Why a finished step cannot be reused as it is: its tests changed, or files that it wrote are gone or were changed."""
     if built.guards != guards_key(step):
         return "its tests changed" if built.guards else "its tests failed"
-    return step.kind.stale(step.bound.plan, built.extra)
+    return step.kind.stale(step.bound.plan, built.extra) or overwritten(built, workspace)
+
+
+def overwritten(built: Built, workspace: Workspace) -> str | None:
+    """Whether another result was written to an export's place since: files of that one may lie among its own."""
+    to = built.extra.get("to")
+    if to is None or built.meaning.get("settings.mode") == "append":
+        return None
+    later = any(other.extra.get("to") == to and other.run > built.run for other in workspace.built.values())
+    return f"another version of `{to}` was written since" if later else None
 
 
 def changed_fields(step: ResolvedStep, before: Built, files: dict[str, str]) -> list[Change]:

@@ -410,6 +410,7 @@ class Source(Kind):
         shown = ", ".join(plan.key)
         nulls = int(ctx.one(f"SELECT count(*) FROM {ctx.target} WHERE _key IS NULL")[0])
         if nulls:
+            aside(plan, ctx, f"key is null ({shown})", "_key IS NULL")
             raise StepFailed(
                 f"the key ({shown}) is null in {nulls:,} rows",
                 "choose a key that every row has, or none: rows are then known by their place",
@@ -436,11 +437,21 @@ class Source(Kind):
         )
         result = ctx.con.execute(query)
         names = [d[0] for d in result.description]
+        found = result.fetchall()
+        aside(plan, ctx, f"key repeated ({shown})", f"_key IN (SELECT _key FROM {ctx.target} GROUP BY _key HAVING count(*) > 1)")
         raise StepFailed(
             f"the key ({shown}) is not unique: {rows - distinct:,} rows repeat a key that another row has",
             "choose a key that is unique (key: [a, b]), keep one row of each (repeated: drop), or give no key: rows are then known by their place",
-            [dict(zip(names, r, strict=True)) for r in result.fetchall()],
+            [dict(zip(names, r, strict=True)) for r in found],
         )
+
+
+def aside(plan: SourcePlan, ctx: RunContext, reason: str, condition: str) -> None:
+    """Put rows among those that could not be read, for ``recipec bad``: the step is about to fail because of them."""
+    shown = ", ".join(f"{literal(c)}: {quote(c)}" for c in plan.schema.names)
+    files = literal(", ".join(f.name for f in plan.files[:3]))
+    bad = quote(f"{ctx.scratch}bad")
+    ctx.con.execute(f"INSERT INTO {bad} SELECT {files}, NULL, {literal(reason)}, {{{shown}}}::VARCHAR FROM {ctx.target} WHERE {condition}")
 
 
 def mirror_at(bind: StepBinder, place: str | Mirror, span: Span) -> Mirror | None:

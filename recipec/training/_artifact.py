@@ -65,19 +65,28 @@ def hash_of(folder: Path | str) -> str:
     return state.hexdigest()
 
 
+ROOM = 50_000_000
+"""Bytes below which a disk counts as full."""
+REFUSED = ("file write", "iostream error", "pytorchstreamwriter", "unexpected pos", "i/o error", "os error", "no space left")
+"""What torch and safetensors say when a file cannot be written, in part only."""
+
+
 @contextmanager
 def disk(folder: Path) -> Iterator[None]:
-    """Whatever way a library has to say that the disk is full, as one error."""
+    """Whatever way a library has to say that the disk is full, or refuses for another reason, as one error."""
     from safetensors import SafetensorError
 
     try:
         yield
     except (OSError, RuntimeError, SafetensorError) as error:
-        full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or "No space left" in str(error)
-        if not full and not (isinstance(error, RuntimeError) and "file write" in str(error).lower()) and "unexpected pos" not in str(error):
+        number, text = getattr(error, "errno", None), str(error)
+        full = number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or "No space left" in text
+        if not full and (isinstance(error, OSError) or not any(said in text.lower() for said in REFUSED)):
             raise
         free = shutil.disk_usage(next(p for p in (folder, *folder.parents) if p.exists())).free
-        raise DataError(
-            f"the disk is full: {free / 1e6:,.0f} MB are left where `{folder.name}` is written",
-            "make room and run again: the training goes on from its last checkpoint",
-        ) from None
+        left = f"{free / 1e6:,.0f} MB are left where `{folder.name}` is written"
+        # Some say only that they could not write.
+        message = (
+            f"the disk is full: {left}" if full or free < ROOM else f"`{folder.name}` cannot be written: {text.splitlines()[0]} ({left})"
+        )
+        raise DataError(message, "make room and run again: the training goes on from its last checkpoint") from None

@@ -18,7 +18,7 @@ import errno
 import json
 import os
 import re
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -143,6 +143,21 @@ class Workspace:
         gone = [s for s in self.current(recipe) if s not in steps]
         if gone:
             self.con.executemany("DELETE FROM recipec.current WHERE recipe = ? AND step = ?", [[recipe, s] for s in gone])
+
+    # Rows set aside by a step that failed: they have no result to belong to
+
+    @staticmethod
+    def failed_key(recipe: str, step: str) -> str:
+        """What stands in ``recipec.bad`` for a step's run that failed."""
+        return f"failed {recipe} {step}"
+
+    def keep_aside(self, recipe: str, step: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Let these (file, row, reason, text) be the rows that a failed step set aside."""
+        key = self.failed_key(recipe, step)
+        with self.transaction():
+            self.con.execute("DELETE FROM recipec.bad WHERE run_key = ?", [key])
+            if rows:
+                self.con.executemany("INSERT INTO recipec.bad VALUES (?, ?, ?, ?, ?)", [[key, *row] for row in rows])
 
     # Tables
 

@@ -11,6 +11,9 @@ import ctypes
 import json
 import os
 import sys
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 
@@ -29,7 +32,7 @@ def load(heavy: bool) -> None:
     import recipec.report.progress
     import recipec.resolve.loading  # noqa: F401
 
-    forkserver.set_forkserver_preload(["pyarrow", "recipec.engines.batches", "recipec.fast.lang", "recipec.fast.text_unicode"])
+    forkserver.set_forkserver_preload(["pyarrow", "recipec.engines.batches", "recipec.fast.text_unicode", "ftfy"])
     forkserver.ensure_running()
     resource_tracker.ensure_running()
     if heavy:
@@ -63,10 +66,19 @@ def child(told: dict[str, Any]) -> int:
     from recipec.cli import main
 
     status = main(told["argv"])
+    Path(told["facts"]).with_name("modules").write_text(json.dumps(sorted(sys.modules)))
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
     return status
+
+
+def learn(modules: Path) -> None:
+    """Load what a run has loaded, for those to come."""
+    for name in json.loads(modules.read_text()):
+        if name.partition(".")[0] not in ("tests", "__main__"):
+            with suppress(ImportError):
+                import_module(name)
 
 
 def serve() -> None:
@@ -89,6 +101,8 @@ def serve() -> None:
                 os._exit(status)
         print(json.dumps({"pid": pid}), flush=True)
         _, ended = os.waitpid(pid, 0)
+        if told.get("learn"):
+            learn(Path(told["facts"]).with_name("modules"))
         print(json.dumps({"status": os.waitstatus_to_exitcode(ended)}), flush=True)
 
 
