@@ -62,6 +62,8 @@ class FileReader(Reader):
     """
 
     archives: ClassVar[str] = "stream"
+    alone: ClassVar[bool] = True
+    """Whether a file's rows, the bad ones among them, are the same whatever other files the source has."""
     needs: ClassVar[tuple[str, str]] = ("", "")
     """A module that it cannot read without, and the extra that brings it."""
 

@@ -53,6 +53,7 @@ class Json(FileReader):
 
     Params = JsonParams
     extensions = (".json",)
+    alone = False
     params: JsonParams
 
     @property

@@ -16,12 +16,12 @@ from typing import Any
 
 import duckdb
 import pytest
-from readers_harness import read
+from readers_harness import make, read
 from test_files import zstd
 
 from recipec.api import DataError
 from recipec.readers import _files
-from recipec.readers._archives import divided, matcher
+from recipec.readers._archives import as_found, divided, matcher
 
 DOCS = {"docs/a.md": b"# A\n\nabc\n", "docs/sub/二.md": "# 二\n\n文\n".encode(), "docs/.hidden.md": b"# H\n", "x.csv": b"n\n1\n"}
 
@@ -325,3 +325,22 @@ def test_a_row_of_an_archive_is_found_by_its_place(lab: Any) -> None:
             keys, _ = teller.find("s", place)
             assert keys
             assert {teller.label(k) for k in keys} == {"a.zip!docs/sub/二.md:1"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "names", "way"),
+    [
+        ("csv", ["a.csv", "b.csv"], "rows"),
+        ("csv", ["a.zip"], "driver"),
+        ("json", ["a.json"], "rows"),
+        ("json", ["a.json", "b.json"], "driver"),
+    ],
+)
+def test_what_one_file_at_a_time_cannot_be_read_as_is_read_in_one_place(kind: str, names: list[str], way: str) -> None:
+    from types import SimpleNamespace
+
+    from recipec.engines.ray.ways import source_way
+
+    files = tuple(as_found(Path(n), n, "") for n in names)
+    plan = SimpleNamespace(repeated="error", key=(), declared={"n": "BIGINT"}, files=files, reader=make(kind, names))
+    assert source_way(plan).way == way

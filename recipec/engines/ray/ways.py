@@ -132,6 +132,10 @@ def source_way(plan: Any) -> Going:
         return Going("driver", "it reads no file")
     if not getattr(plan.reader, "extensions", ()):
         return Going("driver", "what it reads is no file that can be cut")
+    if any(getattr(f, "pattern", None) is not None for f in plan.files):
+        return Going("driver", "an archive is gone through from its start")
+    if len(plan.files) > 1 and not getattr(plan.reader, "alone", True):
+        return Going("driver", "what becomes of a file that cannot be read depends on the others")
     return Going("rows")
 
 
