@@ -29,6 +29,10 @@ TAKE_NULL = frozenset({"default", "d", "tojson"})
 WIDTHS = frozenset({"center", "indent", "batch", "slice", "round"})
 
 
+PART = 4
+"""What it costs to look at one part of a list or struct."""
+
+
 def weigh(value: Any, spend: Callable[[int], None]) -> Any:
     """The value again, its parts paid for: a list that holds a list twice is as large as both. Refuses what is not there, and what would be a
     text of more than ``LARGEST``."""
@@ -47,8 +51,8 @@ def weigh(value: Any, spend: Callable[[int], None]) -> Any:
         if letters > LARGEST:
             raise Refused(f"this makes more than {LARGEST:,} characters")
         if parts % 1024 == 0:
-            spend(1024)
-    spend(parts % 1024)
+            spend(PART * 1024)
+    spend(PART * (parts % 1024))
     return value
 
 

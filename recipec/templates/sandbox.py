@@ -84,6 +84,13 @@ class Costs(NodeTransformer):
             operand.expr = self.filtered(operand.expr, "_paid")
         return node
 
+    def visit_Getitem(self, node: nodes.Getitem) -> nodes.Node:
+        self.generic_visit(node)
+        if isinstance(node.arg, nodes.Slice):
+            # Jinja cuts without asking the environment.
+            node.node = self.filtered(node.node, "_paid")
+        return node
+
     def visit_Const(self, node: nodes.Const) -> nodes.Node:
         if isinstance(node.value, float) and not isfinite(node.value):
             raise Refused("a number larger than any that can be stored")
@@ -218,9 +225,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
     def getitem(self, obj: Any, argument: Any) -> Any:
         if obj is None:
             return None
-        if isinstance(argument, slice):
-            pay(obj, self.spend)
-        elif isinstance(argument, tuple):
+        if isinstance(argument, tuple):
             pay(argument, self.spend)
         if isinstance(argument, str) and type(obj) is not dict:
             return self.getattr(obj, argument)
