@@ -29,6 +29,7 @@ from recipec.resolve.sql import Fragment
 from recipec.resolve.typing import Refused
 from recipec.source import Span
 from recipec.syntax import tree
+from recipec.syntax.written import written
 
 TALLEST = 40
 """Columns computed from each other in one SELECT. Each is a level of nesting, and DuckDB's binder takes the square of them."""
@@ -394,7 +395,7 @@ class ChainBuilder:
     def finish(self, segment: Segment, types: dict[str, str]) -> None:
         for statement, expanded in self.pending:
             if isinstance(statement, tree.Filter):
-                words = statement.reason.value if statement.reason else one_line(statement.span)
+                words = statement.reason.value if statement.reason else written(statement.span)
                 self.reasons.append(Reason(words, statement.span))
                 if expanded is not None:
                     self.meaning.append((f"{statement.action}: {words}", canonical(expanded), one_line(statement.condition.span)))
@@ -522,7 +523,7 @@ def merge(a: Traits, b: Traits) -> Traits:
 def bind_test(bind: StepBinder, expect: tree.Expect, schema: Schema) -> Test | None:
     """``expect unique(a, b)``, ``expect not_null(a)``, a condition on every row, or one on aggregates (``count() > 10``)."""
     node = expect.condition
-    name = expect.name.value if expect.name else one_line(node.span)
+    name = expect.name.value if expect.name else written(node.span, "expect ")
     if isinstance(node, tree.Call) and isinstance(node.func, tree.Name) and node.func.id in ("unique", "not_null"):
         expressions = [bind.expression(a.value, schema) for a in node.args]
         if not expressions:

@@ -17,6 +17,7 @@ from recipec.resolve.sql import Fragment, join
 from recipec.resolve.typing import Refused
 from recipec.source import Span
 from recipec.syntax import tree
+from recipec.syntax.written import written
 
 if TYPE_CHECKING:
     from recipec.engines.context import RunContext
@@ -152,7 +153,7 @@ class Expect(Kind):
         except Refused as problem:
             bind.report(explain_refusal(problem, fragment, len("SELECT "), bind.lowerer(Schema()), bind.typing, expanded))
             return None
-        name = node.name.value if node.name else one_line(node.condition.span)
+        name = node.name.value if node.name else written(node.condition.span, "expect ")
         return TableTest(Test(name, None, scalar, node.warn, node.span, tuple(real.shown)), tuple(real.tables))
 
     def run(self, plan: ExpectPlan, ctx: RunContext) -> Outcome:
