@@ -107,6 +107,28 @@ def test_a_shuffle_in_two_rounds(cluster: Any, tmp_path: Path) -> None:
     assert tasks > 10, "buckets were cut twice"
 
 
+def test_a_plan_says_what_a_run_does(cluster: Any, tmp_path: Path) -> None:
+    """Ways and numbers of tasks are those of the run; how near bytes are, tests/benchmarks/cluster.py measures."""
+    from recipec.engines.ray.cost import model_of, text
+
+    write(tmp_path, rows=3000)
+    program = load(Source(str(tmp_path / "runs.recipe"), TEXT.replace("dedupe(text)", "dedupe(text)  dedupe(text, near: 80%)")))
+    program.resolve()
+    with open_workspace(tmp_path / ".recipec", doing="test") as workspace:
+        plan = make_plan(program, workspace)
+        model = model_of(plan, workspace, nodes=4, memory=8 << 30)
+        assert model.at_once()
+        assert not model.limits()
+        assert any("bands (dedupe)" in line for line in text(model, 8))
+        result = run_there(plan, workspace, cluster)
+        for step in result.steps:
+            assert step.built is not None
+            did, said = step.built.extra["ray"], model.costs[step.name]
+            assert (did["way"], did["tasks"]) == (said.way, said.tasks), step.name
+        small = model_of(make_plan(program, workspace), workspace, nodes=1, memory=1 << 20)
+        assert small.costs == {}, "nothing is to run"
+
+
 POISON = (
     ("a value that does not convert", "n = cast(n as int)"),
     ("a join that would make two rows of one", "join(rows, on: text)"),
