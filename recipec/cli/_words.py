@@ -91,6 +91,10 @@ PAGES = {
 
 def page(name: str) -> str | None:
     """What a word of the language means; None for any other."""
+    if name == "guarantees":
+        from recipec.cli import _guarantees
+
+        return inspect.cleandoc(_guarantees.__doc__ or "")
     if name == "ray":
         from recipec.engines import ray
 

@@ -62,6 +62,7 @@ def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
             out.write(reference_text.overview(groups, out))
             out.write(_manual.overview(out))
             out.line("recipec docs NAME says more; DuckDB's own scalar functions are there too")
+            out.line("recipec docs guarantees: what is promised, what is not, and how it is tested")
         case _:
             out.write("\n".join(reference_text.entry_page(e, out) for _, found in groups for e in found))
     return 0

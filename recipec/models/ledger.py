@@ -368,7 +368,7 @@ class _Reader:
     def _check(self, header: bytes) -> None:
         try:
             about = json.loads(header)
-        except ValueError:
+        except (ValueError, RecursionError):
             about = None
         if not isinstance(about, dict) or about.get("format") != "recipec answers":
             raise LedgerError(f"{self.path} is no ledger: its first line does not name the format")

@@ -192,6 +192,9 @@ class Export(Kind):
             for message, help in made.check(ref.schema.only(names) if names else ref.schema):
                 bind.report(BadValue(span=span["format"], message=message, help=(help,) if help else ()))
                 ok = False
+        if not str(settings.to).isprintable():
+            bind.report(BadValue(span=span["to"], message="no file or folder has such a name: a letter of it cannot be printed"))
+            return None
         remote, fine = place(bind, settings, span, single is not None)
         ok = ok and fine
         target = bind.names.source.folder / settings.to if remote is None else Path("/", remote.address.replace("://", ":/", 1))
