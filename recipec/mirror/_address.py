@@ -6,6 +6,7 @@ import re
 from hashlib import blake2b
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
+CONTAINERS = frozenset({"az", "abfs", "abfss"})
 SIGNED = re.compile(r"(?i)^(x-(amz|goog|oss)-.*|.*signature.*|sig)$")
 """What says that an address is signed: then the file is named by the rest of it, and these names go with the signature."""
 WITH_SIGNATURE = re.compile(r"(?i)^(expires|policy|awsaccesskeyid|googleaccessid|key-pair-id|s[vetprk]|sk[oties]v?|spr|sip|srt?|sdd)$")
@@ -18,7 +19,8 @@ def shown(address: str) -> str:
         parts = urlsplit(address)
     except ValueError:
         return address.partition("?")[0]
-    host = parts.netloc.rpartition("@")[2]
+    # In abfs://container@account.host/ what stands before the @ is no user.
+    host = parts.netloc if parts.scheme.lower() in CONTAINERS and ":" not in parts.netloc else parts.netloc.rpartition("@")[2]
     items = parts.query.split("&") if parts.query else []
     signed = any(SIGNED.match(unquote(i.partition("=")[0])) for i in items)
     query = "&".join(masked(item, signed) for item in items)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
+import re
 from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
@@ -11,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from recipec.api import DataError
+from recipec.mirror._address import CONTAINERS, shown
 
 PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs", "abfss": "adlfs"}
 """Scheme to the package that speaks to the store."""
@@ -37,22 +40,35 @@ def missing_package(scheme: str) -> str | None:
     return next((name for name in ("fsspec", PACKAGES.get(scheme, "fsspec")) if find_spec(name) is None), None)
 
 
-def opened(scheme: str) -> Any:
-    """fsspec's file system of a scheme; nothing that it lists is remembered. Raises DataError."""
+def place_of(address: str) -> str:
+    """An address as its store's package names it: bucket and path. ``abfs://container@account.host/path`` is a path in the container."""
+    place = address.partition("://")[2]
+    return re.sub(r"^([^/@]+)@[^/]+", r"\1", place) if scheme_of(address) in CONTAINERS else place
+
+
+def opened(address: str) -> Any:
+    """fsspec's file system for an address; nothing that it lists is remembered. Raises DataError."""
     names = ("AWS_", "GOOGLE_", "STORAGE_", "AZURE_", "FSSPEC_", "GCSFS_")
-    return made(scheme, tuple(sorted((n, v) for n, v in os.environ.items() if n.startswith(names))))
+    account = re.match(r"\w+://[^/@]+@([^./]+)\.", address) if scheme_of(address) in CONTAINERS else None
+    with translated(scheme_of(address), shown(address)):
+        environment = tuple(sorted((n, v) for n, v in os.environ.items() if n.startswith(names)))
+        return made(scheme_of(address), account[1] if account is not None else "", environment)
 
 
 @cache
-def made(scheme: str, environment: tuple[tuple[str, str], ...]) -> Any:
+def made(scheme: str, account: str, environment: tuple[tuple[str, str], ...]) -> Any:
     """One file system for each way of reaching a store: making one takes half a second."""
+    # What goes wrong is told once, in words; these packages would print it, with tracebacks, as often as they try.
+    for name in ("gcsfs", "s3fs", "adlfs", "azure", "fsspec", "botocore", "aiobotocore"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     fsspec = import_module("fsspec")
     options: dict[str, Any] = {}
     if PACKAGES.get(scheme) == "s3fs":
         options["config_kwargs"] = {"connect_timeout": 10, "read_timeout": 30, "retries": {"max_attempts": 3}}
         options["anon"] = not has_pass()
-    with translated(scheme, f"{scheme}://"):
-        return fsspec.filesystem(scheme, use_listings_cache=False, skip_instance_cache=True, **options)
+    if account:
+        options["account_name"] = account
+    return fsspec.filesystem(scheme, use_listings_cache=False, skip_instance_cache=True, **options)
 
 
 def has_pass() -> bool:
@@ -72,29 +88,29 @@ def refusals(scheme: str) -> tuple[type[BaseException], ...]:
 
 
 @contextlib.contextmanager
-def translated(scheme: str, shown: str, doing: str = "read") -> Iterator[None]:
-    """What a store says, as a DataError about ``shown``."""
+def translated(scheme: str, name: str, doing: str = "read") -> Iterator[None]:
+    """What a store says, as a DataError about ``name``."""
     try:
         yield
     except refusals(scheme) as error:
-        raise in_words(error, scheme, shown, doing) from None
+        raise in_words(error, scheme, name, doing) from None
 
 
-def in_words(error: BaseException, scheme: str, shown: str, doing: str) -> DataError:
+def in_words(error: BaseException, scheme: str, name: str, doing: str) -> DataError:
     help = HELP.get(PACKAGES.get(scheme, ""), "")
     code = (
         str(getattr(error, "response", {}).get("Error", {}).get("Code", "")) if isinstance(getattr(error, "response", None), dict) else ""
     )
     if isinstance(error, FileNotFoundError) or code in ("NoSuchBucket", "NoSuchKey", "404"):
-        bucket = urlsplit(shown).netloc
-        return DataError(f"there is no {shown}", f"is the bucket `{bucket}` right, and the path in it?" if bucket else "")
+        bucket = urlsplit(name).netloc
+        return DataError(f"there is no {name}", f"is the bucket `{bucket}` right, and the path in it?" if bucket else "")
     if isinstance(error, PermissionError) or code in ("AccessDenied", "403", "InvalidAccessKeyId", "SignatureDoesNotMatch"):
         said = brief(error)
-        return DataError(f"{shown} may not be {'read' if doing == 'read' else 'written'}: {said}", help)
+        return DataError(f"{name} may not be {'read' if doing == 'read' else 'written'}: {said}", help)
     asked = (
         "" if any(word in str(error).lower() for word in ("credential", "account", "token")) else "is the store up, and its address right? "
     )
-    return DataError(f"{shown} cannot be {'read' if doing == 'read' else 'written'}: {brief(error)}", asked + help)
+    return DataError(f"{name} cannot be {'read' if doing == 'read' else 'written'}: {brief(error)}", asked + help)
 
 
 def brief(error: BaseException) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from recipec.api import DataError, SourceFile
 from recipec.mirror._address import amount, base_name, shown
 from recipec.mirror._base import Fetching, Mirror, Snapshot
-from recipec.mirror._stores import missing_package, opened, scheme_of, translated, version_of
+from recipec.mirror._stores import missing_package, opened, place_of, scheme_of, translated, version_of
 from recipec.mirror._threads import each
 
 AT_ONCE = 16
@@ -44,7 +44,7 @@ class ObjectMirror(Mirror):
     def __init__(self, address: str) -> None:
         self.address = shown(address)
         self.scheme = scheme_of(address)
-        self.pattern = address.partition("://")[2]
+        self.url, self.pattern = address, place_of(address)
         self.listed: list[Object] = []
 
     @property
@@ -89,7 +89,7 @@ class ObjectMirror(Mirror):
     # The store
 
     def open(self) -> Any:
-        return opened(self.scheme)
+        return opened(self.url)
 
     def listing(self, store: Any) -> list[Object]:
         """The objects, by name. Raises DataError where there are none."""

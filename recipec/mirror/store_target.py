@@ -15,7 +15,7 @@ from typing import Any
 
 from recipec.api import DataError
 from recipec.mirror._address import amount, shown
-from recipec.mirror._stores import missing_package, opened, scheme_of, translated
+from recipec.mirror._stores import missing_package, opened, place_of, scheme_of, translated
 from recipec.mirror._threads import each
 from recipec.mirror.target import INDEX, Delivery, Target
 
@@ -30,7 +30,7 @@ class StoreTarget(Target):
     def __init__(self, address: str) -> None:
         self.address = shown(address).rstrip("/")
         self.scheme = scheme_of(address)
-        self.place = address.partition("://")[2].strip("/")
+        self.url, self.place = address, place_of(address).strip("/")
 
     @property
     def missing(self) -> str | None:
@@ -45,7 +45,7 @@ class StoreTarget(Target):
         return []
 
     def deliver(self, delivery: Delivery) -> Mapping[str, Any]:
-        store = opened(self.scheme)
+        store = opened(self.url)
         with translated(self.scheme, self.address, "write"):
             if delivery.single:
                 (file,) = delivery.files
@@ -162,7 +162,7 @@ class StoreTarget(Target):
         return {k.removeprefix(head): int(i["size"] or 0) for k, i in found.items() if k.startswith(head) and not k.endswith("/")}
 
     def gone(self, facts: Mapping[str, Any]) -> str | None:
-        store = opened(self.scheme)
+        store = opened(self.url)
         with translated(self.scheme, self.address):
             if "object" in facts:
                 try:

@@ -354,6 +354,8 @@ def test_who_asks(tmp_path: Path, site: Site, monkeypatch: pytest.MonkeyPatch) -
         ("https://h/a?X-Amz-Signature=abc&X-Amz-Expires=9&v=2", "https://h/a?X-Amz-Signature=***&X-Amz-Expires=***&v=2"),
         ("https://h/a?sv=2024&se=x&sig=abc", "https://h/a?sv=***&se=***&sig=***"),
         ("https://h/a?se=7&page=2", "https://h/a?se=7&page=2"),
+        ("abfs://box@acct.dfs.core.windows.net/a.csv", "abfs://box@acct.dfs.core.windows.net/a.csv"),
+        ("s3://bucket/a b/*.csv", "s3://bucket/a b/*.csv"),
     ],
 )
 def test_what_is_shown_of_an_address(address: str, told: str) -> None:
