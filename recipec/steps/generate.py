@@ -262,8 +262,8 @@ class Generate(Kind):
             bind.report(BadValue(span=setting.span, message=f"`{params.with_}` does not embed texts", help=help))
         name = str(params.text) if params.text else next(iter(given.columns)) if len(given.columns) == 1 else "text"
         if name not in table.schema.types and not table.schema.unknown:
-            help = (f"its columns: {', '.join(table.schema.names)}", f"{inner.name}({table}, text: COLUMN)")
-            bind.report(WrongType(span=setting.span, message=f"`{table}` has no column `{name}` to compare with", help=help))
+            known = (f"its columns: {', '.join(table.schema.names)}", f"{inner.name}({table}, text: COLUMN)")
+            bind.report(WrongType(span=setting.span, message=f"`{table}` has no column `{name}` to compare with", help=known))
         return Like(f"({given.sql})::VARCHAR", name, params.with_, getattr(params, "balance", None))
 
     @classmethod
