@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+for _package in ("adbc_driver_postgresql", "pymysql"):
+    pytest.importorskip(_package, reason="needs the extra `sql`")
 pytestmark = pytest.mark.usefixtures("password")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,6 +24,8 @@ from recipec.mirror.catalog import Arrival, Catalog
 from recipec.readers.mysql import Mysql
 from recipec.readers.postgres import Postgres
 
+for _package in ("adbc_driver_postgresql", "pymysql"):
+    pytest.importorskip(_package, reason="needs the extra `sql`")
 pytestmark = pytest.mark.usefixtures("password")
 
 
@@ -431,3 +434,46 @@ def test_a_million_rows_killed_in_the_middle(both: Any, tmp_path: Path) -> None:
     assert {p: p.stat().st_mtime_ns for p in kept} == kept
     assert copy.rows("SELECT count(*), count(DISTINCT id), bool_and(id = _row) FROM t") == [(1_000_000, 1_000_000, True)]
     assert _tables.ROWS < 1_000_000
+
+
+@pytest.mark.slow
+def test_how_long_a_million_rows_take(both: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """Measured, not judged: a copy against the server's own client writing the same rows to nowhere, and a second look at unchanged rows."""
+    server, made = both
+    table(server, "million", 1_000_000)
+    if server.scheme == "postgresql":
+        floor = ["psql", server.secret_url, "-qc", "COPY million TO STDOUT"]
+    else:
+        floor = [
+            "mariadb",
+            "--no-defaults",
+            "-h127.0.0.1",
+            f"-P{server.port}",
+            "-uboss",
+            "-pgeheim",
+            "--quick",
+            "lab",
+            "-e",
+            "SELECT * FROM million",
+        ]
+    if shutil.which(floor[0]) is None:
+        pytest.skip(f"needs {floor[0]}")
+    took: dict[str, list[float]] = {"client": [], "copy": [], "again": []}
+
+    def clock(what: str, do: Callable[[], object]) -> None:
+        began = time.perf_counter()
+        do()
+        took[what].append(time.perf_counter() - began)
+
+    for _ in range(3):
+        clock("client", lambda: subprocess.run(floor, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True))
+        copy = made(table="million")
+        shutil.rmtree(copy.catalog.folder, ignore_errors=True)
+        clock("copy", copy.refresh)
+        server.sql("CREATE TABLE other (a int)", "DROP TABLE other")  # so that the rows are looked at
+        clock("again", copy.refresh)
+    best = {k: min(v) for k, v in took.items()}
+    with capsys.disabled():
+        print(
+            f"\n{server.scheme}: copy {best['copy'] / best['client']:.1f} x the client, unchanged {best['again'] / best['client']:.2f} x ({best})"
+        )
