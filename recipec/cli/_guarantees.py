@@ -57,7 +57,7 @@ seconds at every run of the tests, and for an hour by `python tests/fuzz/run.py`
 ## What recipec itself brings
 
 Importing it opens no network and loads little; it sends nothing to anybody about its use. Dependencies are few, their licences are listed
-and permissive. Tested: tests/safety/test_supply.py.
+(`recipec docs licences`) and permissive. Tested: tests/safety/test_supply.py.
 
 ## Not promised
 

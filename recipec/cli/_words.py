@@ -95,6 +95,10 @@ def page(name: str) -> str | None:
         from recipec.cli import _guarantees
 
         return inspect.cleandoc(_guarantees.__doc__ or "")
+    if name in ("licences", "licenses"):
+        from recipec.cli import _licences
+
+        return _licences.table()
     if name == "ray":
         from recipec.engines import ray
 

@@ -128,6 +128,16 @@ def test_the_guarantees_name_tests_that_exist() -> None:
     assert not [n for n in named if not (ROOT / n).exists()]
 
 
+def test_the_licences_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    from recipec.cli import main
+
+    assert main(["docs", "licences"]) == 0
+    said = capsys.readouterr().out
+    rows = [line for line in said.splitlines() if line.startswith("| core")]
+    assert len(rows) >= 6
+    assert all(PERMISSIVE.search(row) for row in rows)
+
+
 def test_the_guarantees_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
     from recipec.cli import main
 
