@@ -35,7 +35,7 @@ Tested: tests/safety/test_trust.py.
 
 Reports hold no script and load nothing (their policy forbids both); all they show is text. `annotate` listens on this machine alone, wants a token
 with every request for data, and refuses other hosts, origins and sites. Tested: tests/report/test_html.py, tests/annotate/test_server.py, and in Chromium
-tests/annotate/test_page.py.
+tests/annotate/test_page.py and tests/safety/test_pages.py.
 
 ## Nothing is lost, nothing is paid twice
 

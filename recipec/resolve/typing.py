@@ -125,6 +125,8 @@ class Typing:
                 before = query.encode("utf-8", "surrogatepass")[: max(problem.position - len(prefix), 0)]
                 problem.position = len(before.decode("utf-8", "ignore"))
             return problem
+        except RuntimeError:
+            pass  # of a query that it cannot explain either, DuckDB's own library fails
         return refused(error)
 
     def functions(self, kind: str) -> frozenset[str]:

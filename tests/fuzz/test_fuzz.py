@@ -42,6 +42,7 @@ def test_whatever_is_read_is_read_or_refused(name: str) -> None:
 FOUND: dict[str, list[bytes]] = {
     "ledger": [b'{"key":"00"}\n', b"[]\n", b'{"key":3}\n', b"[" * 100_000 + b"\n"],
     "resolver": [b'import "a\x00b" as a\n', b'export o from x { to: "a\x00b"  format: jsonl() }\n'],
+    "expressions": [b'"\xf9wrowsritten"'],
     "template": [b"{{ a|truncate(2) }}", b"{{ 1e999 + 1 }}{{ '1e400'|float|int }}", b"{{ [nope] }}"],
 }
 """What the long run and the search for holes found, mended since."""
