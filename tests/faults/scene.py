@@ -349,13 +349,15 @@ class Scene:
         return out
 
     def kept_answers(self) -> int:
-        from recipec.models.ledger import Ledger
+        """Whole answers in the ledger; what was learnt about the server is none."""
+        from recipec.models.ledger import _sound
 
-        folder = self.here / ".recipec" / "ledger"
-        if not folder.is_dir():
-            return 0
-        with Ledger(folder) as ledger:
-            return len(ledger)
+        lines = [
+            line
+            for path in (self.here / ".recipec" / "ledger").glob("answers-*.jsonl")
+            for line in path.read_bytes().splitlines(keepends=True)
+        ]
+        return sum(_sound(line) and b'"finish":' in line for line in lines)
 
     # A fault
 
@@ -385,7 +387,9 @@ class Scene:
         changed = status == 0 and fault.meanwhile == "change"
         try:
             # Of a run that took in the row that came while it ran, what is to be seen is its own, whole: the next run shows.
-            if not changed:
+            # A database that was damaged before the run, and refused, is not looked at: it is to be removed.
+            refused = status != 0 and fault.damage.startswith(("database", "log"))
+            if not changed and not refused:
                 found = self.look()
                 problems += self.halves(fault.start, found)
                 if status == 0 and (wrong := self.differs(found)):

@@ -160,7 +160,7 @@ def test_findings_kept_by_another_version_are_not_read(
     first = command(lab.folder, "check", "r.recipe")
     kept = list(cache.rglob("check-*.json"))
     for path in kept:
-        head, _, body = path.read_bytes().partition(b"\n")
+        _, _, body = path.read_bytes().partition(b"\n")
         entry = json.loads(body)
         entry["code"] = "another"
         entry["findings"] = "of another shape"
