@@ -25,6 +25,7 @@ import os
 import sys
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -119,7 +120,9 @@ class Ledger:
         return None if record is None else cast("Mapping[str, Any]", record.get("fact"))
 
     def keep_fact(self, key: bytes, fact: Mapping[str, Any]) -> None:
-        self._append([(key, {"fact": dict(fact)})])
+        # Where it cannot be kept it is learnt again: the answer that it came with must not be lost over it.
+        with suppress(LedgerError):
+            self._append([(key, {"fact": dict(fact)})])
 
     def append(self, answers: Sequence[tuple[bytes, Answer]]) -> None:
         """Write answers and sync them: when this returns they outlive a crash of the machine.

@@ -16,8 +16,8 @@ RUNS = int(os.environ.get("RECIPEC_SOAK", "20"))
 def test_edits_and_runs(tmp_path: Path) -> None:
     figures = soak(tmp_path, RUNS, seed=3, compare=1 if RUNS > 20 else 4)
     assert figures["steps"]["reused"] > figures["steps"]["run"] / 4
-    # What gc leaves is not more than a few times what a build from nothing takes.
-    assert max(figures["disk"]) < 4 * figures["fresh"] + 8e6
+    # Old results go, and the room that they took is used again; DuckDB gives it back to the disk only at the end of its file.
+    assert max(figures["disk"]) < 10 * figures["fresh"]
     if RUNS >= 200:
         half = figures["memory"][RUNS // 2 :]
         assert max(half) < 1.15 * figures["memory"][RUNS // 4], "memory grows with the runs"
