@@ -35,7 +35,7 @@ class Places:
     """The files of one recipe: which of them may be opened. ``folder`` is the recipe's; what was found of a folder is remembered."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder.resolve()
+        self.given, self.folder = folder, folder.resolve()
         self.top = boundary(folder)
         self.out: dict[str, bool] = {}
 
@@ -63,7 +63,7 @@ class Places:
     def led_out(self, path: Path) -> bool:
         """Whether a path is written as one inside the recipe's repository and, by a link, is not."""
         # Only the folder of the recipe is taken as it really is; from there on the path counts as it is written.
-        below = os.path.relpath(os.path.abspath(path), os.path.abspath(self.folder)) if path.is_absolute() else str(path)
+        below = path.relative_to(self.given) if path.is_relative_to(self.given) else path
         written = os.path.normpath(os.path.join(self.folder, below))
         return Path(written).is_relative_to(self.top) and not Path(os.path.realpath(path)).is_relative_to(self.top)
 

@@ -69,8 +69,8 @@ class LocalEmbedding(Model):
         with loading(f"`{opening.name}`"):
             from transformers import AutoModel, AutoTokenizer
 
-            self.tokenizer: Any = AutoTokenizer.from_pretrained(str(folder))
-            self.model: Any = AutoModel.from_pretrained(str(folder)).eval().to(device())
+            self.tokenizer: Any = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
+            self.model: Any = AutoModel.from_pretrained(str(folder), trust_remote_code=False).eval().to(device())
         self.first = pooling(folder) == "cls"
         self.longest = min(params.max_length, int(getattr(self.model.config, "max_position_embeddings", params.max_length)))
 
@@ -132,7 +132,7 @@ class LocalModel(Model):
             import torch
             import transformers
 
-            self.tokenizer: Any = transformers.AutoTokenizer.from_pretrained(folder)
+            self.tokenizer: Any = transformers.AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
             kind = {
                 "complete": transformers.AutoModelForCausalLM, "classify": transformers.AutoModelForSequenceClassification,
                 "tag": transformers.AutoModelForTokenClassification, "fill": transformers.AutoModelForMaskedLM,
@@ -140,7 +140,7 @@ class LocalModel(Model):
             auto = next((kind[w] for w in ("complete", "classify", "tag", "fill") if w in facts.does), transformers.AutoModel)
             types = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
             dtype = types.get(params.precision, torch.bfloat16 if device() == "cuda" else torch.float32)
-            self.model: Any = auto.from_pretrained(folder, dtype=dtype).eval().to(device())
+            self.model: Any = auto.from_pretrained(folder, dtype=dtype, trust_remote_code=False).eval().to(device())
         if self.tokenizer.pad_token is None:
             self.tokenizer.pad_token = self.tokenizer.eos_token or self.tokenizer.unk_token
         self.longest = int(getattr(self.model.config, "max_position_embeddings", None) or 1 << 20)

@@ -86,7 +86,7 @@ def tokenizer_of(folder: Path, spec: TrainSpec) -> Any:
 
     more = {"add_prefix_space": True} if spec.task == "tag" and model_type(folder) in ("roberta", "gpt2", "longformer", "bart") else {}
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, **more)
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, **more)
     except (OSError, ValueError, KeyError) as error:
         first = str(error).strip().splitlines()[0]
         raise DataError(f"the base in `{folder}` has no tokenizer that can be read: {first}", "it needs tokenizer.json") from None
@@ -110,7 +110,7 @@ def config_of(folder: Path) -> Any:
     if known is not None and not (folder / "config.json").exists():
         where = base_of_adapter(folder, known)
     try:
-        return AutoConfig.from_pretrained(where)
+        return AutoConfig.from_pretrained(where, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
         raise DataError(f"the model in `{where}` cannot be read: {str(error).strip().splitlines()[0]}") from None
 
@@ -182,7 +182,7 @@ def read(folder: Path, cls: Any, config: Any) -> Any:
     adapted = known is not None and (folder / "adapter_config.json").exists()
     where = base_of_adapter(folder, known) if adapted and known is not None else folder
     try:
-        model = cls.from_pretrained(where, config=config, dtype=torch.float32, ignore_mismatched_sizes=True)
+        model = cls.from_pretrained(where, config=config, dtype=torch.float32, ignore_mismatched_sizes=True, trust_remote_code=False)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         first = str(error).strip().splitlines()[0]
         raise DataError(f"the model in `{where}` cannot be used for this task: {first}") from None

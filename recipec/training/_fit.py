@@ -186,7 +186,7 @@ def scratch(p: ScratchParams, task: Task, spec: TrainSpec, rows: Rows, content: 
         shutil.rmtree(making, ignore_errors=True)
         made.save_pretrained(making)
         making.rename(place)
-    return AutoTokenizer.from_pretrained(place)
+    return AutoTokenizer.from_pretrained(place, trust_remote_code=False)
 
 
 def filled(spec: TrainSpec, defaults: Defaults, most: int | None) -> TrainSpec:

@@ -85,7 +85,7 @@ class Predictor:
             where = _bases.base_of_adapter(self.folder, self.known)
             if self.classes:
                 config.num_labels, config.id2label = len(self.classes), dict(enumerate(self.classes))
-        model = cls.from_pretrained(where, config=config, dtype=torch.float32, ignore_mismatched_sizes=adapted)
+        model = cls.from_pretrained(where, config=config, dtype=torch.float32, ignore_mismatched_sizes=adapted, trust_remote_code=False)
         if adapted:
             from peft import PeftModel
 

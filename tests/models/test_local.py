@@ -116,3 +116,29 @@ def test_minilm_embeds_as_its_own_library_does() -> None:
     assert np.allclose(
         theirs.SentenceTransformer(str(folder), device="cpu").encode(TEXTS[:5], normalize_embeddings=True), found[:5], atol=1e-4
     )
+
+
+def test_no_code_that_lies_with_a_model_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import json
+
+    from recipec.training._bases import config_of, tokenizer_of
+
+    monkeypatch.setenv("RAN", str(tmp_path / "ran"))
+    code = "import os\nopen(os.environ['RAN'], 'w').close()\nclass Own: pass\n"
+    for name in ("configuration_own.py", "modeling_own.py", "tokenization_own.py"):
+        (tmp_path / name).write_text(code, encoding="utf-8")
+    auto = {"AutoConfig": "configuration_own.Own", "AutoModel": "modeling_own.Own", "AutoModelForSequenceClassification": "modeling_own.Own"}
+    facts = {"model_type": "own", "architectures": ["OwnForSequenceClassification"], "auto_map": auto}
+    (tmp_path / "config.json").write_text(json.dumps(facts), encoding="utf-8")
+    tokenizer = {"auto_map": {"AutoTokenizer": ["tokenization_own.Own", "tokenization_own.Own"]}}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(tokenizer), encoding="utf-8")
+    embedding = Embedding(EmbeddingParams(path=str(tmp_path)), Path("/"))
+    for read in (
+        lambda: config_of(tmp_path),
+        lambda: tokenizer_of(tmp_path, spec_of("classify", "single", "text", "label")),
+        lambda: opened(tmp_path),
+        lambda: embedding.open(Opening(ModelSettings(), Path("/nowhere"), "m", print)),
+    ):
+        with pytest.raises(DataError):
+            read()
+    assert not (tmp_path / "ran").exists()

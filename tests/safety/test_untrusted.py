@@ -107,6 +107,15 @@ def test_links_inside_and_places_written_out_are_fine(hostile: Any) -> None:
     assert "error" not in done.stdout, done.stdout + done.stderr
 
 
+def test_where_one_stands_does_not_matter(hostile: Any) -> None:
+    (hostile.folder.parent / "far.csv").write_text("id\n1\n", encoding="utf-8")
+    (hostile.folder / "deep").mkdir()
+    hostile.write("deep/up.recipe", 'source b = csv("../../far.csv")\nclean d from b { limit(1) }\n')
+    for at in ("deep/up.recipe", str(hostile.folder / "deep" / "up.recipe")):
+        done = hostile.go("-P", "-m", "recipec", "check", at, "--ignore", "unused-step", PYTHONPATH=str(ROOT))
+        assert "error" not in done.stdout, done.stdout + done.stderr
+
+
 def test_a_workspace_of_links_is_not_touched(hostile: Any) -> None:
     away = hostile.folder.parent / "away"
     (away / "tmp").mkdir(parents=True)
