@@ -43,6 +43,7 @@ Row = Sequence[Any]
 class DocumentReader(FileReader):
     """``columns`` maps names to DuckDB types, ``limit`` is the most bytes of a file."""
 
+    by_database = False
     columns: ClassVar[Mapping[str, str]]
     limit: ClassVar[int] = MAX_RECORD
 

@@ -23,6 +23,7 @@ BATCH = 4 << 20
 class WholeFileReader(FileReader):
     """``columns`` are the columns, all text, the first of them ``path``; :meth:`parts` gives the others' values."""
 
+    by_database = False
     columns: ClassVar[tuple[str, ...]]
 
     def header(self, con: duckdb.DuckDBPyConnection, files: Sequence[SourceFile], encoding: str) -> dict[str, str]:

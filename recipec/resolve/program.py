@@ -45,6 +45,12 @@ class ResolvedStep:
         return tuple(dict.fromkeys((*self.inputs, *self.bound.edges)))
 
 
+def opened(step: ResolvedStep) -> bool:
+    """Whether the database may have to open the files of a step."""
+    reader = getattr(step.bound.plan, "reader", None)
+    return reader is None or bool(reader.by_database)
+
+
 @dataclass
 class Program:
     """The root file and what it imports. ``findings`` collects everything found in any of them."""
@@ -94,7 +100,7 @@ class Program:
     @property
     def files(self) -> list[Path]:
         """What a run opens of the files beside its workspace."""
-        return list(dict.fromkeys(f.path for s in self.steps for f in s.bound.files))
+        return list(dict.fromkeys(f.path for s in self.steps if opened(s) for f in s.bound.files))
 
     @property
     def folder(self) -> Path:
