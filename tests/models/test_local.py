@@ -127,7 +127,11 @@ def test_no_code_that_lies_with_a_model_is_run(tmp_path: Path, monkeypatch: pyte
     code = "import os\nopen(os.environ['RAN'], 'w').close()\nclass Own: pass\n"
     for name in ("configuration_own.py", "modeling_own.py", "tokenization_own.py"):
         (tmp_path / name).write_text(code, encoding="utf-8")
-    auto = {"AutoConfig": "configuration_own.Own", "AutoModel": "modeling_own.Own", "AutoModelForSequenceClassification": "modeling_own.Own"}
+    auto = {
+        "AutoConfig": "configuration_own.Own",
+        "AutoModel": "modeling_own.Own",
+        "AutoModelForSequenceClassification": "modeling_own.Own",
+    }
     facts = {"model_type": "own", "architectures": ["OwnForSequenceClassification"], "auto_map": auto}
     (tmp_path / "config.json").write_text(json.dumps(facts), encoding="utf-8")
     tokenizer = {"auto_map": {"AutoTokenizer": ["tokenization_own.Own", "tokenization_own.Own"]}}
