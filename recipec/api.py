@@ -153,6 +153,8 @@ class Reader(ABC):
     name: ClassVar[str]
     version: ClassVar[int] = 1
     extensions: ClassVar[tuple[str, ...]] = ()
+    by_database: ClassVar[bool] = True
+    """Whether the database may have to open its files: a run lets it open these alone. There may be a million of those that only Python opens."""
 
     folder: Path = Path()
     """The recipe's, set before ``places`` is asked."""
