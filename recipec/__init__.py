@@ -26,6 +26,7 @@ if (
 ):
     del sys.path[0]
 
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -41,6 +42,9 @@ if TYPE_CHECKING:
     from recipec.face.results import Rows as Rows
     from recipec.face.results import Run as Run
     from recipec.face.results import Table as Table
+
+# What the model libraries would tell their makers of their use. They read it when they are imported.
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 __version__ = "0.1.0"
 
