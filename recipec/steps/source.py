@@ -485,9 +485,10 @@ def quote_text(text: str) -> str:
 
 def relative_name(path: Path, folder: Path, known: dict[str, str]) -> str:
     """A file's name as the folder sees it. ``known`` keeps the folders that were asked before: of a million files most have neighbours."""
-    place, _, name = str(path).rpartition("/")
+    place, slash, name = str(path).rpartition("/")
+    place = place or slash or "."
     if place not in known:
-        below = Path(os.path.relpath(place or "/", folder)).as_posix()
+        below = Path(os.path.relpath(place, folder)).as_posix()
         known[place] = "" if below == "." else f"{below}/"
     return known[place] + name
 

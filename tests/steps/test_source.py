@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -142,3 +143,17 @@ def test_a_file_that_changes_while_it_is_read(lab: Any, at: str, monkeypatch: py
     assert ran.error("a") == "a source file changed while it was read"
     monkeypatch.undo()
     assert lab.run('source a = csv("a.csv") { key: id }').rows("select n from a") == [(9 if at == "before" else 8,)]
+
+
+@pytest.mark.parametrize(("path", "name"), [("a.md", "a.md"), ("docs/b.md", "docs/b.md"), ("../c.md", "../c.md")])
+def test_a_file_is_named_from_the_folder_of_the_recipe(path: str, name: str) -> None:
+    from recipec.steps.source import relative_name
+
+    assert relative_name(Path(path), Path(), {}) == name
+    assert relative_name(Path("/", "top", path), Path("/top"), {}) == name
+
+
+def test_a_file_at_the_top_is_named_from_the_folder_of_the_recipe() -> None:
+    from recipec.steps.source import relative_name
+
+    assert relative_name(Path("/a.md"), Path("/data"), {}) == "../a.md"
