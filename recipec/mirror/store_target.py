@@ -39,7 +39,12 @@ class StoreTarget(Target):
     def check(self, single: bool, format: str) -> list[tuple[str, str]]:
         bucket, _, inside = self.place.partition("/")
         if not bucket or not inside:
-            return [(f"`{self.address}` names no folder or file in a bucket", f'to: "{self.scheme}://{bucket or "BUCKET"}/folder"')]
+            return [
+                (
+                    f"`{self.scheme}://{self.place}` names no folder or file in a bucket",
+                    f'to: "{self.scheme}://{bucket or "BUCKET"}/folder"',
+                )
+            ]
         if any(c in self.place for c in "*?["):
             return [(f"`{self.address}` is a pattern, and an export goes to one place", "name a folder or a file")]
         return []

@@ -328,6 +328,8 @@ class Export(Kind):
         parent.mkdir(parents=True, exist_ok=True)
         if plan.remote is None:
             self.check_place(plan, ctx)
+        else:
+            self.check_remote(plan, ctx)
         fresh = parent / f".{plan.target.name}.recipec-new"
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir()
@@ -373,6 +375,16 @@ class Export(Kind):
         return [
             {"path": p.relative_to(folder).as_posix(), "size": p.stat().st_size, "digest": file_digest(SourceFile(p, ""))} for p in found
         ]
+
+    @staticmethod
+    def check_remote(plan: ExportPlan, ctx: RunContext) -> None:
+        """Refuse to write over what a source was copied from: the next run would read what this one wrote."""
+        here = plan.shown.partition("://")[2].rstrip("/")
+        for made in ctx.program.steps:
+            for file in made.bound.files:
+                there = file.name.partition("://")[2]
+                if there == here or there.startswith(f"{here}/"):
+                    raise DataError(f"`{plan.shown}` holds `{file.name}`, which `{made.name}` reads", "export to another place")
 
     @staticmethod
     def check_place(plan: ExportPlan, ctx: RunContext) -> None:

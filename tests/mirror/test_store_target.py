@@ -207,3 +207,18 @@ def test_an_index_of_local_shards(recipec: Any) -> None:
     write('to: "out"  format: parquet()  shards: 2  index: true')
     assert recipec("run").status == 0
     assert len(list(Path("out").iterdir())) == 3
+
+
+@pytest.mark.parametrize("to", ["s3://bucket/in/rows.csv", "s3://bucket/in"])
+def test_a_source_is_not_written_over(recipec: Any, bucket: Bucket, to: str) -> None:
+    bucket.put("in/rows.csv", b"id,text\n1,one\n")
+    recipe = f"""recipe "shop" {{ version: "1.0.0" }}
+source goods = csv("s3://bucket/in/*.csv") {{ key: id }}
+export out from goods {{ to: "{to}"  format: csv()  columns: [id] }}
+"""
+    Path("a.recipe").write_text(recipe, encoding="utf-8")
+    done = recipec("run")
+    assert done.status == 1
+    assert f"`{to}` holds `s3://bucket/in/rows.csv`, which `goods` reads" in done.out + done.err
+    assert bucket.keys() == ["in/rows.csv"]
+    assert bucket.read("in/rows.csv") == b"id,text\n1,one\n"
