@@ -77,7 +77,8 @@ class PostgresTarget(TableTarget):
         from recipec.mirror._pg import words
 
         sent = ", ".join(f"{as_sent(n, t)} AS c{k}" for k, (n, t) in enumerate(rows.columns.items()))
-        reader: Any = con.execute(f"SELECT {sent} FROM {rows.source}").to_arrow_reader(50_000)
+        reading = con.cursor()
+        reader: Any = reading.sql(f"SELECT {sent} FROM {rows.source}").to_arrow_reader(50_000)
         cursor = session.raw.cursor()
         try:
             mode, done = "create", 0
@@ -95,6 +96,7 @@ class PostgresTarget(TableTarget):
                 session.run(f"CREATE TEMP TABLE recipec_rows_{i} ({columns})")
         finally:
             cursor.close()
+            reading.close()
 
     @staticmethod
     def place(session: Session, rows: Rows, i: int, delivery: Delivery, digest: str) -> bool:

@@ -67,6 +67,7 @@ def test_a_table_of_others_is_not_replaced(server: Any, lab: Any) -> None:
     assert "has no column `other`" in ran.error("sent")
 
 
+@pytest.mark.filterwarnings("error::UserWarning")
 def test_the_parts_of_a_split(server: Any, lab: Any) -> None:
     rows(lab, *map(str, range(20)))
     text = f"""source rows = csv("rows.csv") {{ key: id }}
