@@ -31,8 +31,8 @@ class Duckdb(Format):
     | `table` | the table's name; of several parts, what stands before theirs | the part's name |
 
     ``to`` is the file (``.duckdb``), or a folder, in which it is ``data.duckdb``. The database appears whole, in place of the one that the
-    last run wrote; rows stand in the order of their keys. It is written so that DuckDB 1.2 and later read it. A file's bytes may differ
-    between versions of DuckDB.
+    last run wrote; rows stand in the order of their keys. It is written so that DuckDB 1.2 and later read it. The rows are
+    the same whenever it is written; the file's bytes are not, for DuckDB gives every database an identifier of its own.
 
     Read with `duckdb build/packages.duckdb "from train"`, or as a source: `duckdb("build/packages.duckdb", table: "train")`.
     """

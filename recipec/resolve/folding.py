@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -123,9 +124,8 @@ def size(node: Any, found: list[int]) -> tuple[float, bool]:
     elif name in RANGES:
         made += max((8.0 * number(c) if k else 0.0 for c, (_, k) in zip(children, parts, strict=True)), default=0.0)
     elif name in PRODUCTS:
-        for one in sizes:
-            # Every literal counts for 8 more than its length.
-            made *= max(one - 8.0, 1.0)
+        # Every literal counts for 8 more than its length.
+        made += prod(max(one - 8.0, 1.0) for one in sizes)
     elif name in FORMATS:
         made += sum(float(n) for n in re.findall(r"\d{3,}", literal(children[0]) or "")) if children else 0.0
     else:

@@ -8,10 +8,12 @@ from __future__ import annotations
 import random
 import sqlite3
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from test_malformed import READERS as GOOD
 
 from recipec.registry import names
 
@@ -126,6 +128,8 @@ KEYED = {
       export k from parts { to: "build/preference"  format: preference(prompt: text, chosen: answer, rejected: worse) }
       export l from parts { to: "build/studio"  format: label_studio(label: section, confidence: score) }
       export m from parts { to: "build/argilla"  format: argilla(label: section, confidence: score) }
+      export n from parts { to: "build/rows.sqlite"  format: sqlite() }
+      export o from parts { to: "build/web"  format: webdataset() }
     """,
     "labels and choice": """
       label topic from rows {
@@ -169,9 +173,11 @@ KEYED = {
 
 ELSEWHERE = {
     "step": {"model"},
-    "reader": {"annotations", "argilla", "label_studio"},
+    "reader": {"annotations", "argilla", "label_studio", "web", "postgres", "mysql"},
+    "format": {"duckdb"},
 }
-"""What has no case here: a model makes no rows, and answers of people are read whole, in the order of their keys (tests/annotate)."""
+"""What has no case here: a model makes no rows, answers of people are read whole, in the order of their keys (tests/annotate), and what needs a
+server is in tests/web and tests/databases. The bytes of a DuckDB file are DuckDB's: they are read back in tests/databases/test_files.py."""
 
 READERS = {
     "csv": 'source s = csv("rows.csv") { key: id }',
@@ -186,9 +192,28 @@ READERS = {
     "files": 'source s = files("texts/*.txt")',
     "markdown": 'source s = markdown("texts/*.md")',
     "html": 'source s = html("texts/*.html")',
+    # The good files of tests/readers/test_malformed.py.
+    **{
+        kind: f'source s = {kind}("given/{kind}/*"{more})'
+        for kind, more in {
+            "chat": "",
+            "code": ', by: "function"',
+            "docx": "",
+            "epub": "",
+            "mbox": "",
+            "notebook": "",
+            "pdf": "",
+            "subtitles": "",
+            "warc": "",
+        }.items()
+    },
+    "duckdb": 'source s = duckdb("given/duckdb/0-x.duckdb", table: "t")',
 }
 """Readers; where a source has no key, the order of the lines is part of what it says."""
-UNKEYED = {"conll", "files", "markdown", "html"}
+UNKEYED = {
+    "conll", "files", "markdown", "html", "chat", "code", "docx", "epub", "mbox", "notebook", "pdf", "subtitles", "warc", "duckdb",
+}  # fmt: skip
+NEEDS = {"pdf": "pypdfium2", "warc": "trafilatura"}
 
 FUNCTIONS = """
 import pyarrow as pa
@@ -229,6 +254,12 @@ def write(folder: Path, rows: list[dict[str, Any]], as_csv: Callable[..., str], 
         put(f"texts/{number}.md", f"---\ntitle: {row['id']}\n---\n# {row['id']}\n\n{row['text']}\n")
         put(f"texts/{number}.html", f"<html><title>{row['id']}</title><p>{row['text']}</p></html>")
     put("folder/train.jsonl", as_jsonl(rows))
+    for kind in sorted(UNKEYED - {"conll", "files", "markdown", "html"}):
+        if find_spec(NEEDS.get(kind, "recipec")) is not None:
+            given = folder / "given" / kind
+            given.mkdir(parents=True)
+            for number in range(3):
+                (given / f"{number}-{GOOD[kind].name}").write_bytes(GOOD[kind].good())
     with duckdb.connect() as con:
         con.execute(
             f"COPY (SELECT * FROM read_json('{folder / 'rows.jsonl'}')) TO '{folder / 'rows.parquet'}' (FORMAT parquet, ROW_GROUP_SIZE 2048)"
@@ -290,6 +321,8 @@ def test_threads_and_order_change_nothing(name: str, compare: Any) -> None:
 
 @pytest.mark.parametrize("name", READERS)
 def test_readers(name: str, compare: Any) -> None:
+    if name in NEEDS:
+        pytest.importorskip(NEEDS[name])
     text = READERS[name] + '\nexport out from s { to: "build/out.jsonl"  format: jsonl()  keys: true }\n'
     compare(text, order_matters=name in UNKEYED)
 

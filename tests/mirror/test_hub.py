@@ -37,6 +37,8 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
     if find_spec("huggingface_hub") is not None:
         # The hub's newer way of uploading large files speaks to servers that are not modelled here.
         monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
+        # It reads the variable when it is imported, which may have been long ago.
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     made = Hub()
     monkeypatch.setenv("HF_ENDPOINT", made.url)
     yield made

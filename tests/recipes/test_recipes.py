@@ -83,7 +83,8 @@ def test_a_worked_recipe_runs(worked: Lab, name: str) -> None:
     for step, dropped in DROPPED.get(name, {}).items():
         assert ran.dropped(step) == dropped
     again = worked.run(text, name=f"{name}.recipe")
-    assert {s.status for s in again.result.steps} == {"reused"}
+    # A loop that ended early has rounds that were skipped, and are again.
+    assert {s.status for s in again.result.steps} <= {"reused", "skipped"}
 
 
 def test_quickstart_keeps_what_it_promises(worked: Lab) -> None:

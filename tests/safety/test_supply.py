@@ -73,7 +73,9 @@ def closure(names: list[str]) -> set[str]:
 @pytest.mark.parametrize("extra", required())
 def test_every_dependency_is_bounded(extra: str) -> None:
     for requirement in required()[extra]:
-        assert requirement.startswith("recipec[") or (">=" in requirement and ",<" in requirement), f"{requirement}: from and up to which version?"
+        assert requirement.startswith("recipec[") or (">=" in requirement and ",<" in requirement), (
+            f"{requirement}: from and up to which version?"
+        )
 
 
 def test_the_core_is_small() -> None:
