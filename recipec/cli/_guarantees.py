@@ -68,6 +68,7 @@ Importing it opens no network and loads little; it sends nothing to anybody abou
 - `python -m recipec` starts Python's own `runpy` before recipec can help; in a folder that you do not trust write `recipec`, or `python -P -m recipec`.
 - Files that change while a command reads them; users who can write to your home; kernels and file systems that lie about fsync.
 - Bugs in DuckDB, pyarrow or SQLite on files made to break them: headers of sources are read by them at `check`. `--offline` opens none.
+- Answers that were on their way when the process was killed, the machine went down or the disk failed for good: they are asked for again.
 - Windows. Versions of recipec before 1.0 may refuse a workspace of another version, and say what to do.
 """
 
