@@ -290,6 +290,6 @@ def test_everything_can_be_reached_and_has_a_name(browser: Any, begin: Any, mail
             "e.labels?.length || e.getAttribute('role') === 'status')).map((e) => e.outerHTML)"
         )
         assert unnamed == []
-        assert browser.js("return document.activeElement.id") == "row"
+        browser.wait(lambda: browser.js("return document.activeElement.id") == "row", "the row has the focus")
         assert browser.js("return document.documentElement.lang") == "en"
         assert browser.js("return document.querySelector('.text').dir") == "auto"
