@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from recipec.api import DataError
-from recipec.mirror._pg import TRIES, WAIT, Lost
+from recipec.mirror._tables import TRIES, WAIT, Lost
 
 BATCH = 16_384
 """Rows taken at a time."""

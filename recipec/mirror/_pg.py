@@ -8,14 +8,11 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from recipec.api import DataError
+from recipec.mirror._tables import TRIES, WAIT, Lost
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-TRIES = 3
-"""How often a connection that breaks is made again."""
-WAIT = 1.0
-"""Seconds before the second try; doubled before each further one."""
 SETTINGS = (
     "SET TimeZone = 'UTC'",
     "SET DateStyle = 'ISO, YMD'",
@@ -26,10 +23,6 @@ SETTINGS = (
     "SET idle_in_transaction_session_timeout = 0",
 )
 """What decides how the server writes values as text; and a snapshot must live while others read from it."""
-
-
-class Lost(DataError):
-    """The connection broke: trying again may help."""
 
 
 class Session:

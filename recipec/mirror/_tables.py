@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 import os
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from recipec.api import DataError, Secret, Settings, SourceFile, model_validator
-from recipec.mirror._base import Fetching, Snapshot
+from recipec.mirror._base import Fetching, Mirror, Snapshot
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,6 +29,14 @@ GROUP = 1 << 17
 """Rows of a row group: what DuckDB gives one thread."""
 FORMAT = 1
 """Raised when the same contents would be written as other files."""
+TRIES = 3
+"""How often a connection that breaks is made again."""
+WAIT = 1.0
+"""Seconds before the second try; doubled before each further one."""
+
+
+class Lost(DataError):
+    """The connection broke: trying again may help."""
 
 
 class TableParams(Settings):
@@ -177,6 +186,38 @@ def one_select(query: str) -> str:
     if first not in ("select", "with", "values", "table", "") and not text.startswith(("--", "/*", "(")):
         raise DataError(f"`query` begins with `{first}`, and must be one SELECT", "a source only reads")
     return text
+
+
+class TableMirror(Mirror):
+    """A table or query of a server; ``scheme`` begins its addresses."""
+
+    scheme: ClassVar[str]
+
+    def __init__(self, params: TableParams) -> None:
+        self.params = params
+        what = params.table or "a query"
+        self.place = public(params.url, self.scheme)
+        self.address = f"{self.place}, {what}" if params.url.variable or " " in self.place else f"{self.place}/{what}"
+
+    def identity(self) -> Any:
+        return [self.place, self.params.table, self.params.query, self.params.by]
+
+    @property
+    def rows_name(self) -> str:
+        return self.params.table or "query"
+
+    @abstractmethod
+    def copy(self, ctx: Fetching) -> Snapshot:
+        """Make a whole copy over one connection; raises Lost where that breaks."""
+
+    def fetch(self, ctx: Fetching) -> Snapshot:
+        for attempt in range(TRIES):
+            try:
+                return self.copy(ctx)
+            except Lost:
+                if attempt == TRIES - 1:
+                    raise
+        raise AssertionError
 
 
 class Told:

@@ -8,15 +8,14 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from recipec.api import DataError
-from recipec.mirror._base import Fetching, Mirror, Snapshot
+from recipec.mirror._base import Fetching, Snapshot
 from recipec.mirror._tables import (
     ROWS,
     Field,
-    TableParams,
+    TableMirror,
     Told,
     one_select,
     parts_of,
-    public,
     revealed,
     rows_of,
     snapshot_of,
@@ -52,21 +51,9 @@ class Relation:
     """The table, where the server can say its checksum."""
 
 
-class MysqlMirror(Mirror):
+class MysqlMirror(TableMirror):
+    scheme = "mysql"
     extra: ClassVar[tuple[str, tuple[str, ...]]] = ("sql", ("pymysql",))
-
-    def __init__(self, params: TableParams) -> None:
-        self.params = params
-        self.place = public(params.url, "mysql")
-        what = params.table or "a query"
-        self.address = f"{self.place}, {what}" if params.url.variable else f"{self.place}/{what}"
-
-    def identity(self) -> Any:
-        return [self.place, self.params.table, self.params.query, self.params.by]
-
-    @property
-    def rows_name(self) -> str:
-        return self.params.table or "query"
 
     def mark(self, before: Snapshot) -> Any:
         session = self.open()
@@ -160,17 +147,6 @@ class MysqlMirror(Mirror):
             if name not in names:
                 raise no_column(name, names, "what is read, by whose ranges it is to be")
         return self.params.by
-
-    def fetch(self, ctx: Fetching) -> Snapshot:
-        from recipec.mirror._pg import TRIES, Lost
-
-        for attempt in range(TRIES):
-            try:
-                return self.copy(ctx)
-            except Lost:
-                if attempt == TRIES - 1:
-                    raise
-        raise AssertionError
 
     def copy(self, ctx: Fetching) -> Snapshot:
         ctx.progress(0, None, "asking what has changed")

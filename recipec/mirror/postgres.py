@@ -14,16 +14,17 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from recipec.api import DataError
-from recipec.mirror._base import Fetching, Mirror, Snapshot
+from recipec.mirror._base import Fetching, Snapshot
 from recipec.mirror._tables import (
     ROWS,
+    TRIES,
     Field,
+    Lost,
     Part,
-    TableParams,
+    TableMirror,
     Told,
     one_select,
     parts_of,
-    public,
     revealed,
     rows_of,
     snapshot_of,
@@ -85,21 +86,9 @@ class Relation:
         return f"ROW({', '.join(self.places)})::text" if self.places else "''"
 
 
-class PostgresMirror(Mirror):
+class PostgresMirror(TableMirror):
+    scheme = "postgresql"
     extra: ClassVar[tuple[str, tuple[str, ...]]] = ("sql", ("adbc_driver_postgresql",))
-
-    def __init__(self, params: TableParams) -> None:
-        self.params = params
-        what = params.table or "a query"
-        self.place = public(params.url, "postgresql")
-        self.address = f"{self.place}, {what}" if params.url.variable or " " in self.place else f"{self.place}/{what}"
-
-    def identity(self) -> Any:
-        return [self.place, self.params.table, self.params.query, self.params.by]
-
-    @property
-    def rows_name(self) -> str:
-        return self.params.table or "query"
 
     # What the server holds
 
@@ -242,17 +231,6 @@ class PostgresMirror(Mirror):
 
     # The copy
 
-    def fetch(self, ctx: Fetching) -> Snapshot:
-        from recipec.mirror._pg import TRIES, Lost
-
-        for attempt in range(TRIES):
-            try:
-                return self.copy(ctx)
-            except Lost:
-                if attempt == TRIES - 1:
-                    raise
-        raise AssertionError
-
     def copy(self, ctx: Fetching) -> Snapshot:
         ctx.progress(0, None, "asking what has changed")
         session = self.open()
@@ -332,8 +310,6 @@ class PostgresMirror(Mirror):
                     raise
 
         def other() -> None:
-            from recipec.mirror._pg import TRIES, Lost
-
             for attempt in range(TRIES):
                 own = self.open()
                 sessions.append(own)
