@@ -13,7 +13,7 @@ from itertools import pairwise
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from recipec.api import DataError
+from recipec.api import DataError, quote
 from recipec.mirror._base import Fetching, Snapshot
 from recipec.mirror._tables import (
     ROWS,
@@ -181,9 +181,9 @@ class PostgresMirror(TableMirror):
         )
         if not columns:
             raise DataError(f"table `{self.params.table}` has no columns")
-        fields = self.fields(session, [(n, quoted(n), t, mod) for n, t, mod in columns])
+        fields = self.fields(session, [(n, quote(n), t, mod) for n, t, mod in columns])
         names = [str(c[0]) for c in columns]
-        places = tuple(quoted(n) for n in names)
+        places = tuple(quote(n) for n in names)
         by = self.params.by or [
             str(r[0])
             for r in session.rows(
@@ -192,7 +192,7 @@ class PostgresMirror(TableMirror):
             )
         ]
         logged = lasting == "p" and kind in ("r", "m") and not secured and not parent
-        sql = f"{quoted(space)}.{quoted(own)} AS q"
+        sql = f"{quote(space)}.{quote(own)} AS q"
         return Relation(sql, fields, places, self.key_of(fields, names, places, by), logged)
 
     @staticmethod
@@ -401,10 +401,6 @@ def type_of(kind: str, category: str, item: str, modifier: int, sql: str) -> tup
         inner, _ = type_of(item, "", "", -1, "")
         return f"{'VARCHAR' if inner == 'BLOB' else inner}[]", f"to_json({sql})::text"
     return "VARCHAR", f"{sql}::text"
-
-
-def quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def literal(text: str) -> str:

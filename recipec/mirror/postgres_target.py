@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from recipec.api import quote
 from recipec.mirror._table_target import LEDGER, Rows, TableTarget, as_sent, is_nested, not_ours, other_columns
-from recipec.mirror.postgres import literal, quoted
+from recipec.mirror.postgres import literal
 from recipec.mirror.target import Delivery
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ class PostgresTarget(TableTarget):
     def place(session: Session, rows: Rows, i: int, delivery: Delivery, digest: str) -> bool:
         """Put staged rows where they belong; false where this delivery is there already."""
         schema, _, name = rows.table.rpartition(".")
-        table = f"{quoted(schema)}.{quoted(name)}" if schema else quoted(name)
+        table = f"{quote(schema)}.{quote(name)}" if schema else quote(name)
         place = literal(rows.table)
         found = session.one(f"SELECT to_regclass({literal(table)})::oid::int8")[0]
         ours = session.rows(f"SELECT digest FROM {LEDGER} WHERE place = {place}")
@@ -120,7 +121,7 @@ class PostgresTarget(TableTarget):
             )
             if delivery.mode == "append" and (missing := [n for n in types if n not in own]):
                 raise other_columns("PostgreSQL", rows.table, missing)
-        listed = ", ".join(f"{quoted(n)} {t}" for n, t in types.items())
+        listed = ", ".join(f"{quote(n)} {t}" for n, t in types.items())
         if delivery.mode == "replace":
             session.run(f"DELETE FROM {LEDGER} WHERE place = {place}")
             if found is not None:
@@ -137,7 +138,7 @@ class PostgresTarget(TableTarget):
                     found = None
         if found is None:
             session.run(f"CREATE TABLE {table} ({listed})")
-        names = ", ".join(quoted(n) for n in types)
+        names = ", ".join(quote(n) for n in types)
         wanted = own if delivery.mode == "append" and own else types
         values = ", ".join(f"c{k}::{wanted[n]}" for k, n in enumerate(types))
         session.run(f"INSERT INTO {table} ({names}) SELECT {values} FROM pg_temp.recipec_rows_{i}")
@@ -153,7 +154,7 @@ class PostgresTarget(TableTarget):
                 return f"`{self.address}` has no table `{LEDGER}`"
             for table in facts["tables"]:
                 schema, _, name = table.rpartition(".")
-                shown = f"{quoted(schema)}.{quoted(name)}" if schema else quoted(name)
+                shown = f"{quote(schema)}.{quote(name)}" if schema else quote(name)
                 if session.one(f"SELECT to_regclass({literal(shown)})::oid::int8")[0] is None:
                     return f"table `{table}` is gone"
                 if not session.rows(f"SELECT 1 FROM {LEDGER} WHERE place = {literal(table)} AND digest = {literal(facts['digest'])}"):
