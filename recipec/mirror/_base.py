@@ -40,13 +40,25 @@ class Fetching:
     note: Callable[[str], None]
 
 
-class Mirror(ABC):
-    """A place elsewhere that a reader names. Made at ``check``, so making one opens nothing and imports nothing heavy."""
+class Elsewhere(ABC):
+    """A place that a recipe names by its address. Made at ``check``, so making one opens nothing and imports nothing heavy."""
 
     address: str
     """For people, and for the recipe's diff; never with a password or token in it."""
     extra: ClassVar[tuple[str, tuple[str, ...]]] = ("", ())
     """The extra that brings its packages, and the modules that must be there: ``("cloud", ("fsspec",))``."""
+
+    @property
+    def missing(self) -> str | None:
+        """A package that it needs and that is not installed."""
+        from importlib.util import find_spec
+
+        return next((name for name in self.extra[1] if find_spec(name) is None), None)
+
+
+class Mirror(Elsewhere):
+    """A place elsewhere that a reader names."""
+
     base: Path = Path()
     """The recipe's own folder, for a place that is described by files beside it (a list of addresses)."""
 
@@ -61,26 +73,23 @@ class Mirror(ABC):
 
     @abstractmethod
     def mark(self, before: Snapshot) -> Any:
-        """What the place says now of its contents, quickly and without reading them. Equal to ``before.mark`` only where the contents are
-        those that were copied; where that cannot be told, None. Raises DataError when it cannot be reached."""
+        """What the place says now of its contents, quickly and without reading them. ``unchanged`` tells whether they are those that were
+        copied; where that cannot be told, None. Raises DataError when it cannot be reached."""
 
     @abstractmethod
     def fetch(self, ctx: Fetching) -> Snapshot:
         """Make a whole copy, reading again only what changed. Raises DataError (a clear message, and what to do)."""
 
+    def unchanged(self, before: Snapshot, mark: Any) -> bool:
+        """Whether ``mark``, what the place says now, is said of the contents that were copied."""
+        return mark is not None and mark == before.mark
+
     def news(self, before: Snapshot, mark: Any) -> str:
         """What has changed since a copy, in words for ``plan --online`` ("3 objects changed"); ``mark`` is what the place says now."""
         return "changed" if mark is not None else "may have changed (it does not say)"
 
-    def pin(self, facts: Mapping[str, Any]) -> None:  # noqa: B027
+    def pin(self, facts: Mapping[str, Any]) -> None:
         """Copy what a lock's facts say rather than what is there now, where the place keeps what it had."""
-
-    @property
-    def missing(self) -> str | None:
-        """A package that it needs and that is not installed."""
-        from importlib.util import find_spec
-
-        return next((name for name in self.extra[1] if find_spec(name) is None), None)
 
     @property
     def key(self) -> str:
@@ -105,14 +114,17 @@ def is_remote(path: str) -> bool:
     return "://" in path[:24] and not path.startswith(("/", "."))
 
 
-def mirror_of(address: str) -> Mirror | None:
-    """The mirror of an address by its scheme, or None for a scheme that nobody knows."""
+def opened(address: str, known: Mapping[str, tuple[str, str]]) -> Any:
+    """What is made of an address by the module and class of its scheme; None for a scheme that is not among the known."""
     from importlib import import_module
 
-    found = OPENERS.get(address.partition("://")[0].lower())
-    if found is None:
-        return None
-    made: Mirror = getattr(import_module(found[0]), found[1])(address)
+    found = known.get(address.partition("://")[0].lower())
+    return None if found is None else getattr(import_module(found[0]), found[1])(address)
+
+
+def mirror_of(address: str) -> Mirror | None:
+    """The mirror of an address by its scheme, or None for a scheme that nobody knows."""
+    made: Mirror | None = opened(address, OPENERS)
     return made
 
 

@@ -102,10 +102,14 @@ class PostgresMirror(TableMirror):
             if log is not None and before.mark.get("log") == log:
                 return before.mark
             self.begin(session)
-            content = self.content(session, self.relation(session))
-            return before.mark if before.mark.get("content") == content else {"content": content, "log": log}
+            relation = self.relation(session)
+            return {"content": self.content(session, relation), "log": log if relation.logged else None}
         finally:
             session.close()
+
+    def unchanged(self, before: Snapshot, mark: Any) -> bool:
+        """The log also moves by what others write: what counts is the contents, where they were asked for."""
+        return super().unchanged(before, mark) or ("content" in mark and mark["content"] == before.mark.get("content"))
 
     def open(self) -> Session:
         from recipec.mirror._pg import Session
@@ -116,7 +120,10 @@ class PostgresMirror(TableMirror):
     def begin(session: Session, snapshot: str = "") -> None:
         session.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         if snapshot:
-            session.run(f"SET TRANSACTION SNAPSHOT {literal(snapshot)}")
+            try:
+                session.run(f"SET TRANSACTION SNAPSHOT {literal(snapshot)}")
+            except DataError as error:  # the connection that exported it is gone, and with it the snapshot
+                raise Lost(error.message, error.help) from None
 
     @staticmethod
     def log(session: Session) -> str | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar, Literal
+
+from recipec.mirror._base import Elsewhere, opened
 
 Mode = Literal["replace", "append"]
 INDEX = "_index.json"
@@ -35,13 +36,9 @@ class Delivery:
     before: Sequence[Mapping[str, Any]] = field(default_factory=list)
 
 
-class Target(ABC):
-    """A place that an export's ``to`` names by its address. Made at ``check``, so making one opens nothing and imports nothing heavy."""
+class Target(Elsewhere):
+    """A place that an export's ``to`` names by its address."""
 
-    address: str
-    """For people; never with a password or token in it."""
-    extra: ClassVar[tuple[str, tuple[str, ...]]] = ("", ())
-    """The extra that brings its packages, and the modules that must be there."""
     modes: ClassVar[tuple[Mode, ...]] = ("replace", "append")
     options: ClassVar[frozenset[str]] = frozenset()
     """Settings of the export that are for this kind of place alone."""
@@ -60,11 +57,6 @@ class Target(ABC):
         """Why what was delivered is no longer there as it was; None where it is. Asked by runs, never by a plan. Raises DataError where the
         place cannot be reached."""
 
-    @property
-    def missing(self) -> str | None:
-        """A package that it needs and that is not installed."""
-        return next((name for name in self.extra[1] if find_spec(name) is None), None)
-
 
 TARGETS: dict[str, tuple[str, str]] = {
     **dict.fromkeys(("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss"), ("recipec.mirror.store_target", "StoreTarget")),
@@ -77,10 +69,5 @@ TARGETS: dict[str, tuple[str, str]] = {
 
 def target_of(address: str) -> Target | None:
     """The target of an address by its scheme, or None for a scheme that nobody writes to."""
-    from importlib import import_module
-
-    found = TARGETS.get(address.partition("://")[0].lower())
-    if found is None:
-        return None
-    made: Target = getattr(import_module(found[0]), found[1])(address)
+    made: Target | None = opened(address, TARGETS)
     return made

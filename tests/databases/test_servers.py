@@ -19,8 +19,9 @@ import pytest
 from recipec.api import DataError, ReadContext, Reader, Secret
 from recipec.mirror import _tables
 from recipec.mirror._base import Snapshot
-from recipec.mirror._tables import TableParams
+from recipec.mirror._tables import Lost, TableParams
 from recipec.mirror.catalog import Arrival, Catalog
+from recipec.mirror.postgres import PostgresMirror
 from recipec.readers.mysql import Mysql
 from recipec.readers.postgres import Postgres
 
@@ -291,6 +292,39 @@ def test_a_broken_connection_is_made_again(both: Any, monkeypatch: pytest.Monkey
     copy.refresh(cut)
     assert done
     assert copy.rows("SELECT count(*), count(DISTINCT id), bool_and(id = _row) FROM t") == [(3000, 3000, True)]
+
+
+def test_a_snapshot_whose_connection_broke_is_a_broken_connection(pg: Any, postgres: Any) -> None:
+    table(postgres, "torn", 3)
+    session = pg(table="torn").mirror.open()
+    try:
+        with pytest.raises(Lost):
+            PostgresMirror.begin(session, "00000003-00000B87-1")
+    finally:
+        session.close()
+
+
+def test_postgres_contents_are_hashed_once_after_something_else_was_written(
+    pg: Any, postgres: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table(postgres, "things", 5)
+    table(postgres, "others", 5)
+    copy = pg(table="things")
+    hashed = 0
+    content = PostgresMirror.content
+
+    def counted(*given: Any) -> Any:
+        nonlocal hashed
+        hashed += 1
+        return content(*given)
+
+    monkeypatch.setattr(PostgresMirror, "content", counted)
+    looks = []
+    for sql in ("", "DELETE FROM others WHERE id = 1", "", ""):
+        postgres.sql(*[sql] if sql else [])
+        hashed = 0
+        looks.append((bool(copy.refresh()), hashed))
+    assert looks == [(True, 1), (False, 1), (False, 0), (False, 0)]
 
 
 # Types
