@@ -35,25 +35,12 @@ def make_mixture(plan: MixPlan, ctx: RunContext) -> Outcome:
             outcome.extra["parts"] = [{"name": n, "rows": s} for n, s in zip(plan.names, sizes, strict=True)]
     else:
         counted = [count_rows(plan, ctx, r, i) for i, r in enumerate(relations)]
-        sizes = [
-            int(ctx.one(f"SELECT coalesce(sum(__units), 0) FROM {c}" if plan.count else f"SELECT count(*) FROM {c}")[0]) for c in counted
-        ]
-        weights = weigh(plan, sizes)
-        lacking = [n for n, s in zip(plan.names, sizes, strict=True) if not s]
-        if lacking:
-            what = "no rows" if plan.count is None or not ctx.rows(ctx.step.inputs[plan.names.index(lacking[0])]) else f"no {plan.unit}"
-            raise DataError(f"`{lacking[0]}` has {what}: there is nothing to mix", "leave it out, or look at why it is empty")
-        every = zip(tags, sizes, weights, plan.epochs, plan.caps, strict=True)
-        draws = plan_mixture([Ingredient(n, s, w, e, c) for n, s, w, e, c in every], plan.take)
-        query = mixture(
-            draws, counted, seed=plan.seed, salt=plan.salt, derive=lambda key, tag, index: derived_key(key, f"mix {tag}", index),
-            units=["__units"] * len(relations) if plan.count else None, overlapping=overlap,
-        )  # fmt: skip
+        sizes, draws = drawn(plan, ctx, tags, counted)
+        query = chosen(plan, draws, counted, overlap)
         taken = ctx.temp("taken")
         ctx.con.execute(f"CREATE TEMP TABLE {taken} AS {query}")
         parts = [
-            f"SELECT m._key, CASE WHEN m._key <> m._from THEN m._from ELSE t._parent END AS _parent, m.{ORDER} AS {ORDER}, {cells} "
-            f"FROM {taken} AS m JOIN {relation} AS t ON m._from = t._key WHERE m._input = {place}"
+            f"{taken_rows(cells, taken, relation)} WHERE m._input = {place}"
             for place, (relation, cells) in enumerate(zip(relations, listed, strict=True))
         ]
         ctx.con.execute(f"CREATE TABLE {ctx.target} AS {' UNION ALL '.join(parts)}")
@@ -61,6 +48,34 @@ def make_mixture(plan: MixPlan, ctx: RunContext) -> Outcome:
     outcome.rows_in = sum(ctx.rows(i) for i in ctx.step.inputs)
     outcome.rows_out = int(ctx.one(f"SELECT count(*) FROM {ctx.target}")[0])
     return outcome
+
+
+def drawn(plan: MixPlan, ctx: RunContext, tags: Sequence[str], counted: Sequence[str]) -> tuple[list[int], tuple[Draw, ...]]:
+    """(what each input holds, what each gives). ``counted`` are SQL names of tables of their keys, and of units where rows count these."""
+    sizes = [int(ctx.one(f"SELECT coalesce(sum(__units), 0) FROM {c}" if plan.count else f"SELECT count(*) FROM {c}")[0]) for c in counted]
+    weights = weigh(plan, sizes)
+    lacking = [n for n, s in zip(plan.names, sizes, strict=True) if not s]
+    if lacking:
+        what = "no rows" if plan.count is None or not ctx.rows(ctx.step.inputs[plan.names.index(lacking[0])]) else f"no {plan.unit}"
+        raise DataError(f"`{lacking[0]}` has {what}: there is nothing to mix", "leave it out, or look at why it is empty")
+    every = zip(tags, sizes, weights, plan.epochs, plan.caps, strict=True)
+    return sizes, plan_mixture([Ingredient(n, s, w, e, c) for n, s, w, e, c in every], plan.take)
+
+
+def chosen(plan: MixPlan, draws: Sequence[Draw], counted: Sequence[str], overlap: bool) -> str:
+    """A SELECT that says which rows make the mixture (:func:`recipec.rand.mixture`)."""
+    return mixture(
+        draws, counted, seed=plan.seed, salt=plan.salt, derive=lambda key, tag, index: derived_key(key, f"mix {tag}", index),
+        units=["__units"] * len(counted) if plan.count else None, overlapping=overlap,
+    )  # fmt: skip
+
+
+def taken_rows(cells: str, taken: str, relation: str) -> str:
+    """A SELECT of the rows of an input that are taken, with all their columns."""
+    return (
+        f"SELECT m._key, CASE WHEN m._key <> m._from THEN m._from ELSE t._parent END AS _parent, m.{ORDER} AS {ORDER}, {cells} "
+        f"FROM {taken} AS m JOIN {relation} AS t ON m._from = t._key"
+    )
 
 
 def distinct_names(names: Sequence[str]) -> list[str]:
@@ -97,10 +112,16 @@ def count_rows(plan: MixPlan, ctx: RunContext, relation: str, place: int) -> str
     if plan.count is None:
         return relation
     made = ctx.temp(f"units_{place}")
-    number = f"({plan.count.sql})::DOUBLE"
-    units = "CASE WHEN isfinite(u) AND u > 0 THEN u ELSE 0 END::BIGINT AS __units"
-    ctx.execute(f"CREATE TEMP TABLE {made} AS SELECT _key, {units} FROM (SELECT _key, {number} AS u FROM {relation})")
+    ctx.execute(f"CREATE TEMP TABLE {made} AS SELECT _key, {UNITS} AS __units FROM (SELECT _key, {number(plan)} AS __u FROM {relation})")
     return made
+
+
+UNITS = "CASE WHEN isfinite(__u) AND __u > 0 THEN __u ELSE 0 END::BIGINT"
+"""SQL for what a row counts, of its :func:`number`, ``__u``."""
+
+
+def number(plan: MixPlan) -> str:
+    return f"({plan.count.sql})::DOUBLE" if plan.count is not None else "1::DOUBLE"
 
 
 def weigh(plan: MixPlan, sizes: Sequence[int]) -> list[Fraction]:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recipec.api import Alike, Meeting
+from recipec.engines.ray.narrow import mix_cost, mixed_rows
 from recipec.engines.ray.ways import Going, Way, going, reads_model
 
 if TYPE_CHECKING:
@@ -163,6 +164,8 @@ def cost_of(
         return table, Cost(step.name, way.way, way.why, table.rows)
     if step.kind.name == "mix":
         shards = sum(t.shards for t in inputs)
+        if way.way == "narrow":
+            return Table(mixed_rows(plan, rows), bytes, shards), Cost(step.name, way.way, way.why, rows, *mix_cost(plan, inputs))
         return Table(rows, bytes, shards), Cost(step.name, way.way, way.why, rows, shards, 0, memory_of(bytes // max(shards, 1)))
     if step.kind.name == "split":
         cost = split_cost(plan, main)

@@ -185,6 +185,10 @@ class RayRunner(Runner):
                 return others.source(floor)
             case "split":
                 return others.split(floor)
+            case "mix" if way.way == "narrow":
+                from recipec.engines.ray.mixtures import mixture
+
+                return mixture(floor)
             case _:
                 return others.mix(floor)
 

@@ -103,7 +103,7 @@ def going(step: ResolvedStep, models: bool = False) -> Going:
         case "split":
             return Going("narrow", "shares are counted over all rows")
         case "mix":
-            return Going("rows") if plan.plain else Going("driver", "shares are counted over all rows")
+            return Going("rows") if plan.plain else Going("narrow", "shares are counted over all rows")
     return Going("driver", WHY.get(kind, ""))
 
 
