@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ from recipec.workspace.database import Workspace, open_workspace
 REPOSITORY = Path(__file__).resolve().parents[1]
 # The recipes of the tests are the tests' own; that others' are asked about is tested in tests/safety.
 os.environ.setdefault("RECIPEC_TRUST", os.sep)
+# Where answers go that a disk refused: not into the home of whoever runs the tests.
+_state = tempfile.TemporaryDirectory(prefix="recipec-state-")
+os.environ["XDG_STATE_HOME"] = _state.name
 
 
 @dataclass

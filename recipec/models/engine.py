@@ -90,6 +90,8 @@ class Engine:
         self._timer: asyncio.TimerHandle | None = None
         self._stopping = False
         self._broken: BaseException | None = None
+        self._lost = 0
+        """Answers that came and could be kept nowhere."""
         self._bytes_per_token = 3.0
         self._mean_out: float | None = None
         self._answered_ever = False
@@ -364,6 +366,10 @@ class Engine:
 
     def _tell_broken(self) -> None:
         if self._broken is not None and self._flying == 0 and self._commit_task is None and not self._commits:
+            if self._lost:
+                count = f"{self._lost} answer{'s' * (self._lost != 1)}"
+                self._broken = LedgerError(f"{self._broken}. {count} that came could not be kept anywhere: the next run asks again")
+                self._lost = 0
             self.results.put(self._broken)
             self._stopping = True
             self._done.set()
@@ -385,6 +391,7 @@ class Engine:
                     # An answer that cannot be kept must not be paid for: nothing more is sent. What is under way still comes, and is kept
                     # where it can be.
                     self._broken = self._broken or error
+                    self._lost += error.lost
                     self._queue.clear()
                     self._later.clear()
         finally:

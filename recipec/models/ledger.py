@@ -11,6 +11,8 @@ A ledger is a folder. Answers are lines of JSON in segments, ``answers-0001.json
 * **Group commit.** :meth:`Ledger.append` takes many answers for one write and one sync, and only answers that are synced can be read.
 * **A disk that fills up costs nothing.** The lock file of a segment in use takes a quarter of a megabyte: where an answer finds no room, that
   is given back, and what was under way can still be written. Nothing is sent before there is such a reserve (:meth:`Ledger.ready`).
+* **Nor does one that fails for good.** What it does not take is written elsewhere (:mod:`recipec.models.rescue`), read from there by the next
+  run, and moved back as soon as the disk takes it.
 * **Keys are found in memory**, 24 bytes an answer in sorted arrays (:mod:`recipec.models.index`); texts stay on disk.
 
 The first line of a segment names its format. Failures are kept apart, in ``failures-0001.jsonl`` under the same locks; they
@@ -31,6 +33,7 @@ from threading import Lock
 from types import TracebackType
 from typing import Any, cast
 
+from recipec.models import rescue
 from recipec.models.index import KeyIndex
 from recipec.models.requests import Answer, Failure, FailureKind, Token
 
@@ -51,6 +54,9 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 
 class LedgerError(Exception):
     """The ledger cannot be read or written; the message says which file and why."""
+
+    lost = 0
+    """Answers that came and are kept nowhere."""
 
 
 class Ledger:
@@ -104,6 +110,18 @@ class Ledger:
                     reader = self._read[number] = _Reader(path)
                 if self._writer is None or self._writer.number != number:
                     self.damaged += reader.scan(self._index, number)
+            self._see_rescued()
+
+    def _see_rescued(self) -> None:
+        path = rescue.place(self.folder)
+        if path is None or not path.exists():
+            return
+        if rescue.SEGMENT not in self._read:
+            try:
+                self._read[rescue.SEGMENT] = _Reader(path)
+            except OSError as error:
+                raise LedgerError(f"cannot read {path}, where answers were kept that a disk refused: {error.strerror}") from error
+        self.damaged += self._read[rescue.SEGMENT].scan(self._index, rescue.SEGMENT)
 
     def has(self, key: bytes) -> bool:
         """Whether the answer is there. (One torn in the middle by a power cut counts as missing.)"""
@@ -136,10 +154,22 @@ class Ledger:
         lines = [_line(key, record) for key, record in records]
         with self._lock:
             writer = self._take()
-            at = writer.append(lines)
+            try:
+                at = writer.append(lines)
+            except LedgerError as error:
+                raise self._elsewhere(error, lines) from error
             self._index.add([key for key, _ in records], writer.number, at)
             if writer.full:
                 raise LedgerError(f"the disk is full, where the ledger {self.folder} lies; every answer that came is kept")
+
+    def _elsewhere(self, error: LedgerError, lines: Sequence[bytes]) -> LedgerError:
+        """Keep what the disk refused where that can be done; the error to raise."""
+        path = rescue.rescue(self.folder, HEADER, lines)
+        if path is not None:
+            return LedgerError(f"{error}. What came is kept in {path}, and the next run takes it from there")
+        made = LedgerError(str(error))
+        made.lost = len(lines)
+        return made
 
     def append_failure(self, key: bytes, failure: Failure) -> None:
         """Keep a failure, apart from the answers."""
@@ -192,6 +222,10 @@ class Ledger:
             else:
                 reader = self._read[self._writer.number] = _Reader(_segment(self.folder, self._writer.number))
                 self.damaged += reader.scan(self._index, self._writer.number)
+            with rescue.rescued(self.folder) as data:
+                # Whole and sound lines: the first names the format, or is none.
+                if lines := [line for line in data.splitlines(keepends=True) if _sound(line)]:
+                    self._index.add([bytes.fromhex(line[_KEY].decode()) for line in lines], self._writer.number, self._writer.append(lines))
         return self._writer
 
 

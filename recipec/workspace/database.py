@@ -294,6 +294,7 @@ def open_workspace(
                 confine(con, folder, files or ())
             # What a moment is called must not depend on where the machine stands.
             con.execute("SET TimeZone = 'UTC'")
+            lock(con)
             workspace = Workspace(folder, con)
             prepare(workspace)
             workspace.load()
@@ -306,13 +307,24 @@ def open_workspace(
 
 def confine(con: duckdb.DuckDBPyConnection, folder: Path, files: Iterable[Path]) -> None:
     """From here on the database opens the workspace and these files (folders among them with all that they hold), loads no extension and no
-    secret, and cannot be told otherwise."""
+    secret, and cannot be told otherwise (:func:`lock`)."""
     given = list(files)
     folders = [folder, *(f for f in given if f.is_dir())]
     written = {name: sorted({form(p) for p in places for form in FORMS}) for name, places in (("directories", folders), ("paths", given))}
     for name, paths in written.items():
         con.execute(f"SET allowed_{name} = [{', '.join(map(literal, paths))}]")
     con.execute("SET enable_external_access = false")
+
+
+OURS = ("preserve_insertion_order", "disabled_optimizers", "timezone", "memory_limit", "enable_progress_bar", "enable_progress_bar_print")
+"""Settings that a run changes on its way, none of which opens anything: how wide tables are planned, in which order rows leave for an export, how
+much of the memory is lent to arrays."""
+
+
+def lock(con: duckdb.DuckDBPyConnection) -> None:
+    """From here on no statement changes a setting, those of ``OURS`` excepted; nor does one change which those are."""
+    con.execute(f"SET allowed_configs = [{', '.join(map(literal, OURS))}]")
+    con.execute("SET lock_configuration = true")
 
 
 FORMS = (str, os.path.abspath, os.path.realpath)
