@@ -316,7 +316,10 @@ def confine(con: duckdb.DuckDBPyConnection, folder: Path, files: Iterable[Path])
     con.execute("SET enable_external_access = false")
 
 
-OURS = ("preserve_insertion_order", "disabled_optimizers", "timezone", "memory_limit", "enable_progress_bar", "enable_progress_bar_print")
+OURS = (
+    "preserve_insertion_order", "disabled_optimizers", "timezone", "memory_limit", "enable_progress_bar", "enable_progress_bar_print",
+    "arrow_large_buffer_size",
+)  # fmt: skip
 """Settings that a run changes on its way, none of which opens anything: how wide tables are planned, in which order rows leave for an export, how
 much of the memory is lent to arrays."""
 
