@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
 from recipec.api import literal, quote
@@ -27,6 +27,8 @@ class Type:
     name: str
     inside: tuple[tuple[str, Type], ...] = ()
     values: tuple[str, ...] = ()
+    text: str = field(default="", compare=False)
+    """As it was written."""
 
     @property
     def item(self) -> Type:
@@ -59,7 +61,8 @@ INTEGERS = frozenset(["TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UT
 @cache
 def parse(text: str) -> Type:
     """The type that DuckDB's text for it means."""
-    tokens = _TOKEN.findall(text)
+    found = list(_TOKEN.finditer(text))
+    tokens = [f[1] for f in found]
     place = 0
 
     def peek() -> str:
@@ -83,6 +86,11 @@ def parse(text: str) -> Type:
         take()
 
     def type_() -> Type:
+        start = place
+
+        def so_far() -> str:
+            return text[found[start].start(1) : found[place - 1].end(1)]
+
         words = [bare(take()).upper()]
         while re.fullmatch(r"\w+", peek()):
             words.append(take().upper())
@@ -101,14 +109,14 @@ def parse(text: str) -> Type:
                     each(lambda: values.append(bare(take())))
                 case _:
                     each(lambda: values.append(take()))
-        made = Type(name, tuple(inside), tuple(values))
+        made = Type(name, tuple(inside), tuple(values), so_far())
         while peek() == "[":
             take()
             sized = peek() != "]"
             if sized:
                 take()
             take()
-            made = Type("ARRAY" if sized else "LIST", (("", made),))
+            made = Type("ARRAY" if sized else "LIST", (("", made),), text=so_far())
         return made
 
     return type_()

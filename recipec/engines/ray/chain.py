@@ -81,15 +81,15 @@ def spread_whole(meeting: Meeting, others: Mapping[str, Sequence[Rows]]) -> bool
 def gathered(done: Sequence[Done], bucketed: bool) -> list[Rows]:
     """What tasks wrote, as the parts of the next pass: one for each task, or one for each bucket."""
     if not bucketed:
-        return [Rows(d.files[0], bytes=d.bytes) for d in done]
+        return [d.of(d.files[0], d.bytes) for d in done]
     found: dict[int, list[str]] = {}
     for d in done:
         for number, files in d.files.items():
             if number >= 0:
                 found.setdefault(number, []).extend(files)
     if not found:
-        return [Rows(next(d.files[-1] for d in done if -1 in d.files))]
-    return [Rows(tuple(found[n])) for n in sorted(found)]
+        return [done[0].of(next(d.files[-1] for d in done if -1 in d.files))]
+    return [done[0].of(found[n]) for n in sorted(found)]
 
 
 def make_units(
@@ -120,7 +120,7 @@ def shuffled(floor: Floor, name: str, rows: Sequence[Rows], by: str, buckets: in
     for d in refined(floor, name, done, job):
         for number, files in d.files.items():
             found.setdefault(number, []).extend(files)
-    return {n: Rows(tuple(files)) for n, files in found.items()}
+    return {n: done[0].of(files) for n, files in found.items()}
 
 
 def refined(floor: Floor, name: str, done: list[Done], job: Job) -> list[Done]:
@@ -137,7 +137,7 @@ def refined(floor: Floor, name: str, done: list[Done], job: Job) -> list[Done]:
     for number in sorted(found):
         listed = found[number]
         groups = min(len(listed), -(-job.buckets // (job.coarse or 1)))
-        units += [Unit(len(units) + g, Rows(tuple(listed[g::groups]))) for g in range(groups)]
+        units += [Unit(len(units) + g, done[0].of(listed[g::groups])) for g in range(groups)]
     if not units:
         return done
     again = Job(str(floor.place(f"{name}_again")), by=job.by, buckets=job.buckets)

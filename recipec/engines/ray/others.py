@@ -81,7 +81,7 @@ def split(floor: Floor) -> Outcome:
     job = Job(str(floor.place("narrow")), columns="*")
     done = floor.cluster.map(segment, [floor.setting, job], narrow, lambda share, text: ctx.progress(None, text))
     floor.tally.add(done, shuffled=True)
-    every = whole([Rows(d.files[0]) for d in done]).sql()
+    every = whole([d.of(d.files[0]) for d in done]).sql()
     parts = quote(f"{ctx.scratch}parts")
     report = partition(
         con, every, parts=Split.wanted(plan), out=parts, seed=plan.seed, salt=plan.salt,

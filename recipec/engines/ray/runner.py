@@ -13,7 +13,8 @@ from recipec.api import KERNELS, ORDER, Estimate, Outcome, TableRef, literal
 from recipec.engines.context import RunContext
 from recipec.engines.ray.chain import run_chain
 from recipec.engines.ray.cluster import Cluster, TypesDiffer
-from recipec.engines.ray.shards import BUCKET, COMPRESSION, Rows, cast, described, portable, size, view
+from recipec.engines.ray.held import listed, portable
+from recipec.engines.ray.shards import BUCKET, COMPRESSION, Rows, cast, described, size, view
 from recipec.engines.ray.tasks import Done, Setting
 from recipec.engines.ray.ways import Going, going, reads_model
 from recipec.engines.runner import Runner, RunResult, Silent, Watcher
@@ -241,10 +242,12 @@ class RayRunner(Runner):
         select = f"SELECT {cast(types)} FROM {{files}}"
         if pieces == 1:
             file = folder / "rows.parquet"
-            self.con.execute(f"COPY (SELECT * FROM {relation}) TO {literal(str(file))} (FORMAT parquet, COMPRESSION {COMPRESSION})")
+            self.con.execute(
+                f"COPY (SELECT {listed(types)} FROM {relation}) TO {literal(str(file))} (FORMAT parquet, COMPRESSION {COMPRESSION})"
+            )
             made = [Rows((str(file),), select, file.stat().st_size)]
         else:
-            bucketed = f"SELECT *, (hash(_key) % {pieces})::INTEGER AS {BUCKET} FROM {relation}"
+            bucketed = f"SELECT {listed(types)}, (hash(_key) % {pieces})::INTEGER AS {BUCKET} FROM {relation}"
             self.con.execute(
                 f"COPY ({bucketed}) TO {literal(str(folder / 'b'))} (FORMAT parquet, COMPRESSION {COMPRESSION}, PARTITION_BY ({BUCKET}))"
             )

@@ -7,46 +7,21 @@ run that needs it. All machines of the cluster must see the workspace under one 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recipec.api import literal, quote
+from recipec.api import literal
+from recipec.engines.ray.held import given_back, listed
 
 if TYPE_CHECKING:
     import duckdb
 
-PORTABLE = frozenset(
-    {
-        "VARCHAR", "JSON", "BLOB", "BOOLEAN", "UUID", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER",
-        "UBIGINT", "FLOAT", "DOUBLE", "DECIMAL", "DATE", "TIME", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "STRUCT", "MAP",
-    }
-)  # fmt: skip
-"""Words of the types whose values Parquet gives back as they were; of others (HUGEINT becomes a DOUBLE) a table stays in the database."""
 COMPRESSION = "zstd"
 EMPTY = "empty.parquet"
 """Beside the files of buckets: one without rows, for who finds none."""
 BUCKET = "__bucket"
-_QUOTED = re.compile(r'"(?:[^"]|"")*"')
-_NAMED = re.compile(r'"(?:[^"]|"")*"\s|\b\w+ (?=[A-Z])')
-
-
-def portable(type: str) -> bool:
-    """Whether a column of this type comes back from Parquet as it was."""
-    bare = type.replace("TIMESTAMP WITH TIME ZONE", "TIMESTAMP")
-    if "TIME WITH TIME ZONE" in bare:
-        return False
-    words = re.findall(r"[A-Z_]+\d*", _fields_away(bare))
-    return bool(words) and all(w in PORTABLE for w in words)
-
-
-def _fields_away(type: str) -> str:
-    """A type without the names of its fields."""
-    out = _QUOTED.sub("", type)
-    # STRUCT(name TYPE, ...): what stands before a type, after a bracket or a comma, is a name.
-    return re.sub(r"([(,]\s*)\w+\s+(?=[A-Z])", r"\1", out)
 
 
 @dataclass(frozen=True)
@@ -75,8 +50,8 @@ def described(con: duckdb.DuckDBPyConnection, relation: str) -> dict[str, str]:
 
 
 def cast(types: Mapping[str, str]) -> str:
-    """A select list that gives every column the type that it is to have, whatever Parquet made of it."""
-    return ", ".join(f"{quote(n)}::{t} AS {quote(n)}" for n, t in types.items())
+    """A select list that gives every column the value and the type that it had, whatever Parquet made of it."""
+    return given_back(types)
 
 
 def view(con: duckdb.DuckDBPyConnection, name: str, files: Sequence[str], types: Mapping[str, str]) -> None:
@@ -95,12 +70,15 @@ def write(
     con: duckdb.DuckDBPyConnection, query: str, folder: Path, by: str | None, buckets: int, coarse: int, empty: bool
 ) -> dict[int, tuple[str, ...]]:
     """Write a query's rows into the new ``folder``: one file, or files by bucket of ``by``. Which files a bucket has; -1: all buckets."""
+    columns = listed(described(con, f"({query})"))
     if by is None:
-        con.execute(f"COPY ({query}) TO {literal(str(folder / 'rows.parquet'))} (FORMAT parquet, COMPRESSION {COMPRESSION})")
+        con.execute(
+            f"COPY (SELECT {columns} FROM ({query})) TO {literal(str(folder / 'rows.parquet'))} (FORMAT parquet, COMPRESSION {COMPRESSION})"
+        )
         return {0: (str(folder / "rows.parquet"),)}
     if empty:
-        con.execute(f"COPY (SELECT * FROM ({query}) LIMIT 0) TO {literal(str(folder / EMPTY))} (FORMAT parquet)")
-    bucketed = f"SELECT * EXCLUDE (__by), {bucket_of(buckets, coarse)} AS {BUCKET} FROM (SELECT *, ({by}) AS __by FROM ({query}))"
+        con.execute(f"COPY (SELECT {columns} FROM ({query}) LIMIT 0) TO {literal(str(folder / EMPTY))} (FORMAT parquet)")
+    bucketed = f"SELECT {columns}, {bucket_of(buckets, coarse)} AS {BUCKET} FROM (SELECT *, ({by}) AS __by FROM ({query}))"
     con.execute(
         f"COPY ({bucketed}) TO {literal(str(folder / 'b'))} (FORMAT parquet, COMPRESSION {COMPRESSION}, PARTITION_BY ({BUCKET}), OVERWRITE_OR_IGNORE)"
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,7 +19,8 @@ from uuid import uuid4
 
 from recipec.api import KERNELS, DataError, Kernel, ReadContext, Reader, RunTools, SourceFile, quote
 from recipec.engines.batches import Kernels, flat, load
-from recipec.engines.ray.shards import Rows, described, portable, write
+from recipec.engines.ray.held import portable
+from recipec.engines.ray.shards import Rows, cast, described, write
 
 if TYPE_CHECKING:
     import duckdb
@@ -76,6 +77,10 @@ class Done:
     seconds: float = 0.0
     peak: int = 0
     facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def of(self, files: Sequence[str], bytes: int = 0) -> Rows:
+        """Rows in files that the task, or another of its pass, wrote: as they were before they were written."""
+        return Rows(tuple(files), f"SELECT {cast(self.types)} FROM {{files}}", bytes)
 
 
 @dataclass(frozen=True)

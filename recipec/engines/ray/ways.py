@@ -81,7 +81,7 @@ class Going:
 
 def going(step: ResolvedStep, models: bool = False) -> Going:
     """The way of a step. ``models`` says that it reads one."""
-    from recipec.engines.ray.shards import portable
+    from recipec.engines.ray.held import portable
 
     kind, plan = step.kind.name, step.bound.plan
     if kind == "predict" and plan.model.facts is not None and plan.model.facts.provider == "train" and plan.does != "embed":
