@@ -61,12 +61,10 @@ def chat_problems(p: ChatParams, schema: Schema) -> Problems:
         return [("`system` goes with `user` and `assistant`", "put it into the messages as the first one")]
     name = p.column.name if p.column is not None else "messages"
     if name not in schema.types:
-        return [
-            (
-                f"there is no column `{name}`",
-                "name the messages, `column: chat`, or make them: `messages = conversation(user: q, assistant: a)`",
-            )
-        ]
+        help = "name the messages, `column: chat`, or make them: `messages = conversation(user: q, assistant: a)`"
+        if {"chosen", "rejected"} <= schema.types.keys():
+            help = "preferences are named, `chosen: chosen, rejected: rejected` and their `prompt:`, where a format takes them, or go by preference()"
+        return [(f"there is no column `{name}`", help)]
     return shape_problems(name, schema)
 
 

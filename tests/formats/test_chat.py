@@ -1,7 +1,7 @@
-"""The formats of chat trainers.
+"""The formats of chat trainers: the columns, their Arrow types, and the rows that are refused.
 
-TRL, axolotl and LLaMA-Factory are not among the tests' requirements, so what is checked is the shape that they document: the
-columns, their Arrow types, and, for LLaMA-Factory, what its converter asks of a row, restated here.
+What the trainers themselves make of these files stands in test_trl.py, test_axolotl.py and test_llama_factory.py, which are skipped where
+they are not installed; what LLaMA-Factory's converter asks of a row is therefore restated here.
 """
 
 from __future__ import annotations
@@ -124,6 +124,51 @@ def test_check_says_what_messages_need(export, types, arguments, said):
     problems = export.check("messages", types, **arguments)
     assert said in problems[0][0]
     assert problems[0][1]
+
+
+# segments
+
+SEGMENTS = pa.list_(pa.struct([("label", pa.bool_()), ("text", pa.string())]))
+
+
+def test_segments_of_messages(export):
+    table = pq.read_table(export.make("segments", chats(*GOOD)) / "train.parquet")
+    assert table.schema.names == ["segments"]
+    assert table.schema.field("segments").type == SEGMENTS
+    first, second = table["segments"].to_pylist()
+    assert [(s["label"], s["text"]) for s in second] == [
+        (False, "<|im_start|>user\nq<|im_end|>\n<|im_start|>assistant\n"), (True, "a<|im_end|>"), (False, "\n")
+    ]  # fmt: skip
+    assert [s["text"] for s in first if s["label"]] == ["a1<|im_end|>", "a2<|im_end|>"]
+
+
+def test_segments_in_other_marks(export):
+    out = export.make("segments", chats(GOOD[1]), template="llama3", begin="<|begin_of_text|>", file="jsonl")
+    head = "<|begin_of_text|><|start_header_id|>user<|end_header_id|>\n\nq<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n"
+    assert jsonl(out / "train.jsonl") == [{"segments": [{"label": False, "text": head}, {"label": True, "text": "a<|eot_id|>"}]}]
+
+
+def test_segments_refuse(export):
+    with pytest.raises(DataError, match="1 row with nothing to train"):
+        export.make("segments", chats(GOOD[0], GOOD[1][:1]))
+    with pytest.raises(DataError, match=r"1 row without `a` \(first: row 2"):
+        export.make("segments", "SELECT * FROM (VALUES ('q', 'a'), ('q', '')) t(q, a)", prompt="q", completion="a", folder="bare")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"train": ["bot"]}, "`train:` names `bot`, and the roles are"),
+        ({"train": []}, "names no role"),
+        ({"end": "</s>"}, "`end` has no place"),
+        ({"prompt": "q"}, "belong together"),
+        ({"prompt": "q", "completion": "a", "user": "q"}, "two kinds of data"),
+        ({"prompt": "n", "completion": "a"}, "`n` must be text"),
+    ],
+)
+def test_check_says_what_segments_need(export, arguments, said):
+    types = {"messages": CHAT, "q": "VARCHAR", "a": "VARCHAR", "n": "INTEGER"}
+    assert any(said in message for message, _ in export.check("segments", types, **arguments))
 
 
 # sharegpt
@@ -353,7 +398,7 @@ def test_llama_factory_refuses_what_it_would_skip(export):
 def test_the_same_bytes_with_any_number_of_threads(export, digest):
     sql = "SELECT [{'role': 'user', 'content': 'q' || i}, {'role': 'assistant', 'content': 'a'}] AS messages FROM range(8_000) r(i)"
     part = export.part("train", sql)
-    for format in ("messages", "llama_factory"):
+    for format in ("messages", "llama_factory", "segments"):
         seen = []
         for threads in (1, 4):
             export.con.execute(f"SET threads = {threads}")

@@ -14,7 +14,7 @@ from recipec.syntax.parse import parse
 
 FORMATS = [
     "alpaca", "argilla", "conll", "csv", "huggingface", "jsonl", "label_studio",
-    "llama_factory", "messages", "openai", "parquet", "preference", "sharegpt",
+    "llama_factory", "messages", "openai", "parquet", "preference", "segments", "sharegpt",
 ]  # fmt: skip
 
 
