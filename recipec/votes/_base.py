@@ -91,6 +91,16 @@ class Voted:
     """More for ``recipec labels``: the workers of a crowd."""
 
 
+@dataclass
+class Ballots:
+    """What voting gave beside the table of votes: ``voted`` of each voter, votes of rules that are for none of the classes, and rows by gold
+    that is none of the classes (under "" where it is not told which)."""
+
+    voted: list[Voted]
+    unknown: int = 0
+    astray: dict[str, int] = field(default_factory=dict)
+
+
 class Vote(ABC):
     """``vote NAME(...)`` in a label step. Made with validated ``Params``; its docstring is its documentation."""
 
@@ -100,6 +110,10 @@ class Vote(ABC):
     traits: ClassVar[Traits] = Traits()
     modes: ClassVar[frozenset[Mode]] = frozenset({"class"})
     """The kinds of label steps that it can vote in."""
+
+    alone: ClassVar[bool] = False
+    """Whether a row's vote depends on that row, on the parameters and on other tables alone, and no model is asked: then parts of the rows can
+    be voted on in different places."""
 
     def __init__(self, params: Any) -> None:
         self.params = params

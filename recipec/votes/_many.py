@@ -6,11 +6,11 @@ model, a person) says no to what it does not name. A row gets every class that i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from recipec.api import Json, Outcome, literal, quote
-from recipec.votes._base import Voted, Voting
+from recipec.votes._base import Ballots, Voted, Voting
 from recipec.votes._run import classes_of, combining, counts, failed, renamed, tell_voters
 
 if TYPE_CHECKING:
@@ -26,14 +26,27 @@ def label(plan: LabelPlan, ctx: RunContext) -> Outcome:
     classes = classes_of(plan, ctx, least=1)
     outcome = Outcome(rows_in=ctx.rows(ctx.step.inputs[0]))
     votes, passed = ctx.temp("votes"), ctx.temp("passed")
-    voted = vote(plan, ctx, source, classes, votes, outcome)
+    cast_votes = vote(plan, ctx, source, classes, votes)
+    voted = cast_votes.voted
+    outcome.notes += odd_ones(cast_votes)
     failed(plan, ctx, voted, outcome.rows_in)
     ctx.con.execute(f"CREATE TEMP TABLE {passed} (_key UUID, c SMALLINT, p DOUBLE)")
     believed: dict[str, list[float]] = {}
     for code, name in enumerate(classes):
         ctx.progress(code / len(classes), name)
-        outcome.notes += [n for n in decide(plan, ctx, source, votes, passed, voted, classes, code, believed) if n not in outcome.notes]
-    write(plan, ctx, source, votes, passed, voted, classes)
+        labels, notes = learned(plan, ctx, votes, voted, classes, code, believed)
+        outcome.notes += [n for n in notes if n not in outcome.notes]
+        ctx.execute(f"INSERT INTO {passed} {passing(plan, source, votes, voted, classes, code, labels)}")
+    ctx.execute(f"CREATE TABLE {ctx.target} AS {labelled(plan, source, votes, passed, voted, classes)}")
+    finish(plan, ctx, outcome, voted, votes, classes, believed)
+    return outcome
+
+
+def finish(
+    plan: LabelPlan, ctx: RunContext, outcome: Outcome, voted: Sequence[Voted], votes: str, classes: Sequence[str],
+    believed: dict[str, list[float]],
+) -> None:  # fmt: skip
+    """What became of the rows, into ``outcome``."""
     found = dict(ctx.con.execute(f"SELECT _why, count(*) FROM {ctx.target} WHERE _why IS NOT NULL GROUP BY 1").fetchall())
     for number, reason in enumerate(REASONS):
         if found.get(number):
@@ -46,12 +59,14 @@ def label(plan: LabelPlan, ctx: RunContext) -> Outcome:
             outcome.notes.append(f"{counts(empty, 'row')} {'is' if empty == 1 else 'are'} kept without a label")
     cast = [int(n) for n in ctx.one(f"SELECT {', '.join(f'count(v{i})' for i in range(len(voted)))} FROM {votes}")]
     tell_voters(plan, ctx, outcome, voted, cast)
-    describe(plan, ctx, outcome, votes, passed, classes, cast, believed)
-    return outcome
+    describe(plan, ctx, outcome, votes, classes, cast, believed)
 
 
-def vote(plan: LabelPlan, ctx: RunContext, source: str, classes: tuple[str, ...], votes: str, outcome: Outcome) -> list[Voted]:
-    """Make the table ``votes``: ``_key``, a list of classes ``v<i>`` for each voter, ``gold`` and, for a single soft voter, ``sure``."""
+def vote(
+    plan: LabelPlan, ctx: RunContext, source: str, classes: tuple[str, ...], votes: str, only: Collection[int] | None = None
+) -> Ballots:
+    """Make the table ``votes``: ``_key``, a list of classes ``v<i>`` for each voter, ``gold`` and, for a single soft voter, ``sure``. ``only``
+    names the voters that are to vote, by their place; None: all."""
     names = literal(list(classes))
 
     def codes(sql: str) -> str:
@@ -59,11 +74,14 @@ def vote(plan: LabelPlan, ctx: RunContext, source: str, classes: tuple[str, ...]
         places = f"list_transform({sql}, lambda x: list_position({names}, x::VARCHAR) - 1)"
         return f"list_sort(list_distinct(list_filter({places}, lambda x: x IS NOT NULL)))"
 
-    voted: list[Voted] = []
+    cast = Ballots([])
     listed, joins, strange = ["s._key"], [], []
     for i, voter in enumerate(plan.voters):
+        if only is not None and i not in only:
+            cast.voted.append(Voted())
+            continue
         if voter.vote is None:
-            voted.append(Voted())
+            cast.voted.append(Voted())
             said = f"[{classes.index(voter.constant)}]" if voter.constant in classes else codes(voter.label)
             listed.append(f"nullif(CASE WHEN {voter.condition} THEN {said} END, [])::SMALLINT[] AS v{i}")
             if voter.constant is None:
@@ -74,25 +92,37 @@ def vote(plan: LabelPlan, ctx: RunContext, source: str, classes: tuple[str, ...]
             continue
         out = ctx.temp(f"vote_{i}")
         ctx.progress(None, voter.name)
-        voted.append(voter.vote.run(Voting(ctx, source, classes, out, voter.name, plan.salt, plan.seed, "many")))
+        cast.voted.append(voter.vote.run(Voting(ctx, source, classes, out, voter.name, plan.salt, plan.seed, "many")))
         joins.append(f"LEFT JOIN {out} AS j{i} ON s._key = j{i}._key")
-        listed.append(f"list_sort(list_distinct(j{i}.votes))::SMALLINT[] AS v{i}")
-    if single(plan, voted):
+        listed.append(voted_for(i))
+    if single(plan, cast.voted):
         listed.append("j0.sure AS sure")
     gold = plan.settings.gold
     if gold is not None:
         listed.append(f"{codes(f's.{gold.sql}')}::SMALLINT[] AS gold")
     ctx.execute(f"CREATE TEMP TABLE {votes} AS SELECT {', '.join(listed)} FROM {source} AS s {' '.join(joins)}")
     if strange:
-        unknown = sum(int(n or 0) for n in ctx.one(f"SELECT {', '.join(strange)} FROM {source} AS s"))
-        if unknown:
-            outcome.notes.append(f"rules vote {unknown:,} times for what is none of the classes: these votes do not count")
+        cast.unknown = sum(int(n or 0) for n in ctx.one(f"SELECT {', '.join(strange)} FROM {source} AS s"))
     if gold is not None:
         lost = f"len(list_filter(s.{gold.sql}, lambda x: list_position({names}, x) IS NULL))"
-        rows = int(ctx.one(f"SELECT count(*) FROM {source} AS s WHERE {lost} > 0")[0])
-        if rows:
-            outcome.notes.append(f"{counts(rows, 'row')} of gold name{'s' * (rows == 1)} what is none of the classes: it is left out")
-    return voted
+        cast.astray = {"": int(ctx.one(f"SELECT count(*) FROM {source} AS s WHERE {lost} > 0")[0])}
+    return cast
+
+
+def voted_for(i: int) -> str:
+    """The column of a voter that is no rule, whose table is joined as ``j<i>``."""
+    return f"list_sort(list_distinct(j{i}.votes))::SMALLINT[] AS v{i}"
+
+
+def odd_ones(cast: Ballots) -> list[str]:
+    """What is to be said of votes and of gold that are none of the classes."""
+    notes = []
+    if cast.unknown:
+        notes.append(f"rules vote {cast.unknown:,} times for what is none of the classes: these votes do not count")
+    rows = cast.astray.get("", 0)
+    if rows:
+        notes.append(f"{counts(rows, 'row')} of gold name{'s' * (rows == 1)} what is none of the classes: it is left out")
+    return notes
 
 
 def single(plan: LabelPlan, voted: Sequence[Voted]) -> bool:
@@ -100,11 +130,17 @@ def single(plan: LabelPlan, voted: Sequence[Voted]) -> bool:
     return len(voted) == 1 and voted[0].soft and plan.combiner is None
 
 
-def decide(
-    plan: LabelPlan, ctx: RunContext, source: str, votes: str, passed: str, voted: Sequence[Voted], classes: Sequence[str], code: int,
+def learned(
+    plan: LabelPlan,
+    ctx: RunContext,
+    votes: str,
+    voted: Sequence[Voted],
+    classes: Sequence[str],
+    code: int,
     believed: dict[str, list[float]],
-) -> list[str]:  # fmt: skip
-    """Put the rows that get a class into ``passed``; what is odd is told."""
+) -> tuple[str, list[str]]:
+    """(SQL for what is decided of a class by row: ``_key, _label, p``, what is odd). The query reads the table of votes and
+    :func:`decisions`."""
     from recipec.labels.analysis import yes_or_no
     from recipec.labels.combined import remarks
     from recipec.labels.patterns import back, patterns
@@ -117,7 +153,7 @@ def decide(
     if single(plan, voted):
         labels = f"SELECT _key, (sure[{code + 1}] > 0.5)::INT AS _label, sure[{code + 1}] AS p FROM {votes} WHERE sure IS NOT NULL"
     else:
-        scratch = f"{ctx.scratch}l{code}_"
+        scratch = f"{ctx.scratch}l{code}_"  # as in decisions()
         relation = yes_or_no(votes, columns, code, exhaustive=whole, gold=gold)
         found = patterns(ctx.con, relation, columns, 2, gold=gold, scratch=scratch, folder=ctx.temporary)
         share = plan.settings.prior[name] if plan.settings.prior is not None else None
@@ -131,24 +167,32 @@ def decide(
                 believed.setdefault(voter.name, []).append(sure)
         made = back(ctx.con, found, combined, scratch=scratch, seed=plan.seed, salt=f"{plan.salt}:{name}")
         labels = f"SELECT _key, _label, _probabilities[2] AS p FROM ({made})"
+    return labels, notes
+
+
+def decisions(ctx: RunContext, code: int) -> str:
+    """The name of the temporary table that says what is decided of a class by pattern of votes (:func:`recipec.labels.patterns.back`)."""
+    return f"{ctx.scratch}l{code}_labels"
+
+
+def passing(plan: LabelPlan, source: str, votes: str, voted: Sequence[Voted], classes: Sequence[str], code: int, labels: str) -> str:
+    """A SELECT of the rows that get a class: ``_key``, the class, how sure it is."""
+    name = classes[code]
     # A class on which nobody says anything of a row is not the row's, however common it is.
     cast = " OR ".join(f"(v.v{i} IS NOT NULL{'' if r.whole else f' AND list_contains(v.v{i}, {code})'})" for i, r in enumerate(voted))
     if plan.accept is None:
-        query = f"SELECT l._key, {code}, l.p FROM ({labels}) AS l JOIN {votes} AS v ON v._key = l._key WHERE l._label = 1 AND ({cast})"
-    else:
-        seen = ", ".join(f"s.{quote(c)}" for c in plan.given.names if c not in {plan.column, "confidence", "label"})
-        also = ", ".join(f"{literal(name)} AS {quote(n)}" for n in dict.fromkeys(("label", plan.column)) if n != "confidence")
-        inner = (
-            f"SELECT s._key, s._parent, {seen}{', ' if seen else ''}l.p AS confidence, {also} FROM ({labels}) AS l JOIN {votes} AS v ON v._key = l._key "
-            f"JOIN {source} AS s ON s._key = l._key WHERE {cast}"
-        )
-        query = f"SELECT _key, {code}, confidence FROM ({inner}) WHERE {plan.accept}"
-    ctx.execute(f"INSERT INTO {passed} {query}")
-    return notes
+        return f"SELECT l._key, {code}, l.p FROM ({labels}) AS l JOIN {votes} AS v ON v._key = l._key WHERE l._label = 1 AND ({cast})"
+    seen = ", ".join(f"s.{quote(c)}" for c in plan.given.names if c not in {plan.column, "confidence", "label"})
+    also = ", ".join(f"{literal(name)} AS {quote(n)}" for n in dict.fromkeys(("label", plan.column)) if n != "confidence")
+    inner = (
+        f"SELECT s._key, s._parent, {seen}{', ' if seen else ''}l.p AS confidence, {also} FROM ({labels}) AS l JOIN {votes} AS v ON v._key = l._key "
+        f"JOIN {source} AS s ON s._key = l._key WHERE {cast}"
+    )
+    return f"SELECT _key, {code}, confidence FROM ({inner}) WHERE {plan.accept}"
 
 
-def write(plan: LabelPlan, ctx: RunContext, source: str, votes: str, passed: str, voted: Sequence[Voted], classes: Sequence[str]) -> None:
-    """The step's table. The order of its columns is the schema's."""
+def labelled(plan: LabelPlan, source: str, votes: str, passed: str, voted: Sequence[Voted], classes: Sequence[str]) -> str:
+    """A SELECT of the step's table. The order of its columns is the schema's."""
     names = literal(list(classes))
     column = plan.column
     pairs = ", ".join(
@@ -168,15 +212,15 @@ def write(plan: LabelPlan, ctx: RunContext, source: str, votes: str, passed: str
     why = f"CASE WHEN accepted THEN NULL WHEN NOT ({cast}) THEN 0 ELSE 1 END" if drop else "NULL"
     because = f"CASE WHEN accepted THEN NULL WHEN NOT ({cast}) THEN 'no voter voted' ELSE 'no class is sure enough' END" if drop else "NULL"
     grouped = f"SELECT _key, list({names}[c + 1] ORDER BY c) AS names, list(p ORDER BY c) AS sure FROM {passed} GROUP BY _key"
-    ctx.execute(
-        f"CREATE TABLE {ctx.target} AS SELECT {', '.join(listed)}, ({why})::SMALLINT AS _why, ({because})::VARCHAR AS _because FROM {source} AS s "
+    return (
+        f"SELECT {', '.join(listed)}, ({why})::SMALLINT AS _why, ({because})::VARCHAR AS _because FROM {source} AS s "
         f"JOIN (SELECT v.*, g._key IS NOT NULL OR {none} AS accepted, g.names, g.sure AS surest FROM {votes} AS v LEFT JOIN ({grouped}) AS g "
         "ON g._key = v._key) AS v ON v._key = s._key"
     )
 
 
 def describe(
-    plan: LabelPlan, ctx: RunContext, outcome: Outcome, votes: str, passed: str, classes: Sequence[str], cast: Sequence[int],
+    plan: LabelPlan, ctx: RunContext, outcome: Outcome, votes: str, classes: Sequence[str], cast: Sequence[int],
     believed: dict[str, list[float]],
 ) -> None:  # fmt: skip
     """What ``recipec labels`` shows: for each voter and class the rows that get a yes, and on gold how many of them are right."""
@@ -185,7 +229,9 @@ def describe(
     on_gold = "count(gold), count(*) FILTER (list_contains(gold, c))" if gold else "0, 0"
     truth = "gold" if gold else "NULL AS gold"
     asked = [(v.name, f"(SELECT unnest(v{i}) AS c, {truth} FROM {votes})") for i, v in enumerate(plan.voters)]
-    asked.append(("", f"(SELECT p.c, {'v.gold' if gold else 'NULL AS gold'} FROM {passed} AS p JOIN {votes} AS v ON v._key = p._key)"))
+    names = literal(list(classes))
+    got = f"SELECT _key, list_position({names}, unnest({quote(plan.column)})) - 1 AS c FROM {ctx.target}"
+    asked.append(("", f"(SELECT p.c, {'v.gold' if gold else 'NULL AS gold'} FROM ({got}) AS p JOIN {votes} AS v ON v._key = p._key)"))
     out: list[dict[str, Json]] = []
     balance: dict[str, Json] = {}
     for name, relation in asked:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from recipec.api import DataError, Json, Outcome, StepFailed, literal, quote
-from recipec.votes._base import Mode, Voted, Voting
+from recipec.votes._base import Ballots, Mode, Voted, Voting
 
 if TYPE_CHECKING:
     from recipec.engines.context import RunContext
@@ -25,7 +25,9 @@ def label(plan: LabelPlan, ctx: RunContext) -> Outcome:
     classes = classes_of(plan, ctx)
     outcome = Outcome(rows_in=rows)
     votes = ctx.temp("votes")
-    voted = vote(plan, ctx, source, classes, votes, outcome)
+    cast = vote(plan, ctx, source, classes, votes)
+    voted = cast.voted
+    outcome.notes += odd_ones(cast)
     failed(plan, ctx, voted, rows)
     gold = "gold" if plan.settings.gold is not None else None
     columns = [f"v{i}" for i in range(len(plan.voters))]
@@ -43,7 +45,7 @@ def label(plan: LabelPlan, ctx: RunContext) -> Outcome:
         labels = f"SELECT _key, v0 AS _label, coalesce(sure[v0 + 1], 1.0) AS _confidence FROM {votes}"
     else:
         labels = back(ctx.con, found, combined, scratch=f"{ctx.scratch}l_", seed=plan.seed, salt=plan.salt)
-    write(plan, ctx, source, votes, labels, classes, soft=soft)
+    ctx.execute(f"CREATE TABLE {ctx.target} AS {labelled(plan, source, votes, labels, classes, soft=soft)}")
     counted(plan, ctx, outcome, rows)
     outcome.extra["reasons"] = ["no vote", "unsure"]
     describe(plan, ctx, outcome, voted, renamed(found, plan.voters), combined, classes, fit)
@@ -97,16 +99,22 @@ def classes_of(plan: LabelPlan, ctx: RunContext, least: int = 2) -> tuple[str, .
     return tuple(sorted(brought))
 
 
-def vote(plan: LabelPlan, ctx: RunContext, source: str, classes: tuple[str, ...], votes: str, outcome: Outcome) -> list[Voted]:
-    """Make the table ``votes``: ``_key``, a column ``v<i>`` for each voter, ``gold`` and, for one soft voter, ``sure``."""
-    voted: list[Voted] = []
+def vote(
+    plan: LabelPlan, ctx: RunContext, source: str, classes: tuple[str, ...], votes: str, only: Collection[int] | None = None
+) -> Ballots:
+    """Make the table ``votes``: ``_key``, a column ``v<i>`` for each voter, ``gold`` and, for one soft voter, ``sure``. ``only`` names the
+    voters that are to vote, by their place; None: all."""
+    cast = Ballots([])
     listed: list[str] = ["s._key"]
     joins: list[str] = []
     strange: list[str] = []
     names = literal(list(classes))
     for i, voter in enumerate(plan.voters):
+        if only is not None and i not in only:
+            cast.voted.append(Voted())
+            continue
         if voter.vote is None:
-            voted.append(Voted())
+            cast.voted.append(Voted())
             code = str(classes.index(voter.constant)) if voter.constant in classes else f"list_position({names}, {voter.label}) - 1"
             listed.append(f"(CASE WHEN {voter.condition} THEN {code} END)::SMALLINT AS v{i}")
             if voter.constant is None:
@@ -116,37 +124,48 @@ def vote(plan: LabelPlan, ctx: RunContext, source: str, classes: tuple[str, ...]
             continue
         out = ctx.temp(f"vote_{i}")
         ctx.progress(None, voter.name)
-        voted.append(voter.vote.run(Voting(ctx, source, classes, out, voter.name, plan.salt, plan.seed)))
+        cast.voted.append(voter.vote.run(Voting(ctx, source, classes, out, voter.name, plan.salt, plan.seed)))
         joins.append(f"LEFT JOIN {out} AS j{i} ON s._key = j{i}._key")
-        listed.append(f"j{i}.vote::SMALLINT AS v{i}")
-    single = len(plan.voters) == 1 and voted[0].soft
-    if single:
+        listed.append(voted_for(i))
+    if len(plan.voters) == 1 and cast.voted[0].soft:
         listed.append("j0.sure AS sure")
     gold = plan.settings.gold
     if gold is not None:
         listed.append(f"(list_position({names}, s.{gold.sql}::VARCHAR) - 1)::SMALLINT AS gold")
     ctx.execute(f"CREATE TEMP TABLE {votes} AS SELECT {', '.join(listed)} FROM {source} AS s {' '.join(joins)}")
     if strange:
-        unknown = sum(int(n or 0) for n in ctx.one(f"SELECT {', '.join(strange)} FROM {source} AS s"))
-        if unknown:
-            told = (
-                "is for none of the classes, and counts as an abstention"
-                if unknown == 1
-                else "are for none of the classes, and count as abstentions"
-            )
-            outcome.notes.append(f"{counts(unknown, 'vote')} of rules {told}")
+        cast.unknown = sum(int(n or 0) for n in ctx.one(f"SELECT {', '.join(strange)} FROM {source} AS s"))
     if gold is not None:
         others = ctx.con.execute(
-            f"SELECT s.{gold.sql}::VARCHAR AS g, count(*) FROM {source} AS s WHERE g IS NOT NULL AND list_position({names}, g) IS NULL "
-            "GROUP BY g ORDER BY 2 DESC, 1"
+            f"SELECT s.{gold.sql}::VARCHAR AS g, count(*) FROM {source} AS s WHERE g IS NOT NULL AND list_position({names}, g) IS NULL GROUP BY g"
         ).fetchall()
-        lost = sum(n for _, n in others)
-        if lost:
-            some = ", ".join(f'"{g[:40]}"' for g, _ in others[:3])
-            outcome.notes.append(
-                f"{counts(lost, 'row')} {'has' if lost == 1 else 'have'} a gold label that is none of the classes, and is not used: {some}"
-            )
-    return voted
+        cast.astray = {str(g): int(n) for g, n in others}
+    return cast
+
+
+def voted_for(i: int) -> str:
+    """The column of a voter that is no rule, whose table is joined as ``j<i>``."""
+    return f"j{i}.vote::SMALLINT AS v{i}"
+
+
+def odd_ones(cast: Ballots) -> list[str]:
+    """What is to be said of votes and of gold that are none of the classes."""
+    notes = []
+    if cast.unknown:
+        told = (
+            "is for none of the classes, and counts as an abstention"
+            if cast.unknown == 1
+            else "are for none of the classes, and count as abstentions"
+        )
+        notes.append(f"{counts(cast.unknown, 'vote')} of rules {told}")
+    lost = sum(cast.astray.values())
+    if lost:
+        most = sorted(cast.astray.items(), key=lambda item: (-item[1], item[0]))[:3]
+        some = ", ".join(f'"{g[:40]}"' for g, _ in most)
+        notes.append(
+            f"{counts(lost, 'row')} {'has' if lost == 1 else 'have'} a gold label that is none of the classes, and is not used: {some}"
+        )
+    return notes
 
 
 def failed(plan: LabelPlan, ctx: RunContext, voted: Sequence[Voted], rows: int) -> None:
@@ -167,8 +186,8 @@ def failed(plan: LabelPlan, ctx: RunContext, voted: Sequence[Voted], rows: int) 
         ctx.set_aside(f"vote {voter.name}", [(reason, text) for _, reason, text in result.failed])
 
 
-def write(plan: LabelPlan, ctx: RunContext, source: str, votes: str, labels: str, classes: tuple[str, ...], *, soft: bool = False) -> None:
-    """The step's table. The order of its columns is the schema's. ``soft``: a single voter told how sure it is, and where it is even."""
+def labelled(plan: LabelPlan, source: str, votes: str, labels: str, classes: tuple[str, ...], *, soft: bool = False) -> str:
+    """A SELECT of the step's table. The order of its columns is the schema's. ``soft``: a single voter told how sure it is, and where it is even."""
     names = literal(list(classes))
     column = plan.column
     cast = [
@@ -209,8 +228,8 @@ def write(plan: LabelPlan, ctx: RunContext, source: str, votes: str, labels: str
         f"ELSE 'confidence ' || printf('%.2f', l._confidence) || ' for ' || {names}[l._label + 1] || ': ' || {told} END"
     )
     why = "CASE WHEN accepted THEN NULL WHEN NOT voted THEN 0 ELSE 1 END" if drop else "NULL"
-    ctx.execute(
-        f"CREATE TABLE {ctx.target} AS WITH labels AS MATERIALIZED ({labels}), judged AS (SELECT s._key, {accepted} AS accepted, ({voted}) AS voted "
+    return (
+        f"WITH labels AS MATERIALIZED ({labels}), judged AS (SELECT s._key, {accepted} AS accepted, ({voted}) AS voted "
         f"FROM {source} AS s JOIN labels AS l ON s._key = l._key JOIN {votes} AS v ON s._key = v._key {join}) "
         f"SELECT {', '.join(listed)}, ({why})::SMALLINT AS _why, {because if drop else 'NULL::VARCHAR'} AS _because FROM {source} AS s "
         f"JOIN judged AS g ON s._key = g._key JOIN labels AS l ON s._key = l._key JOIN {votes} AS v ON s._key = v._key"

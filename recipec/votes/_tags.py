@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from recipec.api import Json, Outcome, literal, quote
-from recipec.votes._base import Tagging, Voted
+from recipec.votes._base import Ballots, Tagging, Voted
 from recipec.votes._run import classes_of, combining, counts, failed, renamed, tell_voters
 
 if TYPE_CHECKING:
     from recipec.engines.context import RunContext
+    from recipec.labels.combined import Combined
     from recipec.labels.patterns import Patterns
     from recipec.steps.label import LabelPlan
 
@@ -38,13 +39,41 @@ class Tables:
 
 def label(plan: LabelPlan, ctx: RunContext) -> Outcome:
     """Make the step's table: the input's columns, the tags, how sure they are and the votes; ``_why`` for rows without tags."""
-    from recipec.labels.patterns import back, patterns
-
     source = ctx.relation(ctx.step.inputs[0])
     tags = classes_of(plan, ctx, least=1)
     outcome = Outcome(rows_in=ctx.rows(ctx.step.inputs[0]))
-    names = Tables(*(ctx.temp(n) for n in ("rows", "words", "tokens", "tagged", "result")))
-    outcome.notes += cut(plan, ctx, source, names)
+    names = tables(ctx)
+    wrong = cut(plan, ctx, source, names)
+    outs, voted = vote(plan, ctx, source, tags, names)
+    failed(plan, ctx, voted, outcome.rows_in)
+    outcome.notes += odd_ones(Ballots(voted, wrong, cast(plan, ctx, names, outs, voted, tags)))
+    found, combined, fit, labels = learned(plan, ctx, names, tags)
+    decode(plan, ctx, names, labels, tags, fixed=combined.fixed)
+    if len(voted) == 1 and voted[0].certainty and plan.combiner is None:
+        # One voter that knows how sure it is: there is nothing to combine.
+        ctx.con.execute(f"UPDATE {names.result} AS d SET sure = c.p FROM {voted[0].certainty} AS c WHERE c.n = d.n")
+    ctx.execute(f"CREATE TABLE {ctx.target} AS {tagged(plan, source, names)}")
+    told = entities(plan, ctx, names, outs, tags)
+    finish(plan, ctx, outcome, voted, told, tags, found, combined, fit)
+    return outcome
+
+
+def finish(
+    plan: LabelPlan, ctx: RunContext, outcome: Outcome, voted: Sequence[Voted], told: Sequence[dict[str, Json]], tags: Sequence[str],
+    found: Patterns, combined: Combined, fit: Any,
+) -> None:  # fmt: skip
+    """What became of the rows, into ``outcome``. ``told`` are the entities (:func:`entities`)."""
+    counted(plan, ctx, outcome)
+    tell_voters(plan, ctx, outcome, voted, [int(n) for n in found.tally.sum(axis=1)])
+    describe(outcome, told, tags, renamed(found, plan.voters), combined, fit)
+
+
+def tables(ctx: RunContext) -> Tables:
+    return Tables(*(ctx.temp(n) for n in ("rows", "words", "tokens", "tagged", "result")))
+
+
+def vote(plan: LabelPlan, ctx: RunContext, source: str, tags: tuple[str, ...], names: Tables) -> tuple[list[str], list[Voted]]:
+    """(the tables of the voters' spans, what voting gave)"""
     outs: list[str] = []
     voted: list[Voted] = []
     for i, voter in enumerate(plan.voters):
@@ -57,31 +86,44 @@ def label(plan: LabelPlan, ctx: RunContext) -> Outcome:
         voted.append(voter.vote.run(voting))
         apart(ctx, out)
         outs.append(out)
-    failed(plan, ctx, voted, outcome.rows_in)
+    return outs, voted
+
+
+def learned(plan: LabelPlan, ctx: RunContext, names: Tables, tags: Sequence[str]) -> tuple[Patterns, Combined, Any, str]:
+    """(patterns of the tokens' votes, what is made of them, how it was made, SQL for the type of every token)"""
+    from recipec.labels.patterns import back, patterns
+
     gold = plan.settings.gold is not None
-    outcome.notes += cast(ctx, names, outs, voted, tags, gold)
     classes = ("O", *tags)
-    columns = [f"v{i}" for i in range(len(outs))]
-    types = ", ".join(f"(r{i} + 1) // 2 AS v{i}" for i in range(len(outs)))
+    columns = [f"v{i}" for i in range(len(plan.voters))]
+    types = ", ".join(f"(r{i} + 1) // 2 AS {v}" for i, v in enumerate(columns))
     relation = f"(SELECT _key, {types}{', (gold + 1) // 2 AS gold' if gold else ''} FROM {names.tokens})"
     found = patterns(
         ctx.con, relation, columns, len(classes), gold="gold" if gold else None, scratch=f"{ctx.scratch}l_", folder=ctx.temporary
     )
     fit, combined = combining(plan, found, classes)
-    labels = back(ctx.con, found, combined, scratch=f"{ctx.scratch}l_", seed=plan.seed, salt=plan.salt)
-    decode(ctx, names, labels, len(outs), tags, fixed=combined.fixed and gold)
-    if len(voted) == 1 and voted[0].certainty and plan.combiner is None:
-        # One voter that knows how sure it is: there is nothing to combine.
-        ctx.con.execute(f"UPDATE {names.result} AS d SET sure = c.p FROM {voted[0].certainty} AS c WHERE c.n = d.n")
-    write(plan, ctx, source, names)
-    counted(plan, ctx, outcome, names)
-    tell_voters(plan, ctx, outcome, voted, [int(n) for n in found.tally.sum(axis=1)])
-    describe(ctx, outcome, names, outs, voted, plan, tags, renamed(found, plan.voters), combined, fit)
-    return outcome
+    return found, combined, fit, back(ctx.con, found, combined, scratch=f"{ctx.scratch}l_", seed=plan.seed, salt=plan.salt)
 
 
-def cut(plan: LabelPlan, ctx: RunContext, source: str, names: Tables) -> list[str]:
-    """Make the rows and their tokens; what is wrong with gold is told."""
+def odd_ones(cast: Ballots) -> list[str]:
+    """What is to be said of gold: of ``unknown`` rows it has another number of tags, and some of its tags are none of the step's."""
+    notes = []
+    if cast.unknown:
+        told = (
+            "has not as many gold tags as tokens: its gold is not used"
+            if cast.unknown == 1
+            else "have not as many gold tags as tokens: their gold is not used"
+        )
+        notes.append(f"{counts(cast.unknown, 'row')} {told}")
+    if cast.astray:
+        most = sorted(cast.astray.items(), key=lambda item: (-item[1], item[0]))[:5]
+        said = ", ".join(k for k, _ in most)
+        notes.append(f"gold tags {sum(cast.astray.values()):,} tokens as what is none of the tags ({said}): they count as O")
+    return notes
+
+
+def cut(plan: LabelPlan, ctx: RunContext, source: str, names: Tables) -> int:
+    """Make the rows and their tokens; of how many rows gold has another number of tags."""
     tokens = quote(plan.tokens)
     gold = f"s.{plan.settings.gold.sql}" if plan.settings.gold is not None else "NULL::VARCHAR[]"
     ctx.execute(
@@ -92,13 +134,7 @@ def cut(plan: LabelPlan, ctx: RunContext, source: str, names: Tables) -> list[st
     ctx.execute(
         f"CREATE TEMP TABLE {names.words} AS SELECT n, unnest(range(len(tokens)))::INTEGER AS i, unnest(tokens) AS w FROM {names.rows}"
     )
-    wrong = int(ctx.one(f"SELECT count(*) FROM {names.rows} WHERE wrong")[0])
-    told = (
-        "has not as many gold tags as tokens: its gold is not used"
-        if wrong == 1
-        else "have not as many gold tags as tokens: their gold is not used"
-    )
-    return [f"{counts(wrong, 'row')} {told}"] if wrong else []
+    return int(ctx.one(f"SELECT count(*) FROM {names.rows} WHERE wrong")[0])
 
 
 def apart(ctx: RunContext, out: str) -> None:
@@ -122,8 +158,11 @@ def apart(ctx: RunContext, out: str) -> None:
         ctx.con.unregister("__apart")
 
 
-def cast(ctx: RunContext, names: Tables, outs: Sequence[str], voted: Sequence[Voted], tags: Sequence[str], gold: bool) -> list[str]:
-    """Make the table of tokens: each voter's tag as its code, null where it abstains, and the gold's."""
+def cast(
+    plan: LabelPlan, ctx: RunContext, names: Tables, outs: Sequence[str], voted: Sequence[Voted], tags: Sequence[str]
+) -> dict[str, int]:
+    """Make the table of tokens: each voter's tag as its code, null where it abstains, and the gold's. Tokens by what gold says of them that
+    is none of the tags."""
     parts = " UNION ALL ".join(
         f"SELECT n, unnest(range(start, stop))::INTEGER AS i, {j} AS j, start, tag FROM {out} WHERE start IS NOT NULL"
         for j, out in enumerate(outs)
@@ -138,8 +177,8 @@ def cast(ctx: RunContext, names: Tables, outs: Sequence[str], voted: Sequence[Vo
             joins.append(f"LEFT JOIN (SELECT DISTINCT n FROM {outs[j]}) AS a{j} ON a{j}.n = w.n")
             silent = f"CASE WHEN a{j}.n IS NOT NULL THEN 0 END"
         listed.append(f"nullif(coalesce(m.r{j}, {silent}), -1)::SMALLINT AS r{j}")
-    notes: list[str] = []
-    if gold:
+    astray: dict[str, int] = {}
+    if plan.settings.gold is not None:
         known = literal(list(tags))
         kind = "CASE WHEN g = 'O' OR g = '' THEN '' ELSE regexp_replace(g, '^[BIESLUM]-(.)', '\\1') END"
         truth = ctx.temp("gold")
@@ -151,21 +190,19 @@ def cast(ctx: RunContext, names: Tables, outs: Sequence[str], voted: Sequence[Vo
         )
         joins.append(f"LEFT JOIN {truth} AS g ON g.n = w.n AND g.i = w.i")
         listed.append("g.gold AS gold")
-        others = ctx.con.execute(
-            f"SELECT kind, count(*) FROM {truth} WHERE place IS NULL AND kind <> '' GROUP BY kind ORDER BY count(*) DESC, kind"
-        ).fetchall()
-        if others:
-            told = ", ".join(str(k) for k, _ in others[:5])
-            notes.append(f"gold tags {sum(c for _, c in others):,} tokens as what is none of the tags ({told}): they count as O")
+        others = ctx.con.execute(f"SELECT kind, count(*) FROM {truth} WHERE place IS NULL AND kind <> '' GROUP BY kind").fetchall()
+        astray = {str(kind): int(n) for kind, n in others}
     ctx.execute(
         f"CREATE TEMP TABLE {names.tokens} AS SELECT w.n, w.i, k._key::UHUGEINT + w.i::UHUGEINT AS _key, {', '.join(listed)} FROM {names.words} AS w "
         f"JOIN {names.rows} AS k ON k.n = w.n LEFT JOIN {marks} AS m ON m.n = w.n AND m.i = w.i {' '.join(joins)}"
     )
-    return notes
+    return astray
 
 
-def decode(ctx: RunContext, names: Tables, labels: str, voters: int, tags: Sequence[str], *, fixed: bool) -> None:
-    """Types of tokens to tags, and the rows' lists of them."""
+def decode(plan: LabelPlan, ctx: RunContext, names: Tables, labels: str, tags: Sequence[str], *, fixed: bool) -> None:
+    """Types of tokens to tags, and the rows' lists of them. ``fixed``: gold stands where it is known."""
+    voters = len(plan.voters)
+    fixed = fixed and plan.settings.gold is not None
     begins = " + ".join(f"coalesce((r{j} = 2 * t - 1)::INT, 0) - coalesce((r{j} = 2 * t)::INT, 0)" for j in range(voters))
     if fixed:
         begins = f"CASE WHEN gold IS NOT NULL THEN CASE WHEN gold = 2 * t - 1 THEN 1 ELSE 0 END ELSE {begins} END"
@@ -187,8 +224,8 @@ def decode(ctx: RunContext, names: Tables, labels: str, voters: int, tags: Seque
     )
 
 
-def write(plan: LabelPlan, ctx: RunContext, source: str, names: Tables) -> None:
-    """The step's table. The order of its columns is the schema's."""
+def tagged(plan: LabelPlan, source: str, names: Tables) -> str:
+    """A SELECT of the step's table. The order of its columns is the schema's."""
     column = plan.column
     pairs = ", ".join(f"{{'k': {literal(v.name)}, 'v': d.l{i}}}" for i, v in enumerate(plan.voters))
     made = {
@@ -215,14 +252,14 @@ def write(plan: LabelPlan, ctx: RunContext, source: str, names: Tables) -> None:
         "ELSE 'confidence ' || printf('%.2f', d.sure) || ' for ' || array_to_string(d.tags, ' ') END"
     )
     listed = [f"q.{h}" for h in hidden] + [f"({made[c]}) AS {quote(c)}" if c in made else f"q.{quote(c)}" for c in plan.schema.names]
-    ctx.execute(
-        f"CREATE TABLE {ctx.target} AS SELECT {', '.join(listed)}, ({why})::SMALLINT AS _why, {because if drop else 'NULL::VARCHAR'} AS _because "
+    return (
+        f"SELECT {', '.join(listed)}, ({why})::SMALLINT AS _why, {because if drop else 'NULL::VARCHAR'} AS _because "
         f"FROM (SELECT s.*, k.n AS __n, {accepted.replace('d.n', 'k.n')} AS accepted FROM {source} AS s LEFT JOIN {names.rows} AS k ON s._key = k._key "
         f"LEFT JOIN {judged} AS j ON s._key = j._key) AS q LEFT JOIN {names.result} AS d ON d.n = q.__n"
     )
 
 
-def counted(plan: LabelPlan, ctx: RunContext, outcome: Outcome, names: Tables) -> None:
+def counted(plan: LabelPlan, ctx: RunContext, outcome: Outcome) -> None:
     found = dict(ctx.con.execute(f"SELECT _why, count(*) FROM {ctx.target} WHERE _why IS NOT NULL GROUP BY 1").fetchall())
     for number, reason in enumerate(REASONS):
         if found.get(number):
@@ -241,10 +278,7 @@ def counted(plan: LabelPlan, ctx: RunContext, outcome: Outcome, names: Tables) -
             outcome.notes.append(f"{counts(empty, 'row')} {'is' if empty == 1 else 'are'} kept without tags")
 
 
-def describe(
-    ctx: RunContext, outcome: Outcome, names: Tables, outs: Sequence[str], voted: Sequence[Voted], plan: LabelPlan, tags: Sequence[str],
-    found: Patterns, combined: Any, fit: Any,
-) -> None:  # fmt: skip
+def describe(outcome: Outcome, told: Sequence[dict[str, Json]], tags: Sequence[str], found: Patterns, combined: Combined, fit: Any) -> None:
     """What ``recipec labels`` shows: tokens by voter, and whole entities by voter and type, against gold where there is any."""
     from recipec.labels.analysis import analyse
     from recipec.labels.combined import remarks
@@ -265,19 +299,24 @@ def describe(
     analysis["notes"] = notes
     outcome.extra["analysis"] = analysis
     outcome.extra["classes"] = list(classes)
+    outcome.extra["balance"] = {str(t["tag"]): t["entities"] for t in told if not t["name"]}
+    outcome.extra["tags"] = {"tokens": found.rows, "voters": [t for t in told if t["entities"] or not t["name"]]}
+
+
+def entities(plan: LabelPlan, ctx: RunContext, names: Tables, outs: Sequence[str], tags: Sequence[str]) -> list[dict[str, Json]]:
+    """Entities by voter and type, of rows in any part of the table: how many the voter names ("" is the step itself), how many of them are
+    on rows with gold, how many of these are in it whole, and how many gold has."""
     made = ctx.temp("entities")
     ctx.execute(f"CREATE TEMP TABLE {made} AS {stretches(names.tagged)}")
-    counts = dict(ctx.con.execute(f"SELECT tag, count(*) FROM {made} GROUP BY 1").fetchall())
-    outcome.extra["balance"] = {t: int(counts.get(i, 0)) for i, t in enumerate(tags)}
-    facts: dict[str, Json] = {"tokens": found.rows, "voters": []}
     truth = None
     if plan.settings.gold is not None:
         truth = ctx.temp("true")
         gold = f"(SELECT n, i, (gold + 1) // 2 AS t, gold % 2 = 1 AS begin FROM {names.tokens} WHERE gold IS NOT NULL)"
         ctx.execute(f"CREATE TEMP TABLE {truth} AS {stretches(gold)}")
+    facts: list[dict[str, Json]] = []
     for name, table in [*zip((v.name for v in plan.voters), outs, strict=True), ("", made)]:
-        facts["voters"] += entities(ctx, name, table, truth, names, tags)
-    outcome.extra["tags"] = facts
+        facts += entities_of(ctx, name, table, truth, names, tags)
+    return facts
 
 
 def stretches(tagged: str) -> str:
@@ -286,7 +325,7 @@ def stretches(tagged: str) -> str:
     return f"SELECT n, min(i) AS start, max(i) + 1 AS stop, t - 1 AS tag FROM ({numbered}) GROUP BY n, g, t"
 
 
-def entities(ctx: RunContext, name: str, table: str, truth: str | None, names: Tables, tags: Sequence[str]) -> list[dict[str, Json]]:
+def entities_of(ctx: RunContext, name: str, table: str, truth: str | None, names: Tables, tags: Sequence[str]) -> list[dict[str, Json]]:
     """For each type: how many entities a voter names, and on rows with gold how many of them are in it, whole."""
     spans = f"(SELECT n, start, stop, tag FROM {table} WHERE start IS NOT NULL AND tag >= 0)"
     all_of = dict(ctx.con.execute(f"SELECT tag, count(*) FROM {spans} GROUP BY 1").fetchall())
@@ -305,8 +344,6 @@ def entities(ctx: RunContext, name: str, table: str, truth: str | None, names: T
         )
     out: list[dict[str, Json]] = []
     for place, tag in enumerate(tags):
-        if not all_of.get(place) and name:
-            continue
         out.append(
             {"name": name, "tag": tag, "entities": int(all_of.get(place, 0)), "judged": int(judged.get(place, 0)),
              "right": int(right.get(place, 0)), "gold": int(known.get(place, 0))}

@@ -42,6 +42,7 @@ class Gazetteer(Vote):
     Params = GazetteerParams
     params: GazetteerParams
     modes = frozenset({"tags"})
+    alone = True
 
     def bind(self, bind: StepBinder, schema: Schema, classes: Sequence[str] | None, call: tree.Op) -> None:
         check_tag(bind, self.params.tag, classes, call)

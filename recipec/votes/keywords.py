@@ -41,6 +41,7 @@ class Keywords(Vote):
     Params = KeywordsParams
     params: KeywordsParams
     modes = frozenset({"class", "many"})
+    alone = True
 
     def bind(self, bind: StepBinder, schema: Schema, classes: Sequence[str] | None, call: tree.Op) -> None:
         self.column = check_text(bind, schema, self.params.text, call)

@@ -40,6 +40,7 @@ class Pattern(Vote):
     Params = PatternParams
     params: PatternParams
     modes = frozenset({"tags"})
+    alone = True
 
     def bind(self, bind: StepBinder, schema: Schema, classes: Sequence[str] | None, call: tree.Op) -> None:
         check_tag(bind, self.params.tag, classes, call)

@@ -51,6 +51,7 @@ class Plugin(Vote):
     Params = PluginParams
     params: PluginParams
     modes = frozenset({"class", "many", "tags"})
+    alone = True
     file: Path
     shown: str
     function: str
