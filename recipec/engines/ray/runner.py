@@ -157,7 +157,7 @@ class RayRunner(Runner):
         if self.setting is None or len(KERNELS) != self.known:
             self.known = len(KERNELS)
             kernels = {n: replace(k, processes=False) for n, k in KERNELS.items()}
-            self.setting = self.cluster.put(Setting(kernels, self.share()))
+            self.setting = self.cluster.put(Setting(kernels, self.share(), str(self.workspace.folder.resolve())))
         floor = Floor(self.cluster, self.setting, context, self.cutting, self.rows_of)
         shutil.rmtree(context.artifact, ignore_errors=True)
         try:

@@ -30,10 +30,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Setting:
-    """What all tasks of a run have in common. ``memory`` is a task's share, in bytes; None: DuckDB's own choice."""
+    """What all tasks of a run have in common. ``memory`` is a task's share, in bytes; None: DuckDB's own choice. ``workspace`` is the folder
+    with the rows of earlier steps, and for the results."""
 
     kernels: Mapping[str, Kernel]
     memory: int | None
+    workspace: str
     temporary: str | None = None
 
 
@@ -117,9 +119,12 @@ class Here(Kernels):
 
 
 @contextmanager
-def database(setting: Setting) -> Iterator[tuple[duckdb.DuckDBPyConnection, Here, Path]]:
-    """A database for one task, its kernels, and a folder that goes with it."""
+def database(setting: Setting, reads: Sequence[str] = ()) -> Iterator[tuple[duckdb.DuckDBPyConnection, Here, Path]]:
+    """A database for one task, its kernels, and a folder that goes with it. It is confined as a run's is: it opens the workspace, that folder
+    and what the task ``reads`` of the recipe's files, and no statement changes that."""
     import duckdb
+
+    from recipec.workspace.database import confine, lock
 
     with tempfile.TemporaryDirectory(prefix="recipec-", dir=setting.temporary) as folder:
         config: dict[str, Any] = {
@@ -136,6 +141,8 @@ def database(setting: Setting) -> Iterator[tuple[duckdb.DuckDBPyConnection, Here
             KERNELS.update(setting.kernels)
             kernels = Here(con, 1)
             kernels.register()
+            confine(con, Path(setting.workspace), [Path(folder), *map(Path, reads)])
+            lock(con)
             yield con, kernels, Path(folder)
         finally:
             con.close()
@@ -254,7 +261,7 @@ def read(setting: Setting, job: Job, reading: Reading, unit: Unit) -> Done:
     import duckdb
 
     started = time.monotonic()
-    with database(setting) as (con, _, folder):
+    with database(setting, unit.rows.files) as (con, _, folder):
         files = (SourceFile(Path(unit.rows.files[0]), unit.rows.select),)
         con.execute("CREATE TEMP TABLE __bad (file VARCHAR, row BIGINT, reason VARCHAR, text VARCHAR)")
         reading.reader.load(ReadContext(con, files, reading.declared, reading.encoding, "__raw", "__bad", lambda done, total: None, folder))
