@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 SMALLEST_CUT = 64
 """Rows below which a batch is not cut further."""
+NO_MEMORY = ("out of memory while texts were worked on", "fewer --threads need less; what is finished stays")
 
 
 def load(target: str) -> Callable[..., Any]:
@@ -112,6 +113,10 @@ def answer(pipe: Any) -> None:
     except DataError as error:
         pipe.send(False)
         pipe.send_bytes("\n".join(filter(None, (error.message, error.help))).encode())
+        return
+    except MemoryError:  # Arrow's is one too
+        pipe.send(False)
+        pipe.send_bytes("\n".join(NO_MEMORY).encode())
         return
     except Exception as error:  # a plug-in's code may raise anything, and the worker must live on
         pipe.send(False)
@@ -256,6 +261,9 @@ class Kernels:
                 except DataError as error:
                     self.problem = error
                     raise
+                except MemoryError:
+                    self.problem = DataError(*NO_MEMORY)
+                    raise self.problem from None
 
             return local
         pool = self.workers()
@@ -268,6 +276,9 @@ class Kernels:
             except DataError as error:
                 self.problem = error
                 raise
+            except MemoryError:
+                self.problem = DataError(*NO_MEMORY)
+                raise self.problem from None
 
         return remote
 

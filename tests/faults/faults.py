@@ -28,26 +28,36 @@ NAMES = {
     "disk full": WRITES["disk full"],
 }
 BY_CALL = {"write": WRITES, "fsync": SYNCS, "rename": NAMES, "open": NAMES, "remove": NAMES, "make": NAMES, "cut": SYNCS}
+EVERY = ("statement", "worker", "call", *BY_CALL)
+PARTS = (0.0, 0.02, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.98)
 AROUND = (
-    *(Fault("truncated database", f"to {share:.0%}", damage=f"database {share}") for share in (0.0, 0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99)),
+    *(Fault("truncated database", f"to {share:.1%}", damage=f"database {share}") for share in (0.001, 0.05, 0.995, *PARTS)),
     *(Fault("nonsense in the database's log", f"{size} bytes", damage=f"log {size}") for size in (1, 100, 5000)),
-    *(Fault("corrupt source", f"{how} rows.parquet at {at:.0%}", damage=f"source rows.parquet {how} {at}") for how in ("cut", "flip") for at in (0.0, 0.2, 0.5, 0.8, 0.98)),
+    *(Fault("corrupt source", f"{how} rows.parquet at {at:.0%}", damage=f"source rows.parquet {how} {at}") for how in ("cut", "flip") for at in PARTS),
     *(Fault("corrupt source", f"{how} extra.csv at {at:.0%}", damage=f"source extra.csv {how} {at}") for how in ("cut", "flip") for at in (0.0, 0.5)),
     *(Fault("corrupt source", f"{how} more.jsonl at {at:.0%}", damage=f"source more.jsonl {how} {at}") for how in ("cut", "flip") for at in (0.2, 0.5)),
 )  # fmt: skip
+MEANWHILE = {"second process": "second", "source changes": "change", "clock jumps back": ""}
+"""What else happens while a run is at some place: nothing more for the clock, which jumps by itself."""
 
 
 def around(points: Mapping[str, int]) -> Iterator[Fault]:
-    """Faults between runs, at moments of a run, and of the clock."""
-    yield from AROUND
+    """Faults between runs."""
+    yield from (f for f in AROUND if "extra.csv" not in f.damage or points.get("call old"))
+
+
+def meanwhile(points: Mapping[str, int]) -> Iterator[Fault]:
+    """A second process, a source that changes and the clock, at moments of a run: statements, workers' jobs, calls of the model."""
     for start in ("old", "fresh"):
-        count = points[f"statement {start}"]
-        for share in (0.02, 0.1, 0.25, 0.5, 0.75, 0.95):
-            at = max(1, int(count * share))
-            wait = {"place": "statement", "at": at, "do": "wait"}
-            yield Fault("second process", f"statement {at}", hook=wait, meanwhile="second", start=start)
-            yield Fault("source changes", f"statement {at}", hook=wait, meanwhile="change", start=start)
-            yield Fault("clock jumps back", f"statement {at}", hook={**wait, "do": "clock"}, start=start)
+        for place, most in (("statement", 9), ("worker", 4), ("call", 6)):
+            count = points.get(f"{place} {start}", 0)
+            for at in sorted({max(1, round(count * (n + 0.5) / most)) for n in range(most)} if count else ()):
+                for kind, what in MEANWHILE.items():
+                    if place == "call":
+                        yield Fault(kind, f"call {at}", server={"at": at, "do": "act"}, meanwhile=what, start=start)
+                    else:
+                        hook = {"place": place, "at": at, "do": "wait" if what else "clock"}
+                        yield Fault(kind, f"{place} {at}", hook=hook, meanwhile=what, start=start)
 
 
 def within(points: Mapping[str, int], start: str, which: tuple[str, ...]) -> Iterator[Fault]:
@@ -76,5 +86,5 @@ def within(points: Mapping[str, int], start: str, which: tuple[str, ...]) -> Ite
                 yield Fault(kind, f"{call} {at}", plan={"kinds": (call,), "target": at, **more}, start=start)
 
 
-def every(points: Mapping[str, int], start: str, which: tuple[str, ...] = ("statement", "worker", "call", *BY_CALL)) -> list[Fault]:
+def every(points: Mapping[str, int], start: str, which: tuple[str, ...] = EVERY) -> list[Fault]:
     return list(within(points, start, which))

@@ -23,8 +23,12 @@ def install(hook: dict[str, Any], facts: str) -> None:
     """Count all places; disturb ``hook["place"]`` at its number ``hook["at"]`` by ``hook["do"]``."""
     import duckdb
 
+    from recipec.engines import batches
     from recipec.engines.batches import Worker
     from recipec.workspace import database
+
+    # A few rows are worth a worker, so that every thread has one.
+    batches.SMALLEST_CUT = 4
 
     opened: list[bool] = []
 
@@ -115,6 +119,7 @@ def disturb(do: str) -> None:
         case "":
             return
         case "clock":
+            from tests.faults.scene import BACK
             from tests.faults.shim import State
 
-            State(Path(os.environ["FAULTS_STATE"])).jump(-26 * 3600)
+            State(Path(os.environ["FAULTS_STATE"])).jump(BACK)

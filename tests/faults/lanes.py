@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ class Asked(Server):
     def __init__(self) -> None:
         super().__init__(Behaviour(says=lambda request: (("games", "sound")[len(str(request["messages"])) % 2], "stop")))
         self.at, self.do, self.victim = 0, "", 0
+        self.act: Callable[[], None] = lambda: None
+        """What else may happen at a request: a second process, the clock, a source that changes."""
         self.met = False
 
     def reset(self, at: int = 0, do: str = "") -> None:
@@ -40,6 +42,9 @@ class Asked(Server):
             case "kill":
                 with suppress(ProcessLookupError):
                     os.kill(self.victim, signal.SIGKILL)
+                return status, body, how
+            case "act":
+                self.act()
                 return status, body, how
             case "cut":
                 return status, body, "cut"

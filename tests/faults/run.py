@@ -17,20 +17,18 @@ from collections import Counter
 from pathlib import Path
 
 from tests.faults import shim
-from tests.faults.faults import BY_CALL, around, every
+from tests.faults.faults import BY_CALL, EVERY, around, every, meanwhile
 from tests.faults.scene import Fault, Outcome, Scene, scene
 
 
 def chosen(made: Scene, only: str) -> list[Fault]:
     """What one scene goes through."""
-    faults: list[Fault] = []
-    if made.name == "shop":
-        faults += every(made.points, "old") + every(made.points, "fresh")
-        faults += around(made.points)
-    else:
-        faults += every(made.points, "old") + every(made.points, "fresh", ("write", "rename", "make", "remove"))
+    files = ("write", "fsync", "rename", "make", "remove", "open")
+    faults = every(made.points, "old") + every(made.points, "fresh", {"shop": EVERY, "shelf": ("worker", *files)}.get(made.name, files))
+    if made.name != "model":
+        faults += [*meanwhile(made.points), *around(made.points)]
     if made.library is None:
-        faults = [f for f in faults if not f.plan and f.hook.get("do") != "clock"]
+        faults = [f for f in faults if not f.plan and f.kind != "clock jumps back"]
     if only:
         faults = [f for f in faults if re.search(only, f"{f.kind} at {f.place} ({f.start})")]
     return faults
@@ -58,7 +56,7 @@ def table(outcomes: list[Outcome]) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--share", default="1/1", help="1/3: every third fault, from the first")
-    parser.add_argument("--scene", default="", help="shop or model; both by default")
+    parser.add_argument("--scene", default="", help="shop, shelf or model; all by default")
     parser.add_argument("--only", default="", help="a regular expression: kind at place (start)")
     parser.add_argument("--most", type=int, default=0, help="the most faults of a scene")
     parser.add_argument("--out", type=Path, help="where every outcome is added as a line of JSON")
@@ -67,7 +65,7 @@ def main() -> int:
     outcomes: list[Outcome] = []
     with tempfile.TemporaryDirectory(prefix="faults-") as folder:
         library = shim.build(Path(folder))
-        for name in [args.scene] if args.scene else ["shop", "model"]:
+        for name in [args.scene] if args.scene else ["shop", "shelf", "model"]:
             with scene(name, library, Path(folder) / name) as made:
                 made.undisturbed()
                 print(f"{name}: {json.dumps(made.points)}", flush=True)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import shutil
 import signal
 import tempfile
@@ -25,74 +24,13 @@ from pathlib import Path
 from typing import Any
 
 from tests.faults.lanes import Asked, Lane, family, served
+from tests.faults.recipes import EXPORTS, FAMILIES, NEW, OLD, make_rows
 from tests.faults.shim import KINDS, Plan, State
 
-FAMILIES = {
-    "shop": '''\
-recipe "shop" { seed: 7 }
-param least: int = 3
-model lm = openai("m", base_url: env("FAULTS_URL"), max_tokens: 8)
-template ask(text) """Which one is it: {{ text }}"""
-
-source rows = parquet("rows.parquet") { key: id }
-source more = jsonl("more.jsonl") { key: id  columns: { id: text, text: text, section: text } }
-source extra = csv("extra.csv") { key: id }
-mix all from rows, more, extra
-clean tidy from all {
-  drop where text is null as "no text"
-  drop where words(text) < least as "short"
-  text = fix_unicode(text)
-  dedupe(text, near: 80%)
-}
-label topic from tidy { classes: ["games", "sound"]  vote llm(lm, ask(text)) }
-split parts from topic { train: 80%  test: 20%  stratify: section }
-export hub from parts { to: "build/hub"  format: huggingface() }
-export lines from tidy { to: "build/tidy.jsonl"  format: jsonl()  keys: true }
-''',
-    "model": """\
-recipe "model" { seed: 7 }
-param least: int = 3
-source rows = jsonl("more.jsonl") { key: id  columns: { id: text, text: text, section: text } }
-clean tidy from rows { drop where words(text) < least as "short" }
-split parts from tidy { train: 80%  dev: 20%  stratify: section }
-train clf from parts.train {
-  task: classify(text => section)  base: scratch(layers: 1, width: 16, heads: 2, vocab: 300, max_length: 32)
-  validation: parts.dev  steps: 6  batch_size: 8  checkpoint_every: 2  evaluate_every: 3
-}
-predict guess from parts.dev { model: clf }
-evaluate scores from guess { predicted: guess  gold: section  metrics: [accuracy] }
-export card from clf, scores { to: "build/model"  format: transformers() }
-""",
-}
-EXPORTS = {"shop": ("build/hub", "build/tidy.jsonl"), "model": ("build/model",)}
-NEW, OLD = "3", "6"
-"""Values of ``least``: each run is of the first; it meets an empty folder, or one where the second was run."""
-WORDS = [
-    "the",
-    "of",
-    "to",
-    "game",
-    "player",
-    "sound",
-    "wave",
-    "library",
-    "fast",
-    "small",
-    "new",
-    "data",
-    "editor",
-    "image",
-    "network",
-    "driver",
-    "tool",
-    "shell",
-    "puzzle",
-    "arcade",
-    "audio",
-    "music",
-]
 BLAMED = ("Traceback", "bug in recipec", "INTERNAL Error", "Segmentation")
 LIMIT = 60.0
+BACK = -26 * 3600
+"""Seconds that the clock of the day jumps."""
 
 
 @dataclass(frozen=True)
@@ -134,15 +72,6 @@ class Outcome:
         return {0: "went on", -9: "killed", 130: "interrupted"}.get(self.status, "message")
 
 
-def make_rows(count: int, seed: int, name: str) -> list[dict[str, str]]:
-    draw = random.Random(seed)
-    out = []
-    for n in range(count):
-        text = " ".join(draw.choice(WORDS) for _ in range(draw.randint(2, 14)))
-        out.append({"id": f"{name}{n:03}", "text": text, "section": draw.choice(["web", "games"])})
-    return out
-
-
 class Scene:
     """The folder of one recipe, the server that it asks, and the states that undisturbed runs leave."""
 
@@ -154,7 +83,7 @@ class Scene:
         self.second: Lane | None = None
         self.environment = {
             "FAULTS_URL": server.url, "XDG_CACHE_HOME": str(folder / "cache"), "FAULTS_WAIT": str(folder / "waits"),
-            "FAULTS_GO": str(folder / "go"), "RECIPEC_DEBUG": "0",
+            "FAULTS_GO": str(folder / "go"), "RECIPEC_DEBUG": "0", "XDG_STATE_HOME": str(folder / "elsewhere"),
         }  # fmt: skip
         self.wanted: dict[str, dict[str, Any]] = {}
         self.points: dict[str, int] = {}
@@ -220,6 +149,7 @@ class Scene:
         shutil.copytree(self.base if start == "fresh" else self.folder / "old", self.here)
         for name in ("waits", "go", "facts"):
             (self.folder / name).unlink(missing_ok=True)
+        shutil.rmtree(self.folder / "elsewhere", ignore_errors=True)
         self.server.reset()
         self.state.tell(Plan(self.here, ()))
 
@@ -349,15 +279,12 @@ class Scene:
         return out
 
     def kept_answers(self) -> int:
-        """Whole answers in the ledger; what was learnt about the server is none."""
-        from recipec.models.ledger import _sound
+        """Whole answers in the ledger, or where they are kept for it; what was learnt about the server is none."""
+        from recipec.models.ledger import _KEY, _sound
 
-        lines = [
-            line
-            for path in (self.here / ".recipec" / "ledger").glob("answers-*.jsonl")
-            for line in path.read_bytes().splitlines(keepends=True)
-        ]
-        return sum(_sound(line) and b'"finish":' in line for line in lines)
+        kept = (self.here / ".recipec" / "ledger").glob("answers-*.jsonl"), (self.folder / "elsewhere").rglob("answers-*.jsonl")
+        lines = [line for paths in kept for path in paths for line in path.read_bytes().splitlines(keepends=True)]
+        return len({line[_KEY] for line in lines if _sound(line) and b'"finish":' in line})
 
     # A fault
 
@@ -372,7 +299,8 @@ class Scene:
             self.state.tell(Plan(self.here, **facts))
         undo = self.damage(fault.damage)
         meanwhile = self.meanwhile(fault) if fault.meanwhile else None
-        status, said = self.run(hook=fault.hook, meanwhile=meanwhile)
+        self.server.act = meanwhile or (lambda: self.state.jump(BACK))
+        status, said = self.run(hook=fault.hook, meanwhile=meanwhile if fault.hook else None)
         outcome = Outcome(fault, status, said)
         outcome.met = self.was_met(fault)
         problems = outcome.problems
