@@ -309,11 +309,11 @@ def test_code(tmp_path: Path) -> None:
         ("a.py", "python", None, 1, 19, "模块。"),
         ("b.rs", "rust", None, 1, 1, None),
     ]
-    r = read(tmp_path, "code", "*.*", by="function")
+    r = read(tmp_path, "code", ["a.py", "Makefile"], by="function")
     assert [row[2:6] for row in r.rows] == [("outer", 4, 11, "Says x.\n\nTwice."), ("A.run", 16, 18, None)]
     assert r.rows[0][6].startswith("@cache\ndef outer(x):\n")
     assert r.rows[1][6] == 'async def run(self):\n    return """\ntext"""'
-    assert bad(r) == [(1, "functions are found in Python only, and this is rust")]
+    assert bad(r) == [(1, "functions are not looked for in make")]
     assert [row[2:6] for row in read(tmp_path, "code", "a.py", by="class").rows] == [("A", 13, 19, "类。"), ("A.In", 19, 19, None)]
 
 
