@@ -42,6 +42,8 @@ class Language:
     sealed: frozenset[str] = frozenset()
     wrapped: frozenset[str] = frozenset()
     before: frozenset[str] = frozenset()
+    body: str = ""
+    """Of a language with macros, whose declarations no grammar can understand all: what a function's body is, and begins with ``{``."""
 
 
 def words(text: str) -> frozenset[str]:
@@ -63,6 +65,7 @@ _C = Language(
     words("function_definition"),
     words("struct_specifier union_specifier enum_specifier"),
     wrapped=words("type_definition"),
+    body="compound_statement",
 )  # fmt: skip
 LANGUAGES: Mapping[str, Language] = {
     "javascript": _SCRIPT,
@@ -88,6 +91,7 @@ LANGUAGES: Mapping[str, Language] = {
         around=words("namespace_definition"),
         sealed=words("lambda_expression"),
         wrapped=_C.wrapped | {"template_declaration"},
+        body=_C.body,
     ),
     "c#": Language(
         "tree_sitter_c_sharp",
@@ -210,7 +214,11 @@ class Finder:
             outer, node = waiting.pop()
             kind = node.type
             if node.is_error or node.is_missing:
-                yield self.broken(node, node)
+                if not self.known.body or b"{" in self.raw[node.start_byte : node.end_byte]:
+                    yield self.broken(node, node)
+                continue
+            if kind == self.known.body:
+                yield Bad(f"line {node.start_point[0] + 1}: it is not understood whose body this is", self.text(node))
                 continue
             inner, name = outer, None
             # A keyword is a node too: `class`.

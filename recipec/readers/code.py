@@ -75,7 +75,8 @@ class Code(DocumentReader):
 
     Bad rows: a file that is not the declared encoding (or, of Python, the one that its first lines declare), or longer than 64 MiB. Where functions
     or classes are wanted, a file in another language, or longer than 8 MiB where it is not Python; a Python file that does not parse; of other
-    languages each function, class or line that does not, while the rest of the file is read.
+    languages each function, class or line that does not, while the rest of the file is read (of C and C++, where macros stand for anything,
+    lines count that have a ``{``).
 
     Source of the format: the Python Language Reference, chapters 2 and 8; the grammars of the tree-sitter project.
     """

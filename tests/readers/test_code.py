@@ -117,6 +117,18 @@ def test_a_broken_file_gives_what_is_whole_and_says_what_is_not(tmp_path: Path) 
     assert (cut.column("name"), len(cut.bad)) in ((["a"], 1), ([], 1))
 
 
+def test_macros_of_c_are_no_faults_but_no_body_is_lost(tmp_path: Path) -> None:
+    text = "extern int f(int) __THROW __nonnull ((1));\nDECLARE(x)\nint g(void) { return 0; }\nODD MACRO (y) __A z __B (1) { return 1; }\nint h(void) { }\n"
+    (tmp_path / "a.c").write_text(text)
+    made = read(tmp_path, "code", "*.c", by="function")
+    assert "h" in made.column("name")
+    assert "g" in made.column("name") or any("int g" in b[3] for b in made.bad)
+    assert "return 1" in "".join([*made.column("text"), *(b[3] for b in made.bad)])
+    (tmp_path / "b.h").write_text("extern int f(int) __THROW __nonnull ((1));\nint g(void) { return 0; }\n")
+    alone = read(tmp_path, "code", "b.h", by="function")
+    assert (alone.column("name"), alone.bad) == (["g"], [])
+
+
 def test_a_file_of_no_known_grammar_is_a_bad_row(tmp_path: Path) -> None:
     (tmp_path / "a.lua").write_text("function f() end\n")
     (tmp_path / "b.xyz").write_text("x\n")
