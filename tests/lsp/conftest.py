@@ -7,7 +7,7 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,20 @@ PATIENCE = 20.0
 
 
 class Client:
-    """One session. ``root`` is the workspace's folder."""
+    """One session. ``root`` is the workspace's folder; ``program`` and ``environment`` are for servers that are watched."""
 
-    def __init__(self, root: Path, **general: Any) -> None:
+    def __init__(
+        self,
+        root: Path,
+        program: Sequence[str] = (sys.executable, "-m", "recipec"),
+        environment: Mapping[str, str] | None = None,
+        **general: Any,
+    ) -> None:
         self.root = root
-        command = [sys.executable, "-m", "recipec", "lsp", "--stdio"]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=root)
+        command = [*program, "lsp", "--stdio"]
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=root, env=environment
+        )
         self.number = 0
         self.texts: dict[str, str] = {}
         self.versions: dict[str, int] = {}

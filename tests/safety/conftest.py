@@ -48,14 +48,19 @@ class Hostile:
         path.write_text(text, encoding="utf-8")
         return path
 
+    def environment(self, **variables: str) -> dict[str, str]:
+        """The variables of a command that is looked at: nothing is trusted, and there is a secret."""
+        made = {k: v for k, v in os.environ.items() if k not in ("RECIPEC_TRUST", "PYTHONSAFEPATH")}
+        home = self.folder.parent
+        made |= {"XDG_CONFIG_HOME": str(home / "config"), "XDG_CACHE_HOME": str(home / "cache"), "PYTHONDONTWRITEBYTECODE": "1"}
+        return made | {"RECIPEC_SECRET": "s3cret", **variables}
+
     def go(self, *words: str, before: tuple[str, ...] = (), **variables: str) -> subprocess.CompletedProcess[str]:
         """A command line of Python's in the folder, with nothing trusted."""
-        environment = {k: v for k, v in os.environ.items() if k not in ("RECIPEC_TRUST", "PYTHONSAFEPATH")}
-        home = self.folder.parent
-        environment |= {"XDG_CONFIG_HOME": str(home / "config"), "XDG_CACHE_HOME": str(home / "cache"), "PYTHONDONTWRITEBYTECODE": "1"}
         command = [*before, sys.executable, *words]
-        environment |= {"RECIPEC_SECRET": "s3cret", **variables}
-        return subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False, timeout=120)
+        return subprocess.run(
+            command, cwd=self.folder, env=self.environment(**variables), capture_output=True, text=True, check=False, timeout=120
+        )
 
 
 @pytest.fixture

@@ -36,14 +36,15 @@ def main() -> int:
 
     def hook(name: str, args: tuple[object, ...]) -> None:
         if name.startswith(NAMES):
-            os.write(log, json.dumps([said, name, [str(a)[:300] for a in args[:2]]]).encode() + b"\n")
+            os.write(log, json.dumps([said, name, [str(a)[:300] for a in args[:2]]], default=str).encode("utf-8", "replace") + b"\n")
 
     sys.addaudithook(hook)
     from recipec.cli import main as recipec
 
     for command in commands:
         said = command[0]
-        print(f"== {' '.join(command)}: {recipec(command)}", flush=True)
+        # What speaks a protocol on standard output is alone there.
+        print(f"== {' '.join(command)}: {recipec(command)}", flush=True, file=sys.stderr if said == "lsp" else sys.stdout)
     return 0
 
 
