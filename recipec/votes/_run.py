@@ -42,7 +42,7 @@ def label(plan: LabelPlan, ctx: RunContext) -> Outcome:
             from recipec.votes._soft import calibrate
 
             outcome.notes += calibrate(ctx, votes, plan.settings.calibrate, len(classes))
-        labels = f"SELECT _key, v0 AS _label, coalesce(sure[v0 + 1], 1.0) AS _confidence FROM {votes}"
+        labels = surest(votes)
     else:
         labels = back(ctx.con, found, combined, scratch=f"{ctx.scratch}l_", seed=plan.seed, salt=plan.salt)
     ctx.execute(f"CREATE TABLE {ctx.target} AS {labelled(plan, source, votes, labels, classes, soft=soft)}")
@@ -50,6 +50,11 @@ def label(plan: LabelPlan, ctx: RunContext) -> Outcome:
     outcome.extra["reasons"] = ["no vote", "unsure"]
     describe(plan, ctx, outcome, voted, renamed(found, plan.voters), combined, classes, fit)
     return outcome
+
+
+def surest(votes: str) -> str:
+    """SQL for the labels of a single voter that tells how sure it is."""
+    return f"SELECT _key, v0 AS _label, coalesce(sure[v0 + 1], 1.0) AS _confidence FROM {votes}"
 
 
 def combining(

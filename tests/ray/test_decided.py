@@ -37,3 +37,103 @@ def test_mixtures(both: Any, tmp_path: Path) -> None:
     for name in ("weighed", "taken", "again", "warm", "counted", "shared", "short"):
         assert ways[name]["way"] == "narrow", name
         assert ways[name]["tasks"] >= 12, name
+
+
+LABELS = """
+source people = csv("people.csv") { columns: { worker: text, item: text, answer: text } }
+source names = lines("names.txt")
+clean golden from known {
+  truth = case when n % 5 == 0 then section when n == 7 then "odd" end
+  truths = case when n % 4 == 0 then [section, "web", "odd"] end
+}
+label topic from golden {
+  classes: ["web", "games", "sound", "网络"]
+  when section in ["web", "games"]   => section  as by_section
+  when n > 40                        => customer as by_customer
+  when text matches r/sound|声音/     => "sound"  as sound_words
+  when text matches r/server|网络/    => "网络"   as net_words
+  vote keywords({games: ["games", "editor"], web: ["network", "server"]}, text: text) as words
+  vote plugin("voters:by_length")
+  combine: dawid_skene()
+  gold: truth
+  accept: confidence >= 60% and length(text) > 20
+}
+label heads from golden {
+  classes: ["web", "games", "sound"]
+  when section == "web"              => "web"   as a
+  when text matches r/games/         => "games" as b
+  when text matches r/sound/         => "sound" as c
+  combine: majority(ties: random)
+  unsure: keep
+}
+label agreed from golden {
+  classes: ["web", "games", "sound"]
+  when section in ["web", "games"]   => section as a
+  when text matches r/server|deep/   => "web"   as b
+  when text matches r/games|kind/    => "games" as c
+  when text matches r/sound/         => "sound" as d
+  combine: label_model(epochs: 50)
+  calibrate: isotonic
+  gold: truth
+}
+label asked from golden {
+  classes: ["web", "games"]
+  vote crowd(people, item: item)
+  calibrate: temperature
+  gold: truth
+}
+label both_ways from golden {
+  classes: ["web", "games"]
+  vote crowd(people, item: item)      as crowd
+  when section == "web"               => "web" as by_section
+  combine: weighted()
+  gold: truth
+}
+label many_of_them from golden {
+  classes: ["web", "games", "none"]
+  many: true
+  when section == "web"              => ["web", "odd"] as by_section
+  when text matches r/games/         => "games"        as by_word
+  vote keywords({games: ["games", "editor"], web: ["network", "server"]}, text: text) as words
+  combine: one_coin()
+  gold: truths
+  accept: confidence > 70%
+}
+label crowd_lists from golden { classes: ["web", "games"]  many: true  vote crowd(people, item: item)  unsure: keep }
+clean cut from known { tokens = string_split(text, " ")  gold = list_transform(tokens, lambda t: case when t == "games" then "B-WORD" else "O" end) }
+label entities from cut {
+  tags: ["NAME", "WORD"]
+  vote gazetteer(names.line, tag: "NAME")                     as listed
+  vote pattern(r/(red|green) \\w+/, tag: "WORD")               as coloured
+  vote plugin("voters:tags")                                  as own
+  combine: one_coin(ties: random)
+  gold: gold
+}
+label sure_entities from cut {
+  tags: ["NAME"]
+  vote gazetteer(names.line, tag: "NAME", case: false)        as listed
+  accept: confidence > 50%
+}
+"""
+
+
+def write_voters(folder: Path) -> None:
+    (folder / "voters.py").write_text(
+        "def by_length(batch):\n    return ['games' if len(t) > 80 else 'web' if len(t) < 40 else None for t in batch['text'].to_pylist()]\n"
+        "def tags(batch):\n    return [['B-NAME' if t in ('The', 'kind') else None for t in row] for row in batch['tokens'].to_pylist()]\n",
+        encoding="utf-8",
+    )
+    said = [f"w{w},r{i:05},{'web' if (i * 7 + w) % 3 else 'games'}" for i in range(0, 260, 3) for w in range(1 + i // 3 % 3)]
+    (folder / "people.csv").write_text(
+        "worker,item,answer\n" + "\n".join([*said, "w1,nobody,web", "w1,r00003,odd"]) + "\n", encoding="utf-8"
+    )
+    (folder / "names.txt").write_text("network\nkind package\nThe red\n软件包\n", encoding="utf-8")
+
+
+def test_labels(both: Any, tmp_path: Path) -> None:
+    write_rows(tmp_path)
+    write_voters(tmp_path)
+    ways = both(tmp_path / "decided.recipe", SOURCE + LABELS, tmp_path)
+    for name in ("topic", "heads", "agreed", "asked", "both_ways", "many_of_them", "crowd_lists", "entities", "sure_entities"):
+        assert ways[name]["way"] == "narrow", name
+        assert ways[name]["tasks"] >= 6, name

@@ -11,11 +11,35 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from recipec.engines.ray.cost import Table
+    from recipec.engines.ray.ways import Way
 
 KEYED: Final = 20
 """Bytes of a row's key and shard."""
 DECIDED: Final = 8
 """Bytes of each number that a row is decided by."""
+VOTE: Final = 1
+"""Bytes of a vote in a file: they repeat, and are packed."""
+
+
+def label_way(plan: Any) -> tuple[Way, str]:
+    """(the way of a label step, why it is no better one)"""
+    here = [v for v in plan.voters if v.vote is not None and not v.vote.alone]
+    if plan.mode == "tags" and here:
+        return "driver", f"`{here[0].name}` asks a model, or people who saw all rows"
+    if here:
+        named = ", ".join(f"`{v.name}`" for v in here)
+        return "narrow", f"its combiner learns from all votes; {named} vote{'s' * (len(here) == 1)} here"
+    return "narrow", "its combiner learns from all votes"
+
+
+def label_cost(plan: Any, table: Table) -> tuple[int, int, int, int]:
+    """(tasks, bytes shuffled, memory of a task, memory here)"""
+    from recipec.engines.ray.cost import memory_of
+
+    told = (KEYED + VOTE * len(plan.voters)) * table.rows
+    asked = any(v.vote is not None and not v.vote.alone for v in plan.voters)
+    # Votes cast here are sent to the shards. What is learned is learned from patterns, of which there are few.
+    return 2 * table.shards, told * (2 if asked else 1), memory_of(table.bytes // table.shards), 2 * told if asked else 0
 
 
 def mix_cost(plan: Any, inputs: Sequence[Table]) -> tuple[int, int, int, int]:
@@ -37,4 +61,4 @@ def mixed_rows(plan: Any, rows: int) -> int:
     return int(rows * max((e or 1 for e in plan.epochs), default=1))
 
 
-__all__ = ["mix_cost"]
+__all__ = ["label_cost", "label_way", "mix_cost", "mixed_rows"]

@@ -165,6 +165,7 @@ class RayRunner(Runner):
         except TypesDiffer:
             # Only a run shows the types in the middle of a chain.
             shutil.rmtree(context.artifact, ignore_errors=True)
+            self.drop_temporary(context.scratch)
             return super().carry_out(step, context)
         except BaseException:
             shutil.rmtree(context.artifact, ignore_errors=True)
@@ -186,6 +187,10 @@ class RayRunner(Runner):
                 return others.source(floor)
             case "split":
                 return others.split(floor)
+            case "label":
+                from recipec.engines.ray.labels import label
+
+                return label(floor)
             case "mix" if way.way == "narrow":
                 from recipec.engines.ray.mixtures import mixture
 
@@ -207,8 +212,8 @@ class RayRunner(Runner):
 
     def can_lie_in_files(self, ref: TableRef) -> bool:
         built = self.outputs[ref.step]
-        if "files" in built.extra.get("rows", {}):
-            return True
+        if "files" in built.extra.get("rows", {}) or not built.parts:
+            return True  # what has no parts is a model
         return all(portable(t) for t in described(self.con, self.relation(ref)).values())
 
     def rows_of(self, ref: TableRef) -> list[Rows]:

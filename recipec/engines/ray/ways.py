@@ -82,9 +82,10 @@ class Going:
 def going(step: ResolvedStep, models: bool = False) -> Going:
     """The way of a step. ``models`` says that it reads one."""
     from recipec.engines.ray.held import portable
+    from recipec.engines.ray.narrow import label_way
 
     kind, plan = step.kind.name, step.bound.plan
-    if kind == "predict" and plan.model.facts is not None and plan.model.facts.provider == "train" and plan.does != "embed":
+    if kind == "predict" and plan.model.facts is not None and not plan.model.facts.external:
         return Going("actors")
     refs = [*step.parents]
     odd = unportable([*(s for r in refs for s in r.schema.columns), *(c for s in step.bound.outputs.values() for c in s.columns)], portable)
@@ -102,6 +103,8 @@ def going(step: ResolvedStep, models: bool = False) -> Going:
             return Going(worst, f"`{named}` sees all rows" if worst == "one" else named, tuple(made))
         case "split":
             return Going("narrow", "shares are counted over all rows")
+        case "label":
+            return Going(*label_way(plan))
         case "mix":
             return Going("rows") if plan.plain else Going("narrow", "shares are counted over all rows")
     return Going("driver", WHY.get(kind, ""))
@@ -110,9 +113,8 @@ def going(step: ResolvedStep, models: bool = False) -> Going:
 WHY = {
     "sql": "SQL may look at anything",
     "train": "training is one process",
-    "predict": "a model of this process, or behind one ledger, is asked",
+    "predict": "the server is what is waited for",
     "export": "files are written in order",
-    "label": "its combiner learns from all rows",
     "generate": "one ledger writes down every answer",
     "augment": "copies are counted over all rows",
     "select": "rows are ranked against each other",
