@@ -174,7 +174,8 @@ def facts(built: Built, ran: bool = True) -> str:
         total = sum(f["size"] for f in files)
         return f"{rows(built.rows_out)} → {built.extra['to']}   {len(files)} file{'s' * (len(files) != 1)}, {size(total)}"
     tests = built.extra.get("tests")
-    if not built.parts:
+    # A model has no table of its own, and rows that it learned from.
+    if not built.parts and "trained" not in built.extra:
         held = sum(t["ok"] for t in tests or [])
         return f"{held} of {len(tests)} tests hold" if tests else ""
     changed = built.rows_in != built.rows_out and built.rows_in

@@ -1,16 +1,18 @@
 """What fine-tuning reaches and what it costs.
 
-    python tests/benchmarks/training.py banking77 | wnut17 | gsm8k | overhead | trl | tokenise  [--data DIR] [--threads N] [--epochs N] [--rate R] [--rows N]
+    python tests/benchmarks/training.py banking77 | wnut17 | gsm8k | overhead | trl | tokenise  [--data DIR] [--threads N] [--epochs N] [--rate R] [--rows N] [--place DIR]
 
 ``banking77`` trains MiniLM on all rows and prints accuracy on the test part; ``wnut17`` tags entities and prints their F1 on the
 annotated test part; ``gsm8k`` teaches a model made from scratch to answer school mathematics, its loss on the answers only, shows which tokens
-are trained, and says whether a training that was stopped and resumed ends at the same weights; ``overhead`` runs the same model on the same batches here and in a bare transformers Trainer, alternately in one process,
+are trained, and says whether a training that was stopped and resumed ends at the same weights (with ``--place DIR`` its work is kept there, and the same
+command again goes on where a killed one was); ``overhead`` runs the same model on the same batches here and in a bare transformers Trainer, alternately in one process,
 and prints steps a second, ``trl`` the same for supervised fine-tuning beside TRL's SFTTrainer; ``tokenise`` streams rows (a million by default) into the store twice, and prints seconds and the peak of memory.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import csv
 import json
 import os
@@ -182,23 +184,28 @@ def gsm8k(data: Path, args: argparse.Namespace) -> None:
     shown, memory, *_ = preview(spec, rows, 1)
     print("trained tokens are in brackets:", "".join(f"[{t}]" if on else t for t, on in shown[0].tokens))
     print(f"memory, estimated: {memory.total / 1e6:,.0f} MB ({memory.total_parameters:,} weights)")
-    with tempfile.TemporaryDirectory() as folder:
+    with contextlib.nullcontext(args.place) if args.place else tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        whole = fit(spec, rows, place / "whole", validation=held, cache=place / "cache", progress=said)
-        print(
-            f"gsm8k: {whole.ledger.json()} {whole.steps} steps, {whole.steps_per_second:.2f} steps/s, {whole.seconds:.0f} s; {whole.metrics}"
-        )
+        note = place / "whole.txt"
+        if not note.exists():
+            whole = fit(spec, rows, place / "whole", validation=held, cache=place / "cache", progress=said)
+            words = f"{whole.steps} steps, {whole.steps_per_second:.2f} steps/s, {whole.seconds:.0f} s; {whole.metrics}"
+            losses = [f"{e['loss']:.3f}" for e in whole.history if "loss" in e]
+            note.write_text(f"{whole.hash}\ngsm8k: {whole.ledger.json()} {words}\nloss: {' '.join(losses[:: max(1, len(losses) // 10)])}\n")
+        hash, *told = note.read_text().splitlines()
+        print(*told, sep="\n", flush=True)
 
         def stop(moment: Moment) -> None:
             if moment.doing == "train" and moment.done == args.steps // 2:
                 raise KeyboardInterrupt
 
-        try:
-            fit(spec, rows, place / "parts", validation=held, cache=place / "cache", progress=stop)
-        except KeyboardInterrupt as interruption:
-            print("stopped, and has", *interruption.args)
-        again = fit(spec, rows, place / "parts", validation=held, cache=place / "cache")
-        print(f"weights of the one that was stopped and resumed are the same: {again.hash == whole.hash}")
+        if not (place / "parts.work").exists():
+            try:
+                fit(spec, rows, place / "parts", validation=held, cache=place / "cache", progress=stop)
+            except KeyboardInterrupt as interruption:
+                print("stopped, and has", *interruption.args, flush=True)
+        again = fit(spec, rows, place / "parts", validation=held, cache=place / "cache", progress=said)
+        print(f"weights of the one that was stopped and resumed are the same: {again.hash == hash}")
         print("it answers:", Predictor(place / "whole", threads=args.threads).generate([held_question(held)], max_tokens=40)[0])
 
 
@@ -304,6 +311,7 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=3)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--precision", default="auto")
+    parser.add_argument("--place", type=Path)
     args = parser.parse_args()
     match args.what:
         case "banking77":
