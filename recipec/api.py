@@ -156,6 +156,9 @@ class Reader(ABC):
     by_database: ClassVar[bool] = True
     """Whether the database may have to open its files: a run lets it open these alone. There may be a million of those that only Python opens."""
 
+    lasting: ClassVar[bool] = False
+    """Whether ``header`` follows from its settings and the bytes of its files alone: a check then keeps it while these do not change."""
+
     folder: Path = Path()
     """The recipe's, set before ``places`` is asked."""
 
@@ -235,6 +238,8 @@ class ExportContext:
     card: Mapping[str, Json]
     progress: Callable[[int, int], None]
     model: Path | None = None
+    shard: int | None = None
+    """The one of the ``shards`` that is written; the parts then hold its rows alone. None: all."""
 
 
 class Format(ABC):
@@ -252,6 +257,8 @@ class Format(ABC):
     """Whether it writes a trained model, and no table."""
     together: ClassVar[bool] = False
     """Whether one file holds all parts."""
+    by_file: ClassVar[bool] = False
+    """Whether each file follows from the rows that stand in it, and nothing is written beside: then files can be written in many places."""
 
     def __init__(self, params: Any) -> None:
         self.params = params

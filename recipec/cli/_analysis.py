@@ -21,12 +21,16 @@ def analyse(source: Source, sets: Mapping[str, str], *, offline: bool, workspace
     gc.disable()
     try:
         from recipec.cli._config import config_for
+        from recipec.cli._known import Known
         from recipec.resolve.loading import load
 
         program = load(source, sets, offline=offline)
         program.workspace = workspace
         program.prices = config_for(source.path).prices
+        known = Known(source)
+        known.lend(program)
         program.resolve()
+        known.keep(program)
     finally:
         gc.enable()
     return program

@@ -47,11 +47,8 @@ class Cache:
         if self.folder is None or source.path == "-":
             return None
         try:
-            path = self.path(source)
-            if not (private(self.folder) and private(path)):
-                return None
-            head, _, body = path.read_bytes().partition(b"\n")
-            if head.decode() != blake2b(body, digest_size=16).hexdigest():
+            body = saved(self.path(source))
+            if body is None:
                 return None
             entry = json.loads(body)
             if entry["code"] != code_stamp() or entry["sources"][0][1] != digest(source.text):
@@ -108,13 +105,15 @@ def cache_folder() -> Path | None:
 
 
 def save(path: Path, body: bytes) -> None:
-    """Write an entry whole or not at all, into a folder of mode 0700; now and then remove the oldest entries."""
+    """Write an entry whole or not at all, into a folder of mode 0700; then remove the oldest entries of its kind beyond the number kept.
+    ``path`` is ``KIND-...``; :func:`saved` reads it back."""
     import tempfile
 
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not private(path.parent):
         return
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".check-")
+    kind = path.name.partition("-")[0]
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{kind}-")
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(blake2b(body, digest_size=16).hexdigest().encode() + b"\n" + body)
@@ -122,9 +121,17 @@ def save(path: Path, body: bytes) -> None:
     except OSError:
         os.unlink(temporary)
         raise
-    entries = [(e.stat().st_mtime, e.path) for e in os.scandir(path.parent) if e.name.startswith("check-")]
+    entries = [(e.stat().st_mtime, e.path) for e in os.scandir(path.parent) if e.name.startswith(f"{kind}-")]
     for _, old in sorted(entries)[: max(0, len(entries) - MOST_ENTRIES)]:
         os.unlink(old)
+
+
+def saved(path: Path) -> bytes | None:
+    """An entry as it was written; None for one that is damaged, or that somebody else may have written. Raises OSError."""
+    if not (private(path.parent) and private(path)):
+        return None
+    head, _, body = path.read_bytes().partition(b"\n")
+    return body if head == blake2b(body, digest_size=16).hexdigest().encode() else None
 
 
 def private(path: Path) -> bool:

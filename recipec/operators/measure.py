@@ -43,7 +43,7 @@ class Measure(Operator):
             shown = {field: kind for field, kind in family.columns.items() if field != "text"}
             type = "STRUCT(" + ", ".join(f"{quote(f)} {k}" for f, k in shown.items()) + ")"
             # DuckDB's own way of writing the type, as everywhere.
-            written = bind.typing.types(f"SELECT NULL::{type} AS made")["made"]
+            written = bind.typing.types(f"SELECT NULL::{type} AS made", lasting=True)["made"]
             made = made.with_column(Column(name, written, call.span))
             fields = ", ".join(f"{quote(f)} := m{number}.{quote(f)}" for f in shown)
             changes[name] = f"CASE WHEN m{number}._key IS NOT NULL THEN struct_pack({fields}) END"

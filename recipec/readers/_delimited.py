@@ -48,6 +48,8 @@ class Dialect:
 class DelimitedReader(FileReader):
     """Base of ``csv`` and ``tsv``."""
 
+    lasting = True
+
     @property
     @abstractmethod
     def dialect(self) -> Dialect: ...

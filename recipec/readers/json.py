@@ -52,6 +52,7 @@ class Json(FileReader):
     """
 
     Params = JsonParams
+    lasting = True
     extensions = (".json",)
     alone = False
     params: JsonParams

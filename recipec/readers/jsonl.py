@@ -48,6 +48,7 @@ class Jsonl(FileReader):
     """
 
     Params = JsonlParams
+    lasting = True
     extensions = (".jsonl", ".ndjson")
     params: JsonlParams
 

@@ -37,6 +37,7 @@ class Parquet(FileReader):
     """
 
     Params = ParquetParams
+    lasting = True
     archives = "copied"
     extensions = (".parquet",)
     params: ParquetParams

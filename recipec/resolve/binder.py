@@ -269,7 +269,7 @@ class StepBinder:
             extra = [join(f", {p.fragment.text} AS __p{i}") for i, p in enumerate(probes)] if not aggregate else []
             query = join(head, fragment, " AS __x", *extra, f" FROM {self.typing.table(schema)}")
             try:
-                types = self.typing.types(query.text)
+                types = self.typing.types(query.text, lasting=True)
             except Refused as problem:
                 if called is not None and "GROUP BY" in problem.message:
                     return [mixes_rows(called, problem, fragment, len(head))]

@@ -20,7 +20,7 @@ from recipec.resolve.aggregates import aggregate
 from recipec.resolve.binder import StepBinder
 from recipec.resolve.columns import name_problem
 from recipec.resolve.expand import canonical
-from recipec.resolve.expr import Lowerer, LoweringFailed
+from recipec.resolve.expr import Lowerer, LoweringFailed, evident
 from recipec.resolve.gaps import explore, has_gap, with_gaps
 from recipec.resolve.problems import UnknownOperator, WrongForm
 from recipec.resolve.refusal import explain_refusal, wrong_condition
@@ -134,6 +134,8 @@ class Lowered:
     statement: tree.Assign | tree.Filter
     lowerer: Lowerer
     condition: Fragment | None
+    evident: bool = False
+    """Whether the condition is true or false by its form: nobody need be asked."""
 
 
 class ChainBuilder:
@@ -298,7 +300,7 @@ class ChainBuilder:
                     tainted.add(statement.column.id)
                 reason += is_filter
                 continue
-            lowered.append(Lowered(statement, lowerer, fragment if is_filter else None))
+            lowered.append(Lowered(statement, lowerer, fragment if is_filter else None, expanded is not None and evident(expanded)))
             if isinstance(statement, tree.Filter):
                 keep = statement.action == "keep"
                 condition = Fragment(("NOT coalesce(", fragment, ", false)"), fragment.span) if keep else fragment
@@ -316,22 +318,25 @@ class ChainBuilder:
         if self.schema.unknown:
             checked = [self.untyped(e) for item in lowered for s, e in self.pending if s is item.statement and e is not None]
             return {c: "VARCHAR" for c in segment.columns} if all(checked) else None
-        extra: list[tuple[str, Fragment]] = []
+        wanted: dict[str, Fragment] = {}
         for n, item in enumerate(lowered):
-            if item.condition is not None:
-                extra.append((f"__c{n}", item.condition))
-            extra += [(f"__p{n}_{i}", p.fragment) for i, p in enumerate(item.lowerer.probes)]
+            if item.condition is not None and not item.evident:
+                wanted[f"__c{n}"] = item.condition
+            wanted |= {f"__p{n}_{i}": p.fragment for i, p in enumerate(item.lowerer.probes)}
+        # What several statements ask of is bound once.
+        asked = {fragment.text: name for name, fragment in reversed(wanted.items())}
         table = self.bind.typing.table(self.schema)
-        source = entry(table)
+        query = segment.query(entry(table), extra=[(name, wanted[name]) for name in asked.values()])
         try:
-            types = self.bind.typing.types(segment.query(source, extra=extra).text)
+            types = self.bind.typing.types(query.text, lasting=True)
         except Refused:
             self.find_refused(skip)
             return None
+        types |= {name: types[asked[fragment.text]] for name, fragment in wanted.items()}
         ok = True
         for n, item in enumerate(lowered):
             ok = self.bind.check_probes(item.lowerer, types, f"__p{n}_") and ok
-            if isinstance(item.statement, tree.Filter) and types[f"__c{n}"] != "BOOLEAN":
+            if isinstance(item.statement, tree.Filter) and types.get(f"__c{n}", "BOOLEAN") != "BOOLEAN":
                 what = f"`{item.statement.action} where`"
                 self.bind.report(wrong_condition(types[f"__c{n}"], item.statement.condition.span, what))
                 ok = False

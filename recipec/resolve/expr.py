@@ -73,6 +73,13 @@ class Pair:
     span: Span
 
 
+def evident(node: tree.Expr) -> bool:
+    """Whether an expression is true or false by its form."""
+    return isinstance(node, (tree.Bool, tree.IsNull, tree.Between)) or (
+        (isinstance(node, tree.Binary) and node.op in _CONDITIONS) or (isinstance(node, tree.Unary) and node.op == "not")
+    )
+
+
 @dataclass
 class Lowerer:
     """Lowers the expressions of one step over the columns in scope.
@@ -241,10 +248,7 @@ class Lowerer:
 
     def condition(self, node: tree.Expr, fragment: Fragment, what: str, local: frozenset[str]) -> Fragment:
         """``fragment``, of which the typing must find that it is true or false: DuckDB would cast a text or a list."""
-        evident = isinstance(node, (tree.Bool, tree.Null, tree.IsNull, tree.Between)) or (
-            (isinstance(node, tree.Binary) and node.op in _CONDITIONS) or (isinstance(node, tree.Unary) and node.op == "not")
-        )
-        if not evident and not local:
+        if not evident(node) and not isinstance(node, tree.Null) and not local:
             self.probes.append(Probe(fragment, "BOOLEAN", f"{what} needs a condition, true or false", node.span))
         return fragment
 

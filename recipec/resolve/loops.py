@@ -103,7 +103,7 @@ def condition(program: Program, repeat: RepeatEntry) -> Until | None:
         made = lowerer({n: f"NULL::{r.type}" for n, r in reads.items()}, findings)
         fragment = made.lower(plain, free=False)
         if known:
-            types = program.typing.types(join("SELECT ", fragment, " AS __x").text)
+            types = program.typing.types(join("SELECT ", fragment, " AS __x").text, lasting=True)
             if types["__x"] != "BOOLEAN":
                 findings.add(wrong_condition(types["__x"], node.span, "`until`"))
                 return None

@@ -142,7 +142,7 @@ class Expect(Kind):
             stub = TableCondition(bind, lambda ref: bind.typing.table(ref.schema))
             fragment = stub.lower(expanded)
             if not any(ref.schema.unknown for ref in stub.tables):
-                types = bind.typing.types(join("SELECT ", fragment, " AS __x").text)
+                types = bind.typing.types(join("SELECT ", fragment, " AS __x").text, lasting=True)
                 if types["__x"] != "BOOLEAN":
                     bind.report(wrong_condition(types["__x"], node.condition.span, "`expect`"))
                     return None

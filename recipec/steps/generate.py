@@ -317,7 +317,7 @@ class Generate(Kind):
             problem = name_problem(tree.Name(name, False, span=at), [c for c in schema.names if c != name])
             if problem is not None:
                 bind.report(problem)
-            schema = schema.with_column(Column(name, bind.typing.types(f"SELECT NULL::{type} AS x")["x"], at))
+            schema = schema.with_column(Column(name, bind.typing.types(f"SELECT NULL::{type} AS x", lasting=True)["x"], at))
         return schema
 
     def run(self, plan: GeneratePlan, ctx: RunContext) -> Outcome:
