@@ -113,8 +113,10 @@ class Filler:
         windows = list(self.windows(texts, gaps))
         found: list[dict[int, str]] = [{} for _ in texts]
         done = 0
-        for part in batches([len(w.ids) for w in windows], self.model.params.batch_tokens):
-            for place, scores in zip(part, self.logits([windows[p] for p in part]), strict=True):
+        parts = batches([len(w.ids) for w in windows], self.model.params.batch_tokens)
+        units = (([windows[p].ids for p in part], [windows[p].places for p in part]) for part in parts)
+        for part, every in zip(parts, self.model.each("masked", units), strict=True):
+            for place, scores in zip(part, every, strict=True):
                 window = windows[place]
                 for row, gap in enumerate(window.gaps):
                     word = self.pick(scores[row], gaps[window.text][gap])
@@ -123,16 +125,6 @@ class Filler:
             done += len(part)
             progress(done / len(windows))
         return [put(text, own, said) for text, own, said in zip(texts, gaps, found, strict=True)]
-
-    def logits(self, windows: Sequence[Window]) -> list[Matrix]:
-        """For each window what the model says of each of its masks: [masks, vocabulary]."""
-        import torch
-
-        self.tokenizer.padding_side = "right"
-        batch = self.tokenizer.pad({"input_ids": [w.ids for w in windows]}, return_tensors="pt").to(self.model.model.device)
-        with torch.inference_mode():
-            logits = self.model.model(**batch).logits
-            return [logits[n, w.places].float().cpu().numpy() for n, w in enumerate(windows)]
 
     def pick(self, scores: Matrix, gap: Gap) -> str | None:
         """One of the ``top`` words that fit best, each as likely as the model says, none of them the word itself."""

@@ -76,6 +76,14 @@ class RunContext:
                 from recipec.models.remembered import Remembered
 
                 made.remembered = Remembered(self.store, self.identity(TableRef(ref.step)))
+            if made.apart:
+                from recipec.models.kept import Kept
+
+                if "complete" in made.facts.does:
+                    made.kept = Kept(self.store / "ledger", self.identity(TableRef(ref.step)))
+                # Put there by an engine that has other processes to do the work.
+                if "spread" in self.shared:
+                    made.spread = self.shared["spread"](made)
             opened[ref.step, folder] = made
         model = opened[ref.step, folder]
         model.agree = self.agree if self.agreed is not None else None

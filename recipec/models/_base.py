@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -18,6 +19,7 @@ from recipec.api import DataError, Estimate, Field, Json, ModelFacts, Settings
 if TYPE_CHECKING:
     import numpy as np
 
+    from recipec.models.kept import Kept
     from recipec.models.quoting import Count
     from recipec.models.remembered import Remembered
     from recipec.models.requests import Answer, Failure, Request
@@ -52,6 +54,8 @@ class Opening:
     """The recipe's folder: paths of local models are relative to it."""
     tell: Callable[[str], None] = lambda text: None
     """Where to say what is waited for, while it is."""
+    here: bool = True
+    """Whether a model of this machine does its work in this process, and loads its weights at once."""
 
 
 class Provider(ABC):
@@ -107,6 +111,29 @@ class Model:
     """Calls that people were told of, and that are not made yet."""
     remembered: Remembered | None = None
     """Where the vectors of a model that runs here are kept."""
+    kept: Kept | None = None
+    """Where the texts are kept that a model that runs here has written."""
+    apart: ClassVar[bool] = False
+    """Whether its work can be done by other processes: it can be pickled, without its weights, and whoever unpickles it loads them."""
+    spread: Callable[[str, Iterable[tuple[Any, ...]]], Iterator[Any]] | None = None
+    """Does units of its work in other processes, as :meth:`each` does here."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What another process needs to do units of its work."""
+        return {"name": self.name, "facts": self.facts}
+
+    def each(self, method: str, units: Iterable[tuple[Any, ...]], *, keep: bool = False) -> Iterator[Any]:
+        """What ``method`` (``logprobs``, ``predictor.unit``) gives for each unit, a tuple of its arguments, in their order. All that needs a
+        model's weights goes through here, a batch at a time: on a cluster the units are done elsewhere, cut as they are here. With
+        ``keep`` it gives texts, as (text, why it ended, tokens), and what is in the ledger is not made again."""
+
+        def made(units: Iterable[tuple[Any, ...]]) -> Iterator[Any]:
+            if self.spread is not None:
+                return self.spread(method, units)
+            own = attrgetter(method)(self)
+            return (own(*unit) for unit in units)
+
+        return made(units) if self.kept is None or not keep else self.kept.each(method, units, made)
 
     def cannot(self, what: str) -> DataError:
         return DataError(f"the model `{self.name}` cannot {what}", f"it can: {', '.join(sorted(self.facts.does)) or 'nothing'}")
@@ -168,3 +195,5 @@ class Model:
         """Let go of connections, files and memory."""
         if self.remembered is not None:
             self.remembered.close()
+        if self.kept is not None:
+            self.kept.close()

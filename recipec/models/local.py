@@ -1,10 +1,15 @@
-"""Models in this process, through transformers and torch."""
+"""Models of this machine, through transformers and torch.
+
+Whoever asks cuts texts into tokens and these into batches; what needs the weights is a *unit*, a method of a batch of tokens that goes through
+:meth:`recipec.models._base.Model.each`: it is done in this process, or by those of a cluster.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,57 +65,106 @@ def batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
     return out
 
 
-class LocalEmbedding(Model):
-    """A transformer whose last layer, pooled, is a text's vector."""
+class Loaded(Model):
+    """A model from a folder. Its weights are loaded when they are first asked, by the process that does the work."""
 
-    def __init__(self, params: EmbeddingParams, opening: Opening, facts: ModelFacts) -> None:
+    apart = True
+
+    def __init__(self, params: Any, opening: Opening, facts: ModelFacts) -> None:
         self.name, self.facts, self.params = opening.name, facts, params
-        folder = (opening.base / params.path).resolve()
-        with loading(f"`{opening.name}`"):
-            from transformers import AutoModel, AutoTokenizer
+        self.folder = (opening.base / params.path).resolve()
+        self.begin()
+        # What is wrong with the folder is to be told at once.
+        _ = self.tokenizer, self.config, self.model if opening.here else None
 
-            self.tokenizer: Any = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
-            self.model: Any = AutoModel.from_pretrained(str(folder), trust_remote_code=False).eval().to(device())
-        self.first = pooling(folder) == "cls"
-        self.longest = min(params.max_length, int(getattr(self.model.config, "max_position_embeddings", params.max_length)))
+    def begin(self) -> None:
+        """Called of every process's own."""
 
-    def vectors(self, texts: Sequence[str], progress: Callable[[int], None] = lambda done: None) -> Matrix:
-        given = [self.params.prefix + t for t in dict.fromkeys(texts)]
-        ids = self.tokenizer(given, truncation=True, max_length=self.longest)["input_ids"] if texts else []
-        return pooled(self.model, self.tokenizer, texts, ids, self.params.batch_tokens, self.first, progress)
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "params": self.params, "folder": self.folder}
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.begin()
 
-def pooled(
-    model: Any,
-    tokenizer: Any,
-    texts: Sequence[str],
-    ids: Sequence[Sequence[int]],
-    budget: int,
-    first: bool,
-    progress: Callable[[int], None],
-) -> Matrix:
-    """The last layer over the tokens of each text, its mean or its ``first``, of length 1. ``ids`` are those of the distinct texts: equal ones
-    are embedded once."""
-    import numpy as np
-    import torch
+    @cached_property
+    def tokenizer(self) -> Any:
+        with loading(f"`{self.name}`"):
+            from transformers import AutoTokenizer
 
-    width = int(model.config.hidden_size)
-    if not texts:
-        return np.zeros((0, width), np.float32)
-    distinct = list(dict.fromkeys(texts))
-    out = np.zeros((len(distinct), width), np.float32)
-    done = 0
-    for part in batches([len(i) for i in ids], budget):
-        given = tokenizer.pad({"input_ids": [ids[i] for i in part]}, return_tensors="pt").to(model.device)
+            made: Any = AutoTokenizer.from_pretrained(str(self.folder), trust_remote_code=False)
+        if made.pad_token is None:
+            made.pad_token = made.eos_token or made.unk_token
+        return made
+
+    @cached_property
+    def config(self) -> Any:
+        with loading(f"`{self.name}`"):
+            from transformers import AutoConfig
+
+            return AutoConfig.from_pretrained(str(self.folder), trust_remote_code=False)
+
+    @cached_property
+    def model(self) -> Any:
+        with loading(f"`{self.name}`"):
+            return self.load().eval().to(device())
+
+    def load(self) -> Any:
+        from transformers import AutoModel
+
+        return AutoModel.from_pretrained(str(self.folder), trust_remote_code=False)
+
+    @property
+    def body(self) -> Any:
+        """The model without a head."""
+        return self.model
+
+    # Units of work
+
+    def pool(self, ids: Sequence[Sequence[int]], first: bool) -> Matrix:
+        """The last layer over the tokens of each text, its mean or its ``first``, of length 1."""
+        import numpy as np
+        import torch
+
+        given = self.tokenizer.pad({"input_ids": list(ids)}, return_tensors="pt").to(self.model.device)
         with torch.inference_mode():
-            layer = model(**given).last_hidden_state
+            layer = self.body(**given).last_hidden_state
             mask = given["attention_mask"].unsqueeze(-1).to(layer.dtype)
             found = layer[:, 0] if first else (layer * mask).sum(1) / mask.sum(1).clamp(min=1e-9)
-            out[part] = torch.nn.functional.normalize(found.float(), dim=1).cpu().numpy()
-        done += len(part)
-        progress(done)
-    place = {t: i for i, t in enumerate(distinct)}
-    return np.asarray(out[[place[t] for t in texts]], np.float32)
+            return np.asarray(torch.nn.functional.normalize(found.float(), dim=1).cpu().numpy())
+
+    def pooled(self, texts: Sequence[str], ids: Sequence[Sequence[int]], first: bool, progress: Callable[[int], None]) -> Matrix:
+        """A vector for each text. ``ids`` are those of the distinct texts: equal ones are embedded once."""
+        import numpy as np
+
+        width = int(self.config.hidden_size)
+        if not texts:
+            return np.zeros((0, width), np.float32)
+        distinct = list(dict.fromkeys(texts))
+        out = np.zeros((len(distinct), width), np.float32)
+        done = 0
+        parts = batches([len(i) for i in ids], self.params.batch_tokens)
+        for part, found in zip(parts, self.each("pool", (([ids[i] for i in part], first) for part in parts)), strict=True):
+            out[part] = found
+            done += len(part)
+            progress(done)
+        place = {t: i for i, t in enumerate(distinct)}
+        return np.asarray(out[[place[t] for t in texts]], np.float32)
+
+
+class LocalEmbedding(Loaded):
+    """A transformer whose last layer, pooled, is a text's vector."""
+
+    params: EmbeddingParams
+
+    def begin(self) -> None:
+        self.first = pooling(self.folder) == "cls"
+
+    def vectors(self, texts: Sequence[str], progress: Callable[[int], None] = lambda done: None) -> Matrix:
+        longest = min(self.params.max_length, int(getattr(self.config, "max_position_embeddings", self.params.max_length)))
+        given = [self.params.prefix + t for t in dict.fromkeys(texts)]
+        ids = self.tokenizer(given, truncation=True, max_length=longest)["input_ids"] if texts else []
+        return self.pooled(texts, ids, self.first, progress)
 
 
 def pooling(folder: Path) -> str:
@@ -122,29 +176,34 @@ def pooling(folder: Path) -> str:
     return "cls" if told.get("pooling_mode_cls_token") else "mean"
 
 
-class LocalModel(Model):
+class LocalModel(Loaded):
     """A causal model, a classifier or a tagger from a folder."""
 
-    def __init__(self, params: TransformersParams, opening: Opening, facts: ModelFacts) -> None:
-        self.name, self.params, self.facts = opening.name, params, facts
-        folder = str((opening.base / params.path).resolve())
-        with loading(f"`{opening.name}`"):
-            import torch
-            import transformers
+    params: TransformersParams
 
-            self.tokenizer: Any = transformers.AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-            kind = {
-                "complete": transformers.AutoModelForCausalLM, "classify": transformers.AutoModelForSequenceClassification,
-                "tag": transformers.AutoModelForTokenClassification, "fill": transformers.AutoModelForMaskedLM,
-            }  # fmt: skip
-            auto = next((kind[w] for w in ("complete", "classify", "tag", "fill") if w in facts.does), transformers.AutoModel)
-            types = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-            dtype = types.get(params.precision, torch.bfloat16 if device() == "cuda" else torch.float32)
-            self.model: Any = auto.from_pretrained(folder, dtype=dtype, trust_remote_code=False).eval().to(device())
-        if self.tokenizer.pad_token is None:
-            self.tokenizer.pad_token = self.tokenizer.eos_token or self.tokenizer.unk_token
-        self.longest = int(getattr(self.model.config, "max_position_embeddings", None) or 1 << 20)
+    def begin(self) -> None:
         self.calls = 0
+
+    def load(self) -> Any:
+        import torch
+        import transformers
+
+        kind = {
+            "complete": transformers.AutoModelForCausalLM, "classify": transformers.AutoModelForSequenceClassification,
+            "tag": transformers.AutoModelForTokenClassification, "fill": transformers.AutoModelForMaskedLM,
+        }  # fmt: skip
+        auto: Any = next((kind[w] for w in ("complete", "classify", "tag", "fill") if w in self.facts.does), transformers.AutoModel)
+        types = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+        dtype = types.get(self.params.precision, torch.bfloat16 if device() == "cuda" else torch.float32)
+        return auto.from_pretrained(str(self.folder), dtype=dtype, trust_remote_code=False)
+
+    @property
+    def body(self) -> Any:
+        return self.model.base_model
+
+    @property
+    def longest(self) -> int:
+        return int(getattr(self.config, "max_position_embeddings", None) or 1 << 20)
 
     def spent(self) -> dict[str, Json]:
         return {"calls": self.calls, "usd": 0.0}
@@ -172,46 +231,52 @@ class LocalModel(Model):
     def answers(
         self, requests: Iterable[Request], *, schema: Json | None = None, progress: Callable[[int], None] = lambda done: None
     ) -> Iterator[tuple[str, Answer | Failure]]:
-        import torch
-
         if "complete" not in self.facts.does:
             raise self.cannot("complete prompts")
         asked = list(requests)
         prompts = [self.ids(r) for r in asked]
         done, given = 0, self.params
-        self.tokenizer.padding_side = "left"
         room = self.longest - given.max_tokens
-        for part in batches([len(p) + given.max_tokens for p in prompts], given.batch_tokens):
-            fit = [i for i in part if len(prompts[i]) <= room]
+        parts = batches([len(p) + given.max_tokens for p in prompts], given.batch_tokens)
+        fits = [[i for i in part if len(prompts[i]) <= room] for part in parts]
+        units = (([prompts[i] for i in fit], given.seed + 1_000_003 * asked[fit[0]].sample) for fit in fits if fit)
+        made = self.each("complete", units, keep=True)
+        for part, fit in zip(parts, fits, strict=True):
             for i in part:
                 if i not in fit:
-                    yield (
-                        asked[i].id,
-                        Failure("refused", f"the prompt has {len(prompts[i]):,} tokens; there is room for {max(room, 0):,}", 1),
-                    )
+                    message = f"the prompt has {len(prompts[i]):,} tokens; there is room for {max(room, 0):,}"
+                    yield asked[i].id, Failure("refused", message, 1)
             if not fit:
                 continue
-            batch = self.tokenizer.pad({"input_ids": [prompts[i] for i in fit]}, return_tensors="pt").to(self.model.device)
-            options: dict[str, Any] = {
-                "do_sample": given.temperature > 0,
-                "max_new_tokens": given.max_tokens,
-                "pad_token_id": self.tokenizer.pad_token_id,
-            }
-            if given.temperature > 0:
-                options["temperature"] = given.temperature
-                torch.manual_seed(given.seed + 1_000_003 * asked[fit[0]].sample)
-            with torch.inference_mode():
-                made = self.model.generate(**batch, **options)
-            width = batch["input_ids"].shape[1]
-            for i, row in zip(fit, made[:, width:].tolist(), strict=True):
-                stops = [n for n, token in enumerate(row) if token == self.tokenizer.eos_token_id]
-                cut = row[: stops[0]] if stops else row
-                text = self.tokenizer.decode(cut, skip_special_tokens=True)
-                finish = "stop" if stops else "length"
+            for i, (text, finish, count) in zip(fit, next(made), strict=True):
                 self.calls += 1
-                yield asked[i].id, Answer(text, finish, len(prompts[i]), len(cut), None, given.path, "")
+                yield asked[i].id, Answer(text, finish, len(prompts[i]), count, None, given.path, "")
             done += len(part)
             progress(done)
+
+    def complete(self, prompts: Sequence[list[int]], seed: int) -> list[tuple[str, str, int]]:
+        """What the model writes after each prompt, why it ended there, and of how many tokens it is."""
+        import torch
+
+        given = self.params
+        self.tokenizer.padding_side = "left"
+        batch = self.tokenizer.pad({"input_ids": list(prompts)}, return_tensors="pt").to(self.model.device)
+        options: dict[str, Any] = {
+            "do_sample": given.temperature > 0,
+            "max_new_tokens": given.max_tokens,
+            "pad_token_id": self.tokenizer.pad_token_id,
+        }
+        if given.temperature > 0:
+            options["temperature"] = given.temperature
+            torch.manual_seed(seed)
+        with torch.inference_mode():
+            made = self.model.generate(**batch, **options)
+        out = []
+        for row in made[:, batch["input_ids"].shape[1] :].tolist():
+            stops = [n for n, token in enumerate(row) if token == self.tokenizer.eos_token_id]
+            cut = row[: stops[0]] if stops else row
+            out.append((self.tokenizer.decode(cut, skip_special_tokens=True), "stop" if stops else "length", len(cut)))
+        return out
 
     def scores(
         self, requests: Iterable[Request], choices: Sequence[str], *, progress: Callable[[int], None] = lambda done: None
@@ -231,8 +296,8 @@ class LocalModel(Model):
                 rows.append((i, j, whole, begin))
         rows = [r for r in rows if r[0] not in failed]
         done = 0
-        for part in batches([len(r[2]) for r in rows], self.params.batch_tokens):
-            for place, value in zip(part, self.logprobs([rows[p] for p in part]), strict=True):
+        for part, values in self.measured(rows):
+            for place, value in zip(part, values, strict=True):
                 out[rows[place][0]][rows[place][1]] = value
             done += len(part)
             progress(done // len(choices))
@@ -256,14 +321,19 @@ class LocalModel(Model):
             if begin < len(whole) <= self.longest:
                 rows.append((i, 0, whole, begin))
         done = 0
-        for part in batches([len(r[2]) for r in rows], self.params.batch_tokens):
-            for place, value in zip(part, self.logprobs([rows[p] for p in part]), strict=True):
+        for part, values in self.measured(rows):
+            for place, value in zip(part, values, strict=True):
                 i, _, whole, begin = rows[place]
                 out[i] = value, len(whole) - begin
             done += len(part)
             progress(done)
         self.calls += len(answers)
         return out
+
+    def measured(self, rows: Sequence[tuple[int, int, list[int], int]]) -> Iterator[tuple[list[int], list[float]]]:
+        """(places, what :meth:`logprobs` gives for them), batch by batch."""
+        parts = batches([len(r[2]) for r in rows], self.params.batch_tokens)
+        yield from zip(parts, self.each("logprobs", (([rows[p] for p in part],) for part in parts)), strict=True)
 
     def joined(self, request: Request, prompt: list[int], choice: str) -> tuple[list[int], int]:
         """The tokens of prompt and choice together, and where the choice's begin: the first token that differs from the prompt's own,
@@ -295,30 +365,56 @@ class LocalModel(Model):
 
     def classify(self, texts: Sequence[str], progress: Callable[[int], None] = lambda done: None) -> tuple[tuple[str, ...], Matrix]:
         import numpy as np
-        import torch
 
         if "classify" not in self.facts.does:
             raise self.cannot("classify texts")
-        names = self.model.config.id2label
+        names = self.config.id2label
         classes = tuple(str(names[i]) for i in range(len(names)))
         out = np.zeros((len(texts), len(classes)), np.float64)
         ids = self.tokenizer(list(texts), truncation=True, max_length=min(self.longest, 512))["input_ids"] if texts else []
         done = 0
-        for part in batches([len(i) for i in ids], self.params.batch_tokens):
-            batch = self.tokenizer.pad({"input_ids": [ids[i] for i in part]}, return_tensors="pt").to(self.model.device)
-            with torch.inference_mode():
-                out[part] = torch.softmax(self.model(**batch).logits.double(), -1).cpu().numpy()
+        parts = batches([len(i) for i in ids], self.params.batch_tokens)
+        for part, found in zip(parts, self.each("shares", (([ids[i] for i in part],) for part in parts)), strict=True):
+            out[part] = found
             done += len(part)
             progress(done)
         self.calls += len(texts)
         return classes, out
+
+    def shares(self, ids: Sequence[Sequence[int]]) -> Matrix:
+        """The probabilities of all classes, for each text."""
+        import numpy as np
+        import torch
+
+        batch = self.tokenizer.pad({"input_ids": list(ids)}, return_tensors="pt").to(self.model.device)
+        with torch.inference_mode():
+            return np.asarray(torch.softmax(self.model(**batch).logits.double(), -1).cpu().numpy())
+
+    def best(self, ids: Sequence[Sequence[int]]) -> tuple[Matrix, Matrix]:
+        """(the likeliest class, how likely it is) of each token."""
+        import torch
+
+        batch = self.tokenizer.pad({"input_ids": list(ids)}, return_tensors="pt").to(self.model.device)
+        with torch.inference_mode():
+            found = torch.softmax(self.model(**batch).logits.float(), -1).max(-1)
+        return found.indices.cpu().numpy(), found.values.cpu().numpy()
+
+    def masked(self, ids: Sequence[Sequence[int]], places: Sequence[Sequence[int]]) -> list[Matrix]:
+        """For each text what the model says of each of its masks: [masks, vocabulary]."""
+        import torch
+
+        self.tokenizer.padding_side = "right"
+        batch = self.tokenizer.pad({"input_ids": list(ids)}, return_tensors="pt").to(self.model.device)
+        with torch.inference_mode():
+            logits = self.model(**batch).logits
+            return [logits[n, own].float().cpu().numpy() for n, own in enumerate(places)]
 
     def vectors(self, texts: Sequence[str], progress: Callable[[int], None] = lambda done: None) -> Matrix:
         if "embed" not in self.facts.does:
             raise self.cannot("embed texts")
         longest = min(self.longest, 512)
         ids = self.tokenizer(list(dict.fromkeys(texts)), truncation=True, max_length=longest)["input_ids"] if texts else []
-        return pooled(self.model.base_model, self.tokenizer, texts, ids, self.params.batch_tokens, False, progress)
+        return self.pooled(texts, ids, False, progress)
 
     def tag(self, tokens: Sequence[Sequence[str]], progress: Callable[[int], None] = lambda done: None) -> list[list[str]]:
         return self.tag_surely(tokens, progress)[0]
@@ -327,28 +423,25 @@ class LocalModel(Model):
         self, tokens: Sequence[Sequence[str]], progress: Callable[[int], None] = lambda done: None
     ) -> tuple[list[list[str]], list[list[float]]]:
         """The tag of each word's first token. A sentence longer than the model is tagged in pieces; a word of no token is ``O``."""
-        import torch
-
         if "tag" not in self.facts.does:
             raise self.cannot("tag tokens")
-        names = {int(i): str(name) for i, name in self.model.config.id2label.items()}
+        names = {int(i): str(name) for i, name in self.config.id2label.items()}
         pieces = [(row, begin, words) for row, sentence in enumerate(tokens) for begin, words in self.windows(list(sentence))]
         out = [["O"] * len(sentence) for sentence in tokens]
         sure = [[0.0] * len(sentence) for sentence in tokens]
         made = [self.tokenizer(words, is_split_into_words=True, truncation=True, max_length=self.longest) for _, _, words in pieces]
         done = 0
-        for part in batches([len(m["input_ids"]) for m in made], self.params.batch_tokens):
-            batch = self.tokenizer.pad({"input_ids": [made[i]["input_ids"] for i in part]}, return_tensors="pt").to(self.model.device)
-            with torch.inference_mode():
-                best = torch.softmax(self.model(**batch).logits.float(), -1).max(-1)
+        parts = batches([len(m["input_ids"]) for m in made], self.params.batch_tokens)
+        units = (([made[i]["input_ids"] for i in part],) for part in parts)
+        for part, (best, likely) in zip(parts, self.each("best", units), strict=True):
             for n, i in enumerate(part):
                 row, begin, _ = pieces[i]
                 seen: set[int] = set()
                 for at, word in enumerate(made[i].word_ids()):
                     if word is not None and word not in seen:
                         seen.add(word)
-                        out[row][begin + word] = names[int(best.indices[n, at])]
-                        sure[row][begin + word] = float(best.values[n, at])
+                        out[row][begin + word] = names[int(best[n, at])]
+                        sure[row][begin + word] = float(likely[n, at])
             done += len(part)
             progress(min(done, len(tokens)))
         self.calls += len(tokens)

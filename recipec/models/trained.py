@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 class TrainedModel(Model):
     """A trained folder, loaded when it is first asked."""
 
+    apart = True
+
     def __init__(self, folder: Path, name: str, facts: ModelFacts | None) -> None:
         self.folder, self.name, self.facts = folder, name, facts or ModelFacts()
         self._predictor: Any = None
@@ -29,7 +31,12 @@ class TrainedModel(Model):
             from recipec.training._predict import Predictor
 
             self._predictor = Predictor(self.folder)
+            for member in (self._predictor, *self._predictor.others):
+                member.each = self.each
         return self._predictor
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "folder": self.folder.absolute(), "_predictor": None}
 
     @property
     def classes(self) -> tuple[str, ...]:

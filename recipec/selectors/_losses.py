@@ -21,7 +21,6 @@ def losses(model: Any, name: str, prompts: Sequence[str], answers: Sequence[str]
 
 
 def _local(model: Any, prompts: Sequence[str], answers: Sequence[str], progress: Callable[[float], None]) -> list[Loss | None]:
-    from recipec.models.local import batches
     from recipec.models.requests import Request
 
     out: list[Loss | None] = [None] * len(answers)
@@ -37,8 +36,8 @@ def _local(model: Any, prompts: Sequence[str], answers: Sequence[str], progress:
         if len(whole) > begin:
             rows.append((i, 0, whole, begin))
     done = 0
-    for part in batches([len(r[2]) for r in rows], model.params.batch_tokens):
-        for at, value in zip(part, model.logprobs([rows[p] for p in part]), strict=True):
+    for part, values in model.measured(rows):
+        for at, value in zip(part, values, strict=True):
             i, _, whole, begin = rows[at]
             out[i] = (-value, len(whole) - begin)
         done += len(part)

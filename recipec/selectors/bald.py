@@ -70,7 +70,7 @@ class Bald(Selector):
 
 @contextmanager
 def dropout(model: Any, name: str, seed: int) -> Iterator[None]:
-    """The model's layers of dropout at work, with chance of their own; afterwards all is as it was."""
+    """The model's layers of dropout at work, with chance of their own, in this process; afterwards all is as it was."""
     network = getattr(getattr(model, "predictor", model), "model", None)
     if network is None or not hasattr(network, "modules"):
         raise DataError(f"`{name}` does not run on this machine", "bald needs a `train` step's model, or a folder with a classifier")
@@ -83,8 +83,10 @@ def dropout(model: Any, name: str, seed: int) -> Iterator[None]:
         torch.manual_seed(seed)
         for layer in layers:
             layer.train()
+        spread, model.spread = model.spread, None
         try:
             yield
         finally:
+            model.spread = spread
             for layer in layers:
                 layer.eval()

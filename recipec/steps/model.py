@@ -150,4 +150,5 @@ class Model(Kind):
         def tell(text: str) -> None:
             ctx.progress(None, text)
 
-        return plan.provider.open(Opening(plan.settings, ctx.store / "ledger", name, ctx.note, ctx.threads, ctx.program.folder, tell))
+        here = "spread" not in ctx.shared
+        return plan.provider.open(Opening(plan.settings, ctx.store / "ledger", name, ctx.note, ctx.threads, ctx.program.folder, tell, here))

@@ -10,6 +10,8 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +19,9 @@ from recipec.api import DataError
 from recipec.training import _bases
 from recipec.training._base import Encoded, Folder, TrainSpec
 from recipec.training._batches import in_order
+from recipec.training._cores import threads
 from recipec.training._env import Env
-from recipec.training._fit import precise, require, task_of, threads
+from recipec.training._fit import precise, require, task_of
 from recipec.training._quiet import quiet
 from recipec.training.tag import firsts
 
@@ -48,6 +51,11 @@ class Predictor:
     """A trained model in a folder, ready to be asked. ``precision`` is that of the computation: ``auto`` takes bf16 where the
     machine has it, which moves probabilities by about 0.01; the default is fp32."""
 
+    each: Callable[..., Iterator[Any]] | None = None
+    """Does units of work, as :meth:`recipec.models._base.Model.each` does; None: they are done here."""
+    member = 0
+    """Its place in an ensemble."""
+
     def __init__(self, folder: Path | str, *, threads: int | None = None, batch_size: int = 32, precision: str = "fp32") -> None:
         require()
         folder = Path(folder).absolute()
@@ -57,6 +65,8 @@ class Predictor:
         members = [folder / name for name in known.get("members", ())]
         self.others = [Predictor(m, threads=threads, batch_size=batch_size, precision=precision) for m in members[1:]]
         """The further members of an ensemble; what is below is the first's."""
+        for number, other in enumerate(self.others, 1):
+            other.member = number
         folder = members[0] if members else folder
         self.folder, self.known, self.batch_size = folder, known, batch_size
         self.threads, self.precision = threads, precise(precision)
@@ -71,7 +81,18 @@ class Predictor:
             self.env = Env(spec, task, tokenizer, _bases.config_of(folder), folder, folder, self.classes, self.notes)
             self.env.facts.update(known["task_facts"])
             task.start(self.env)
-            self.model = self._load()
+
+    @cached_property
+    def model(self) -> Any:
+        """The weights: loaded when they are first asked, by the process that does the work."""
+        with quiet(self.notes):
+            return self._load()
+
+    @property
+    def device(self) -> Any:
+        import torch
+
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
     def _load(self) -> Any:
         import torch
@@ -92,7 +113,6 @@ class Predictor:
             model = PeftModel.from_pretrained(model, str(self.folder))
             if not model.peft_config["default"].is_prompt_learning:
                 model = model.merge_and_unload()
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         return model.to(self.device).eval()
 
     def need(self, *tasks: str) -> None:
@@ -105,14 +125,12 @@ class Predictor:
         """Probabilities [rows, classes], float32, in the order of ``classes``. Under several labels each stands for itself;
         else a row sums to 1. An empty text is asked as it is."""
         import numpy as np
-        import torch
 
         self.need("classify")
         ids = self._tokens(texts)
         out = np.zeros((len(ids), len(self.classes)), dtype=np.float32)
-        for places, outputs in self._run(ids, tell):
-            logits = outputs.logits.float()
-            out[places] = (torch.sigmoid(logits) if self.form == "multi" else torch.softmax(logits, dim=-1)).cpu().numpy()
+        for places, found in self._run("classified", ids, tell):
+            out[places] = found
         return self._mean(out, [other.classify(texts) for other in self.others])
 
     def regress(self, texts: Sequence[str], tell: Tell | None = None) -> np.ndarray[Any, Any]:
@@ -122,8 +140,8 @@ class Predictor:
         self.need("regress")
         ids = self._tokens(texts)
         out = np.zeros(len(ids), dtype=np.float32)
-        for places, outputs in self._run(ids, tell):
-            out[places] = outputs.logits[:, 0].float().cpu().numpy() * self.env.facts["deviation"] + self.env.facts["mean"]
+        for places, found in self._run("regressed", ids, tell):
+            out[places] = found
         return self._mean(out, [other.regress(texts) for other in self.others])
 
     @staticmethod
@@ -139,19 +157,17 @@ class Predictor:
         """Vectors of length 1 [rows, width], float32."""
         import numpy as np
 
-        from recipec.training._tensors import filled
-        from recipec.training.embed import pooled
-
         self.need("embed")
         ids = self._tokens(texts)
         out = np.zeros((len(ids), self.env.config.hidden_size), dtype=np.float32)
-        for places, outputs in self._run(ids, tell):
-            mask = filled([[1] * len(ids[p]) for p in places], 0).to(self.device)
-            out[places] = pooled(outputs, mask).cpu().numpy()
+        for places, found in self._run("pooled", ids, tell):
+            out[places] = found
         return out
 
     def tag(self, sentences: Sequence[Sequence[str]], tell: Tell | None = None) -> tuple[list[list[str]], list[list[float]]]:
         """A tag for every word, and how probable it is. A sentence longer than the model takes is tagged in parts."""
+        import torch
+
         self.need("tag")
         words = [[w or "" for w in s] for s in sentences]
         parts = [(n, part) for n, s in enumerate(words) for part in self._windows(s)]
@@ -161,10 +177,9 @@ class Predictor:
         sure = [[0.0] * len(s) for s in words]
         ids = [e.ids for e in encodings]
         # The members of an ensemble cut their batches alike.
-        for (places, outputs), *more in zip(self._run(ids, tell), *(other._run(ids, None) for other in self.others), strict=True):
-            width = max(len(encodings[p].ids) for p in places)
-            said = [o.logits[:, -width:].float().softmax(-1) for o in (outputs, *(o for _, o in more))]
-            best = (sum(said[1:], said[0]) / len(said)).max(-1)
+        runs = (self._run("shares", ids, tell), *(other._run("shares", ids, None) for other in self.others))
+        for (places, first), *more in zip(*runs, strict=True):
+            best = (sum((torch.tensor(said) for _, said in more), torch.tensor(first)) / len(runs)).max(-1)
             for place, values, indices in zip(places, best.values.tolist(), best.indices.tolist(), strict=True):
                 n, (a, _) = parts[place]
                 for t, word in enumerate(firsts(encodings[place].word_ids)):
@@ -204,32 +219,43 @@ class Predictor:
         tell: Tell | None = None,
     ) -> list[Answer]:
         """Answers to prompts (texts, or messages), tokenised as in training. A temperature of 0 takes the likeliest token."""
+        self.need("generate", "prefer")
+        ids = [self._prompt(p, max_tokens) for p in prompts]
+        out = [Answer("", False)] * len(ids)
+        done = 0
+        # Each batch has chance of its own, by what was asked before it.
+        before = (0, *accumulate(len(places) for places in in_order(self._lengths(ids), self.batch_size)))
+        more = [(seed * 1_000_003 + begin, max_tokens, temperature, top_p) for begin in before]
+        for places, found in self._run("written", ids, None, lambda n, places: more[n], keep=True):
+            for place, (text, finish, _) in zip(places, found, strict=True):
+                out[place] = Answer(text, finish == "stop")
+            done += len(places)
+            if tell is not None:
+                tell(done, len(ids))
+        return out
+
+    def written(self, ids: Sequence[list[int]], seed: int, max_tokens: int, temperature: float, top_p: float) -> list[tuple[str, str, int]]:
+        """What the model writes after each prompt, why it ended there, and of how many tokens it is."""
         import torch
 
         from recipec.training._tensors import padded
 
-        self.need("generate", "prefer")
-        ids = [self._prompt(p, max_tokens) for p in prompts]
-        out = [Answer("", False)] * len(ids)
         stops = list(self.env.facts["stops"])
         how: dict[str, Any] = {"do_sample": False} if not temperature else {"do_sample": True, "temperature": temperature, "top_p": top_p}
         most = _bases.positions(self.env.config, self.env.tokenizer)
-        done = 0
-        with quiet(self.notes), self._threads(), torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-            for places in in_order(self._lengths(ids), self.batch_size):
-                torch.manual_seed(seed * 1_000_003 + done)
-                batch = {k: v.to(self.device) for k, v in padded(self.env, [ids[p] for p in places], left=True).items()}
-                room = max_tokens if most is None else min(max_tokens, most - batch["input_ids"].shape[1])
-                with torch.inference_mode(), self._autocast():
-                    made = self.model.generate(
-                        **batch, max_new_tokens=room, eos_token_id=stops, pad_token_id=self.env.tokenizer.pad_token_id, **how
-                    )
-                for place, line in zip(places, made[:, batch["input_ids"].shape[1] :].tolist(), strict=True):
-                    end = next((i for i, t in enumerate(line) if t in stops), None)
-                    out[place] = Answer(self.env.tokenizer.decode(line[:end], skip_special_tokens=True), end is not None)
-                done += len(places)
-                if tell is not None:
-                    tell(done, len(ids))
+        with quiet(self.notes), torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+            torch.manual_seed(seed)
+            batch = {k: v.to(self.device) for k, v in padded(self.env, ids, left=True).items()}
+            room = max_tokens if most is None else min(max_tokens, most - batch["input_ids"].shape[1])
+            with torch.inference_mode(), self._autocast():
+                made = self.model.generate(
+                    **batch, max_new_tokens=room, eos_token_id=stops, pad_token_id=self.env.tokenizer.pad_token_id, **how
+                )
+        out = []
+        for line in made[:, batch["input_ids"].shape[1] :].tolist():
+            end = next((i for i, t in enumerate(line) if t in stops), None)
+            text = self.env.tokenizer.decode(line[:end], skip_special_tokens=True)
+            out.append((text, "length" if end is None else "stop", len(line) if end is None else end))
         return out
 
     def _prompt(self, prompt: str | Sequence[Mapping[str, str]], more: int) -> list[int]:
@@ -255,21 +281,62 @@ class Predictor:
         """For each row (columns as in training) the log-probability of its trained tokens, and how many they are: what perplexity is
         made of. None for a row that has none, or is too long."""
         import pyarrow as pa
-        from torch.nn import functional as F
-
-        from recipec.training._tensors import filled
 
         self.need("generate", "prefer")
         batch = pa.RecordBatch.from_pydict({k: pa.array(list(v)) for k, v in rows.items()})
         made = list(self.env.task.encode(self.env, batch))
         kept = [(n, m) for n, m in enumerate(made) if isinstance(m, Encoded)]
         out: list[tuple[float, int] | None] = [None] * len(made)
-        for places, outputs in self._run([m.ragged["input_ids"] for _, m in kept], tell):
-            labels = filled([kept[p][1].ragged["labels"] for p in places], -100).to(self.device)[:, 1:]
-            each = F.cross_entropy(outputs.logits[:, :-1].float().transpose(1, 2), labels, ignore_index=-100, reduction="none").sum(1)
-            for place, total, count in zip(places, each.tolist(), (labels != -100).sum(1).tolist(), strict=True):
-                out[kept[place][0]] = (-total, count)
+        ids = [m.ragged["input_ids"] for _, m in kept]
+        for places, found in self._run("measured", ids, tell, lambda n, places: ([kept[p][1].ragged["labels"] for p in places],)):
+            for place, one in zip(places, found, strict=True):
+                out[kept[place][0]] = one
         return out
+
+    # Units of work: each of one batch of tokens
+
+    def unit(self, ids: Sequence[Sequence[int]], member: int, what: str, *more: Any) -> Any:
+        """What a member of the ensemble makes of a batch."""
+        import torch
+
+        who = self.others[member - 1] if member else self
+        with who._threads():
+            if what == "written":
+                return who.written(ids, *more)  # type: ignore[arg-type]
+            from recipec.training._tensors import padded
+
+            batch = padded(who.env, ids)
+            with torch.inference_mode(), who._autocast():
+                outputs = who.model(**{k: v.to(who.device) for k, v in batch.items()})
+            return getattr(who, what)(ids, outputs, *more)
+
+    def classified(self, ids: Sequence[Sequence[int]], outputs: Any) -> Any:
+        import torch
+
+        logits = outputs.logits.float()
+        return (torch.sigmoid(logits) if self.form == "multi" else torch.softmax(logits, dim=-1)).cpu().numpy()
+
+    def regressed(self, ids: Sequence[Sequence[int]], outputs: Any) -> Any:
+        return outputs.logits[:, 0].float().cpu().numpy() * self.env.facts["deviation"] + self.env.facts["mean"]
+
+    def pooled(self, ids: Sequence[Sequence[int]], outputs: Any) -> Any:
+        from recipec.training._tensors import filled
+        from recipec.training.embed import pooled
+
+        return pooled(outputs, filled([[1] * len(i) for i in ids], 0).to(self.device)).cpu().numpy()
+
+    def shares(self, ids: Sequence[Sequence[int]], outputs: Any) -> Any:
+        """The probabilities of all classes for each token."""
+        return outputs.logits[:, -max(map(len, ids)) :].float().softmax(-1).cpu().numpy()
+
+    def measured(self, ids: Sequence[Sequence[int]], outputs: Any, labels: Sequence[Any]) -> list[tuple[float, int]]:
+        from torch.nn import functional as F
+
+        from recipec.training._tensors import filled
+
+        wanted = filled(labels, -100).to(self.device)[:, 1:]
+        each = F.cross_entropy(outputs.logits[:, :-1].float().transpose(1, 2), wanted, ignore_index=-100, reduction="none").sum(1)
+        return [(-total, count) for total, count in zip(each.tolist(), (wanted != -100).sum(1).tolist(), strict=True)]
 
     # Batches
 
@@ -277,22 +344,25 @@ class Predictor:
         encoder = self.env.fast(self.env.max_length)
         return [e.ids for i in range(0, len(texts), 1000) for e in encoder.encode_batch(list(texts[i : i + 1000]))]
 
-    def _run(self, ids: Sequence[Sequence[int]], tell: Tell | None, **more: Any) -> Any:
-        """(places, outputs) of every batch, the longest rows first."""
-        import torch
-
-        from recipec.training._tensors import padded
-
+    def _run(
+        self,
+        what: str,
+        ids: Sequence[Sequence[int]],
+        tell: Tell | None,
+        more: Callable[[int, Sequence[int]], tuple[Any, ...]] = lambda number, places: (),
+        *,
+        keep: bool = False,
+    ) -> Iterator[tuple[Any, Any]]:
+        """(places, what the method ``what`` makes of them) of every batch, the longest rows first."""
         done = 0
-        with self._threads():
-            for places in in_order(self._lengths(ids), self.batch_size):
-                batch = padded(self.env, [ids[p] for p in places])
-                with torch.inference_mode(), self._autocast():
-                    outputs = self.model(**{k: v.to(self.device) for k, v in batch.items()}, **more)
-                yield places, outputs
-                done += len(places)
-                if tell is not None:
-                    tell(done, len(ids))
+        parts = list(in_order(self._lengths(ids), self.batch_size))
+        units = (([list(ids[p]) for p in places], self.member, what, *more(n, places)) for n, places in enumerate(parts))
+        made = (self.unit(*unit) for unit in units) if self.each is None else self.each("predictor.unit", units, keep=keep)
+        for places, found in zip(parts, made, strict=True):
+            yield places, found
+            done += len(places)
+            if tell is not None:
+                tell(done, len(ids))
 
     @contextmanager
     def _threads(self) -> Iterator[None]:

@@ -1,20 +1,14 @@
-"""The cluster's rows are DuckDB's: every operator, and the worked recipes."""
+"""The cluster's rows are DuckDB's: every operator, and every kind that a cluster does in a way of its own."""
 
 from __future__ import annotations
 
 import json
-import os
 import random
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from recipec.registry import names
-from tests.models.server import serving
-from tests.recipes.answering import Model
 
-RECIPES = Path(__file__).resolve().parents[2] / "recipes"
 ROWS = 260
 OPERATORS = """recipe "every" { seed: 3 }
 source rows = jsonl("rows-*.jsonl") {
@@ -121,31 +115,3 @@ def test_every_operator(both: Any, tmp_path: Path) -> None:
     assert {taken[n] for n in ("exact", "grouped", "alike", "timed")} == {"narrow"}
     assert ways["counted"] is None
     assert ways["once"]["tasks"] > 3, "rows were cut"
-
-
-QUICK = ("quickstart", "hash_split", "prompts", "names")
-WITHOUT_MODELS = (*QUICK, "folds", "time_split", "python_step", "shared_parts", "dialogues", "augment", "common")
-TRAINING = ("entities", "intents", "sft", "selection", "afdc")
-ASKING = (
-    "conversations", "distill", "evolve", "grounded_qa", "instructions", "personas", "preferences", "rejection", "translate", "two_judges",
-)  # fmt: skip
-LONG = os.environ.get("RECIPEC_RAY_ALL") == "1"
-
-
-@pytest.mark.parametrize("name", [*WITHOUT_MODELS, *TRAINING] if LONG else ["hash_split"])
-def test_recipes(both: Any, tmp_path: Path, name: str) -> None:
-    """With RECIPEC_RAY_ALL=1 all that need no server, the trainings too."""
-    path = RECIPES / f"{name}.recipe"
-    ways = both(path, path.read_text(encoding="utf-8"), tmp_path)
-    if name == "selection":
-        assert ways["guess"]["way"] == "actors"
-
-
-@pytest.mark.skipif(not LONG, reason="two minutes: RECIPEC_RAY_ALL=1")
-@pytest.mark.parametrize("name", ASKING)
-def test_recipes_that_ask_models(both: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """Against a server that answers as a function of the request alone: each engine's workspace has a ledger of its own."""
-    path = RECIPES / f"{name}.recipe"
-    with serving(says=Model()) as server:
-        monkeypatch.setenv("LLM_URL", server.url)
-        both(path, path.read_text(encoding="utf-8"), tmp_path)

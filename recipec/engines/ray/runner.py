@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from recipec.api import KERNELS, ORDER, Estimate, Outcome, TableRef, literal
 from recipec.engines.context import RunContext
+from recipec.engines.ray.calls import Spread
 from recipec.engines.ray.chain import run_chain
 from recipec.engines.ray.cluster import Cluster, TypesDiffer
 from recipec.engines.ray.held import listed, portable
@@ -20,9 +21,9 @@ from recipec.engines.ray.ways import Going, going, reads_model
 from recipec.engines.runner import Runner, RunResult, Silent, Watcher
 
 if TYPE_CHECKING:
-    from recipec.plan.planner import Plan
+    from recipec.plan.planner import Plan, Planned
     from recipec.resolve.program import ResolvedStep
-    from recipec.workspace.database import Workspace
+    from recipec.workspace.database import Built, Workspace
 
 SHARD_BYTES = 64 << 20
 """Bytes of Parquet that a shard has at most, about, where a table is cut anew."""
@@ -149,10 +150,23 @@ class RayRunner(Runner):
         self.exported: dict[tuple[str, str | None], list[Rows]] = {}
         self.setting: Any = None
         self.known = 0
+        self.spread = self.shared["spread"] = Spread(cluster, lambda: watcher.progress(None, ""))
+
+    def build(self, planned: Planned, key: str, files: dict[str, str], again: Built | None) -> None:
+        try:
+            super().build(planned, key, files, again)
+        finally:
+            self.spread.close()
+
+    def record(self, planned: Planned, key: str, files: dict[str, str], outcome: Outcome, notes: list[str], seconds: float) -> Built:
+        if self.spread.asked:
+            way = "actors" if planned.step.kind.name == "predict" else "driver"
+            outcome.extra["ray"] = {**outcome.extra.get("ray", {"way": way}), "asked": dict(self.spread.asked)}
+        return super().record(planned, key, files, outcome, notes, seconds)
 
     def carry_out(self, step: ResolvedStep, context: RunContext) -> Outcome:
         way = going(step, reads_model(step, {s.name: s.kind for s in self.program.steps}))
-        if way.way == "driver" or (way.way != "actors" and not all(self.can_lie_in_files(r) for r in step.parents)):
+        if way.way in ("driver", "actors") or not all(self.can_lie_in_files(r) for r in step.parents):
             return super().carry_out(step, context)
         if self.setting is None or len(KERNELS) != self.known:
             self.known = len(KERNELS)
@@ -177,10 +191,6 @@ class RayRunner(Runner):
         from recipec.engines.ray import others
 
         match step.kind.name:
-            case "predict":
-                from recipec.engines.ray.actors import predict
-
-                return predict(floor)
             case "clean":
                 return run_chain(floor, way.passes)
             case "source":
