@@ -72,9 +72,11 @@ def log_weights(
     folder: Path,
     progress: Callable[[float], None],
     pairs: bool = True,
+    pool: Counts | None = None,
 ) -> Floats:
-    """The log importance weight of each of ``rows`` rows; not a number for one without words. ``query`` yields places from 0 and texts."""
-    pool = np.zeros(BUCKETS, np.int64)
+    """The log importance weight of each of ``rows`` rows; not a number for one without words. ``query`` yields places from 0 and texts.
+    ``pool`` counts the texts to choose from, where these are not all of them."""
+    here = np.zeros(BUCKETS, np.int64)
     sizes: list[tuple[Any, Any]] = []
     path = folder / "buckets.u16"
     done = 0
@@ -83,12 +85,13 @@ def log_weights(
             places = batch.column(0).to_numpy()
             for tokens in tokenise(batch.column(1), "auto"):
                 found, many = buckets(tokens, pairs)
-                pool += np.bincount(found, minlength=BUCKETS)
+                here += np.bincount(found, minlength=BUCKETS)
                 sizes.append((places[tokens.rows].astype(np.uint32), many.astype(np.uint32)))
                 file.write(found.data)
             done += len(places)
             progress(0.9 * done / max(rows, 1))
-    weights = np.log(target / max(int(target.sum()), 1) + SMOOTH) - np.log(pool / max(int(pool.sum()), 1) + SMOOTH)
+    every = here if pool is None else pool
+    weights = np.log(target / max(int(target.sum()), 1) + SMOOTH) - np.log(every / max(int(every.sum()), 1) + SMOOTH)
     out = np.full(rows, np.nan)
     for places, many, sums in _sums(path, sizes, weights):
         some = many > 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -20,40 +21,59 @@ NOT_SELECTED, NO_SCORE = "not selected", "no score"
 def choose(plan: SelectPlan, ctx: RunContext) -> Outcome:
     """Make the step's table."""
     source = ctx.relation(ctx.step.inputs[0])
-    rows = ctx.rows(ctx.step.inputs[0])
-    outcome = Outcome(rows_in=rows)
-    table, out = ctx.temp("rows"), ctx.temp("chosen")
+    outcome = Outcome(rows_in=ctx.rows(ctx.step.inputs[0]))
+    number(plan, ctx, f"(SELECT *, {', '.join(decisive(plan))} FROM {source})")
+    chosen = decide(plan, ctx, outcome)
+    ctx.execute(f"CREATE TABLE {ctx.target} AS {selected(plan, source, chosen.ranked, chosen.sizes)}")
+    count(plan, ctx, outcome, chosen)
+    return outcome
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What is decided: ``ranked`` is a table of what becomes of each row (:func:`rank`), ``sizes`` are rows and units by group, ``quotas`` the
+    units that each group is to give."""
+
+    ranked: str
+    sizes: Mapping[int, tuple[int, int]]
+    quotas: Mapping[int, int]
+
+
+def decisive(plan: SelectPlan) -> list[str]:
+    """SQL for what a row counts, ``__units``, and what says of which group it is, ``__v0`` and so on."""
     counted = f"greatest(coalesce(({plan.count.sql})::DOUBLE, 0), 0)::BIGINT" if plan.count is not None else "1::BIGINT"
-    values = ", ".join(f"({e.sql}) AS __v{i}" for i, e in enumerate(plan.per))
-    names = ", ".join(f"__v{i}" for i in range(len(plan.per)))
-    grouped = (
-        f"(dense_rank() OVER (ORDER BY {', '.join(f'__v{i} NULLS LAST' for i in range(len(plan.per)))}) - 1)::INTEGER"
-        if names
-        else "0::INTEGER"
-    )
+    return [f"{counted} AS __units", *(f"({e.sql}) AS __v{i}" for i, e in enumerate(plan.per))]
+
+
+def number(plan: SelectPlan, ctx: RunContext, rows: str) -> None:
+    """Make the table of the rows to choose from (see :class:`Selecting`) of a relation that has :func:`decisive` beside what is chosen by."""
+    names = ", ".join(f"__v{i} NULLS LAST" for i in range(len(plan.per)))
+    grouped = f"(dense_rank() OVER (ORDER BY {names}) - 1)::INTEGER" if names else "0::INTEGER"
     ctx.execute(
-        f"CREATE TEMP TABLE {table} AS SELECT row_number() OVER (ORDER BY s._key) - 1 AS __n, {grouped} AS __g, "
-        f"{rank64(plan.seed, plan.salt, 's._key')} AS __r, s.* FROM (SELECT *, {counted} AS __units{', ' + values if names else ''} FROM {source}) AS s"
+        f"CREATE TEMP TABLE {ctx.temp('rows')} AS SELECT row_number() OVER (ORDER BY s._key) - 1 AS __n, {grouped} AS __g, "
+        f"{rank64(plan.seed, plan.salt, 's._key')} AS __r, s.* FROM {rows} AS s"
     )
+
+
+def decide(plan: SelectPlan, ctx: RunContext, outcome: Outcome) -> Chosen:
+    """Score or pick the numbered rows, and say which are taken."""
+    table, out = ctx.temp("rows"), ctx.temp("chosen")
     sizes = {
         g: (int(c), int(u))
         for g, c, u in ctx.con.execute(f"SELECT __g, count(*), sum(__units) FROM {table} GROUP BY __g ORDER BY __g").fetchall()
     }
     quotas = wanted(plan, sizes)
-    given = Selecting(ctx, table, out, rows, plan.seed, plan.salt, quotas, plan.count is not None)
+    given = Selecting(ctx, table, out, outcome.rows_in, plan.seed, plan.salt, quotas, plan.count is not None)
     for ref, sql in plan.selector.embeds():
         agree(given, ref, sql)
-    if rows and plan.selector.greedy:
+    if outcome.rows_in and plan.selector.greedy:
         outcome.notes += plan.selector.pick(given)
-    elif rows:
+    elif outcome.rows_in:
         outcome.notes += plan.selector.score(given)
     else:
         empty = ", ".join(f"NULL::{t} AS {quote(c)}" for c, t in {"score": "DOUBLE", **plan.selector.adds}.items())
         ctx.con.execute(f"CREATE TEMP TABLE {out} AS SELECT NULL::UUID AS _key, NULL::BIGINT AS place, {empty} WHERE false")
-    ranked = rank(plan, given)
-    write(plan, ctx, source, ranked, sizes)
-    count(plan, ctx, outcome, sizes, quotas, ranked, names)
-    return outcome
+    return Chosen(rank(plan, given), sizes, quotas)
 
 
 def agree(given: Selecting, ref: Any, sql: str) -> None:
@@ -121,8 +141,8 @@ def rank(plan: SelectPlan, given: Selecting) -> str:
     return made
 
 
-def write(plan: SelectPlan, ctx: RunContext, source: str, ranked: str, sizes: Mapping[int, tuple[int, int]]) -> None:
-    """The step's table: chosen rows with their columns, the others with their reason and key alone."""
+def selected(plan: SelectPlan, source: str, ranked: str, sizes: Mapping[int, tuple[int, int]]) -> str:
+    """A SELECT of the step's table: chosen rows with their columns, the others with their reason and key alone."""
     selector = plan.selector
     made = {**({plan.column: "score"} if plan.column else {}), **plan.made}
     hidden = ["_key", "_parent", *(["_order"] if plan.schema.ordered else [])]
@@ -137,23 +157,16 @@ def write(plan: SelectPlan, ctx: RunContext, source: str, ranked: str, sizes: Ma
     what = literal(selector.what or selector.name.replace("_", " "))
     score = f"{what} || ' ' || printf('%.6g', k.score)" if selector.scored else "NULL"
     said = f"concat_ws(': ', CASE WHEN k.place IS NOT NULL THEN {place} END, nullif(concat_ws('; ', {score}, k.note), ''))"
-    ctx.execute(
-        f"CREATE TABLE {ctx.target} AS SELECT {', '.join([*(f's.{h}' for h in hidden), *cells])}, {why} AS _why, "
+    return (
+        f"SELECT {', '.join([*(f's.{h}' for h in hidden), *cells])}, {why} AS _why, "
         f"nullif({said}, '') AS _because FROM {source} AS s JOIN {ranked} AS k ON s._key = k._key "
         f"JOIN (VALUES {counts}) AS z(g, rows) ON k.g = z.g"
     )
 
 
-def count(
-    plan: SelectPlan,
-    ctx: RunContext,
-    outcome: Outcome,
-    sizes: Mapping[int, tuple[int, int]],
-    quotas: Mapping[int, int],
-    ranked: str,
-    per: str,
-) -> None:
+def count(plan: SelectPlan, ctx: RunContext, outcome: Outcome, chosen: Chosen) -> None:
     """What was taken, of what, and where it is less than was wanted."""
+    sizes, quotas, ranked = chosen.sizes, chosen.quotas, chosen.ranked
     reasons = [NOT_SELECTED, NO_SCORE, *([plan.selector.refusal] if plan.selector.refusal != NOT_SELECTED else [])]
     counts = dict(ctx.con.execute(f"SELECT _why, count(*) FROM {ctx.target} GROUP BY _why").fetchall())
     outcome.rows_out = int(counts.get(None, 0))
@@ -178,10 +191,10 @@ def count(
                 outcome.notes.append(
                     f"{len(short):,} of {len(sizes):,} groups have fewer {what} than {plan.take:,}: all of theirs are taken"
                 )
-    if per and sizes:
+    if plan.per and sizes:
         table = ctx.temp("rows")
+        values = ", ".join(f"coalesce(__v{i}::VARCHAR, 'null')" for i in range(len(plan.per)))
         listed = ctx.con.execute(
-            f"SELECT __g, any_value(concat_ws(', ', {', '.join(f'coalesce({c}::VARCHAR, {chr(39)}null{chr(39)})' for c in per.split(', '))})) "
-            f"FROM {table} GROUP BY __g ORDER BY __g LIMIT 200"
+            f"SELECT __g, any_value(concat_ws(', ', {values})) FROM {table} GROUP BY __g ORDER BY __g LIMIT 200"
         ).fetchall()
         outcome.extra["per"] = [{"value": v, "rows": sizes[g][0], "chosen": got.get(g, (0, 0))[0]} for g, v in listed]

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from recipec.api import ColumnRef, DataError, Expression, Json, Schema, Settings, Traits, named, quote, selector
 from recipec.resolve.binder import StepBinder
 from recipec.resolve.problems import WrongType
 from recipec.resolve.types import shown
 from recipec.selectors._base import Selecting, Selector, rounded, text_of
 from recipec.syntax import tree
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from recipec.fast.select_ngrams import Counts, Floats
 
 
 class DSIRParams(Settings):
@@ -47,20 +54,33 @@ class DSIR(Selector):
     def meaning(self) -> Json:
         return self.text.meaning
 
+    def wanted(self, con: duckdb.DuckDBPyConnection, target: str) -> Counts:
+        """How often each bucket occurs in the target, a relation."""
+        from recipec.fast.select_ngrams import counted
+
+        column = quote(self.params.target.column)
+        return counted(con, f"SELECT {column} FROM {target} WHERE {column} IS NOT NULL", self.params.pairs)
+
+    def lacking(self) -> DataError:
+        target = self.params.target
+        return DataError(f"the target `{target.table}.{target.column}` has no text", "dsir needs texts to be like")
+
+    def weighed(self, given: Selecting) -> Floats:
+        """The log weights of the rows; not a number for one without words."""
+        from recipec.fast.select_ngrams import log_weights
+
+        wanted = self.wanted(given.ctx.con, given.ctx.relation(self.params.target.table))
+        if not wanted.sum():
+            raise self.lacking()
+        query = f"SELECT __n, ({self.text.sql}) FROM {given.rows}"
+        return log_weights(given.ctx.con, query, wanted, given.count, given.ctx.temporary, given.progress, self.params.pairs)
+
     def score(self, given: Selecting) -> list[str]:
         import numpy as np
         import pyarrow as pa
 
-        from recipec.fast.select_ngrams import counted, log_weights
-
-        con, target = given.ctx.con, self.params.target
-        column = quote(target.column)
-        wanted = counted(con, f"SELECT {column} FROM {given.ctx.relation(target.table)} WHERE {column} IS NOT NULL", self.params.pairs)
-        if not wanted.sum():
-            raise DataError(f"the target `{target.table}.{target.column}` has no text", "dsir needs texts to be like")
-        query = f"SELECT __n, ({self.text.sql}) FROM {given.rows}"
-        weights = rounded(log_weights(con, query, wanted, given.count, given.ctx.temporary, given.progress, self.params.pairs))
-        chance = con.execute(f"SELECT __r FROM {given.rows} ORDER BY __n").fetchnumpy()["__r"]
+        weights = rounded(self.weighed(given))
+        chance = given.ctx.con.execute(f"SELECT __r FROM {given.rows} ORDER BY __n").fetchnumpy()["__r"]
         sort = weights
         if self.params.noise:
             unit = ((np.asarray(chance).astype(np.uint64) >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53

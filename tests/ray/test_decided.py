@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -137,3 +138,36 @@ def test_labels(both: Any, tmp_path: Path) -> None:
     for name in ("topic", "heads", "agreed", "asked", "both_ways", "many_of_them", "crowd_lists", "entities", "sure_entities"):
         assert ways[name]["way"] == "narrow", name
         assert ways[name]["tasks"] >= 6, name
+
+
+SELECTS = """
+source wanted = lines("wanted.txt")
+sql scored from known \"\"\"
+  select *, map {'web': (n / 50.0)::double, 'games': (1 - n / 50.0)::double} as odds, [length(text) / 300.0, n / 50.0, 0.5]::double[] as place,
+    n * 7 % 11 as good from known
+\"\"\" { key: id }
+select pilot from known { take: 30  by: random() }
+select strata from known { take: 40  by: random()  per: [section, n % 2]  divide: equally }
+select longest from known { take: 15%  by: top(words(text))  per: section }
+select least from known { take: 25  by: top(case when n > 3 then n / 7.0 end, order: least)  score: value }
+select budget from known { take: 300 tokens  by: top(n)  count: words(text) }
+select doubtful from scored { take: 20  by: entropy(probabilities: odds)  per: section  divide: proportionally }
+select sure from scored { by: above(threshold: 70%, probabilities: odds) }
+select suspect from scored { by: suspect_labels(label: section, probabilities: odds) }
+select spread from scored { take: 12  by: k_center(vectors: place)  per: section }
+select covering from scored { take: 9  by: facility(vectors: place) }
+select tuned from scored { take: 18  by: deita(good, n + 1, vectors: place) }
+select like_these from known { take: 35  by: dsir(text, target: wanted.line) }
+select likest from known { take: 35  by: dsir(lower(text), target: wanted.line, noise: false, pairs: false)  per: section }
+clean none from known { drop where n >= 0 }
+select of_none from none { take: 5  by: top(n) }
+"""
+
+
+def test_selections(both: Any, tmp_path: Path) -> None:
+    write_rows(tmp_path)
+    (tmp_path / "wanted.txt").write_text("the network server\nkind sound library\n网络软件\n", encoding="utf-8")
+    ways = both(tmp_path / "decided.recipe", SOURCE + SELECTS, tmp_path)
+    for name in re.findall(r"^select (\w+)", SELECTS, re.M):
+        assert ways[name]["way"] == "narrow", name
+        assert ways[name]["tasks"] >= 6 or name == "of_none", name

@@ -24,11 +24,12 @@ How a step goes, as `plan --engine ray` tells it:
 * `narrow`: `split`, weighted `mix`. A few columns of every row (keys, strata, groups, times, what a row counts) go to the process that you
   started, which decides; tasks carry it out. `label`: tasks cast the votes of rules, word lists, patterns and functions; what is learned is
   learned from all votes where you started, by patterns of votes, and tasks give each row its label. Voters that see all rows (`crowd`, `knn`)
-  or ask a model vote where you started; of tags, such steps go by `driver`.
+  or ask a model vote where you started; of tags, such steps go by `driver`. `select`: what decides about a row (its group, what it counts, the
+  values that the selector looks at) goes to where you started, which ranks; of DSIR words are counted and texts weighed in tasks.
 * `one`: `sort`, `limit`, `sample(n)`, `novel`, `dedupe` by lines, SimHash. One task has the whole table; DuckDB puts to disk what does not fit.
 * `actors`: `predict` with a model that the recipe trained: an actor for each graphics processor, or for each machine where there is none. The
   rows come in the blocks of a run without a cluster, so the numbers are the same on like processors.
-* `driver`: done by the process that you started, with DuckDB, as without a cluster: `sql`, `augment`, `select`,
+* `driver`: done by the process that you started, with DuckDB, as without a cluster: `sql`, `augment`,
   `generate` and every step that asks a model behind a server (one ledger writes down every answer before it is used; the server is what is
   waited for, not this process), `train`, `evaluate`, `export`, `expect`, `python`; sources whose columns are not declared and that have
   several files, sources with `repeated: drop`, and tables with a column of a type that Parquet would change (HUGEINT, INTERVAL, ENUM, BIT,

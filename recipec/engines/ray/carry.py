@@ -60,7 +60,7 @@ def narrow(floor: Floor, name: str, rows: Sequence[Rows], columns: str) -> Rows:
     units = [Unit(n, replace(r, select=f"SELECT {columns}, {n}::INTEGER AS {SHARD} FROM ({r.select}) AS t")) for n, r in enumerate(rows)]
     done = floor.cluster.map(carry, [floor.setting, job, Work(f"SELECT * FROM {ROWS}")], units, quietly(floor))
     floor.tally.add(done, shuffled=True)
-    return whole([Rows(d.files[0], bytes=d.bytes) for d in done])
+    return whole([d.of(d.files[0], d.bytes) for d in done])
 
 
 def quietly(floor: Floor) -> Callable[[float | None, str], None]:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recipec.api import Alike, Meeting
-from recipec.engines.ray.narrow import label_cost, mix_cost, mixed_rows
+from recipec.engines.ray.narrow import label_cost, mix_cost, mixed_rows, select_cost
 from recipec.engines.ray.ways import Going, Way, going, reads_model
 
 if TYPE_CHECKING:
@@ -172,6 +172,8 @@ def cost_of(
         return main, Cost(step.name, way.way, way.why, main.rows, *cost)
     if step.kind.name == "label":
         return main, Cost(step.name, way.way, way.why, main.rows, *label_cost(plan, main))
+    if step.kind.name == "select":
+        return main, Cost(step.name, way.way, way.why, main.rows, *select_cost(plan, main))
     cost = chain_cost(way, main, {str(r): tables[r.step] for r in step.parents if r.step in tables})
     return main, Cost(step.name, way.way, way.why, main.rows, *cost)
 

@@ -42,6 +42,27 @@ def label_cost(plan: Any, table: Table) -> tuple[int, int, int, int]:
     return 2 * table.shards, told * (2 if asked else 1), memory_of(table.bytes // table.shards), 2 * told if asked else 0
 
 
+def select_way(plan: Any) -> tuple[Way, str]:
+    """(the way of a select step, why it is no better one)"""
+    if not type(plan.selector).__module__.startswith("recipec.selectors."):
+        return "driver", "a selector that recipec does not know may look at anything"
+    return "narrow", "rows are ranked against each other"
+
+
+def select_cost(plan: Any, table: Table) -> tuple[int, int, int, int]:
+    """(tasks, bytes shuffled, memory of a task, memory here)"""
+    from recipec.engines.ray.cost import memory_of
+
+    looks_at = [v for v in {**vars(plan.selector), **vars(plan.selector.params)}.values() if hasattr(v, "sql")]
+    width = KEYED + DECIDED * (1 + len(plan.per))
+    read = plan.selector.name != "dsir" and any(v.type == "VARCHAR" or "[" in v.type for v in looks_at)
+    # A text or a vector that is looked at moves whole: a table has seldom more than one.
+    told = width * table.rows + (table.bytes if read else DECIDED * len(looks_at) * table.rows)
+    ranked = (width + 3 * DECIDED) * table.rows
+    passes = 3 if plan.selector.name == "dsir" else 2
+    return passes * table.shards, told + ranked, memory_of(table.bytes // table.shards), 2 * (told + ranked)
+
+
 def mix_cost(plan: Any, inputs: Sequence[Table]) -> tuple[int, int, int, int]:
     """(tasks, bytes shuffled, memory of a task, memory here)"""
     from recipec.engines.ray.cost import memory_of
@@ -61,4 +82,4 @@ def mixed_rows(plan: Any, rows: int) -> int:
     return int(rows * max((e or 1 for e in plan.epochs), default=1))
 
 
-__all__ = ["label_cost", "label_way", "mix_cost", "mixed_rows"]
+__all__ = ["label_cost", "label_way", "mix_cost", "mixed_rows", "select_cost", "select_way"]

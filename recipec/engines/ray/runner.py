@@ -201,6 +201,10 @@ class RayRunner(Runner):
                 from recipec.engines.ray.labels import label
 
                 return label(floor)
+            case "select":
+                from recipec.engines.ray.selection import select
+
+                return select(floor)
             case "mix" if way.way == "narrow":
                 from recipec.engines.ray.mixtures import mixture
 

@@ -82,7 +82,7 @@ class Going:
 def going(step: ResolvedStep, models: bool = False) -> Going:
     """The way of a step. ``models`` says that it reads one."""
     from recipec.engines.ray.held import portable
-    from recipec.engines.ray.narrow import label_way
+    from recipec.engines.ray.narrow import label_way, select_way
 
     kind, plan = step.kind.name, step.bound.plan
     if kind == "predict" and plan.model.facts is not None and not plan.model.facts.external:
@@ -105,6 +105,8 @@ def going(step: ResolvedStep, models: bool = False) -> Going:
             return Going("narrow", "shares are counted over all rows")
         case "label":
             return Going(*label_way(plan))
+        case "select":
+            return Going(*select_way(plan))
         case "mix":
             return Going("rows") if plan.plain else Going("narrow", "shares are counted over all rows")
     return Going("driver", WHY.get(kind, ""))
@@ -117,7 +119,6 @@ WHY = {
     "export": "files are written in order",
     "generate": "one ledger writes down every answer",
     "augment": "copies are counted over all rows",
-    "select": "rows are ranked against each other",
     "evaluate": "scores are of all rows",
     "expect": "tests are of whole tables",
     "python": "the function sees the whole table",
