@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from recipec.api import (
@@ -38,6 +39,8 @@ from recipec.training._search import Search, SearchSettings, bind_search
 
 if TYPE_CHECKING:
     from recipec.engines.context import RunContext
+    from recipec.training._trials import Several
+    from recipec.training.here import TrainJob
 
 TASKS = Choices(group="task", what="task")
 DOES = {
@@ -82,6 +85,7 @@ class TrainSettings(Settings):
     packing: bool = False
     group_by_length: bool = True
     ensemble: int = Field(1, ge=1, le=100)
+    devices: int | Literal["auto"] = 1
     seed: int | None = None
     track: Literal["none", "tensorboard", "wandb", "mlflow"] = "none"
     description: str = ""
@@ -164,9 +168,15 @@ class Train(Kind):
     installed and whose own environment variables say where. ``group_by_length: false`` puts rows into
     batches whatever their length.
 
-    Ctrl-C writes a checkpoint, and the next run goes on from it to the same weights. The same rows, settings, versions and number
-    of cores give the same weights; a training whose inputs and settings are unchanged is not run again. Needs
-    ``pip install 'recipec[train]'``.
+    ``devices: 2`` trains on two GPUs, ``auto`` on all that the machine has; ``run`` starts a process for each, and there is nothing to launch or to
+    configure. A machine without GPUs uses so many processes on its processor. A batch stays the batch: its rows are shared out, and every
+    step is the step of one device, whatever the task, so that a GPU more changes the time and not what is learned. The weights of 1 and of
+    2 devices differ where floating-point sums are rounded, and what ``dropout`` leaves out is drawn by each process for itself: a checkpoint goes
+    on with the number that it was made with. Where a process dies, all end.
+
+    Ctrl-C writes a checkpoint, and the next run goes on from it to the same weights. The same rows, settings, versions, number of
+    cores and devices give the same weights; a training whose inputs and settings are unchanged is not run again. ``--threads`` bounds the cores that
+    a training keeps busy (on Linux), and changes no weight. Needs ``pip install 'recipec[train]'``.
     """
 
     Settings = TrainSettings
@@ -324,6 +334,16 @@ class Train(Kind):
         if settings.batch_size is not None and settings.batch_tokens is not None:
             message = "a batch is bounded by `batch_size` rows or by `batch_tokens` tokens, not both"
             bind.report(BadValue(span=self.written(bind, "batch_tokens").span, message=message))
+        if settings.devices != "auto":
+            if settings.devices < 1:
+                bind.report(BadValue(span=self.written(bind, "devices").span, message="`devices` must be at least 1, or auto"))
+            elif settings.batch_size is not None and settings.batch_size < settings.devices:
+                message = f"a batch of {settings.batch_size} cannot be shared by {settings.devices} devices"
+                help = ("batch_size counts the rows of a step on all devices together",)
+                bind.report(BadValue(span=self.written(bind, "devices").span, message=message, help=help))
+        if settings.devices != 1 and not task.shares:
+            message = f"`{task.name}` is taught on one device"
+            bind.report(BadValue(span=self.written(bind, "devices").span, message=message, help=("devices: 1",)))
         packing = settings.packing and settings.task.name != "generate"
         if packing:
             bind.report(BadValue(span=self.written(bind, "packing").span, message="only `generate` packs rows together"))
@@ -358,6 +378,9 @@ class Train(Kind):
             if name in (*SILENT, "task", "validation", "seed"):
                 continue
             value = getattr(settings, name)
+            if name == "devices" and value == 1:
+                # As before there were others: models that are there stay.
+                continue
             # The contents of a folder decide, not its name.
             out[f"settings.{name}"] = "folder" if name == "base" and isinstance(spec.base, Folder) else meaning_of(value)
         return out
@@ -365,27 +388,42 @@ class Train(Kind):
     # At run
 
     def run(self, plan: TrainPlan, ctx: RunContext) -> Outcome:
-        from recipec.training._trials import Place, train
+        from recipec.training._cores import within
+        from recipec.training.here import train_here
 
-        # Sums of floats depend on how many threads share them, so `--threads` does not bound a training: the same recipe has the same weights.
+        same = leaks(ctx, plan)
+        job = self.job(plan, ctx)
+        try:
+            # Sums of floats depend on how many threads share them: `--threads` bounds the cores that they run on, and so no weight.
+            with within(ctx.threads):
+                several = train_here(job, lambda n, count, what, m: ctx.progress(*progress(n, count, what, m)))
+        except KeyboardInterrupt as interruption:
+            raise KeyboardInterrupt(*(f"`{ctx.step.name}` has {text}" for text in interruption.args)) from None
+        return self.outcome(plan, ctx, several, same)
+
+    @staticmethod
+    def job(plan: TrainPlan, ctx: RunContext) -> TrainJob:
+        """What is to be trained, of which rows, and where it lies."""
+        from recipec.training._trials import Place
+        from recipec.training.here import TrainJob
+
         spec = plan.spec
         if plan.base is not None:
             spec = replace(spec, base=Folder(str(ctx.artifact_of(plan.base.step))))
-        same = leaks(ctx, plan)
-        logs = ctx.store / "logs" / f"{ctx.step.name}-{ctx.run_key[:8]}"
-        try:
-            several = train(
-                spec,
-                rows_of(ctx, plan.tables),
-                rows_of(ctx, [plan.validation]) if plan.validation is not None else None,
-                Place(ctx.artifact, ctx.checkpoints, ctx.store / "tokens", ctx.store / "trials", logs),
-                lambda n, count, what, m: ctx.progress(*progress(n, count, what, m)),
-                search=plan.search,
-                members=plan.members,
-                lineage=ctx.run_key,
-            )
-        except KeyboardInterrupt as interruption:
-            raise KeyboardInterrupt(*(f"`{ctx.step.name}` has {text}" for text in interruption.args)) from None
+        return TrainJob(
+            spec,
+            rows_of(ctx, plan.tables),
+            rows_of(ctx, [plan.validation]) if plan.validation is not None else None,
+            Place(ctx.artifact, ctx.checkpoints, ctx.store / "tokens", ctx.store / "trials", logs_of(ctx)),
+            plan.search,
+            plan.members,
+            ctx.run_key,
+        )
+
+    @staticmethod
+    def outcome(plan: TrainPlan, ctx: RunContext, several: Several, same: str) -> Outcome:
+        """What is told of a training. ``same`` is what :func:`leaks` found."""
+        spec, logs = plan.spec, logs_of(ctx)
         result = several.result
         ledger = result.ledger
         outcome = Outcome(rows_in=ledger.rows, rows_out=ledger.kept, dropped=dict(ledger.dropped))
@@ -397,7 +435,9 @@ class Train(Kind):
         ]
         scores = " · ".join(f"{name} {value:.4g}" for name, value in sorted(result.metrics.items()))
         stopped = f", stopped {result.stopped}" if result.stopped else ""
-        told.append(f"{result.steps:,} steps{stopped}" + (f"; validation: {scores}" if scores else ""))
+        count = int(result.spec.devices)
+        together = f" in {count} processes ({result.machine})" if count > 1 else ""
+        told.append(f"{result.steps:,} steps{together}{stopped}" + (f"; validation: {scores}" if scores else ""))
         if same:
             outcome.notes.append(same)
         if ledger.truncated:
@@ -415,6 +455,7 @@ class Train(Kind):
             "trained": result.trained_parameters, "parameters": result.total_parameters, "steps": result.steps, "best_step": result.best_step,
             "steps_per_second": round(result.steps_per_second, 3), "truncated": ledger.truncated, "versions": result.versions,
             "validation": result.validation_ledger.json() if result.validation_ledger is not None else None, "task": spec.task,
+            **({"devices": count} if count > 1 else {}),
         }  # fmt: skip
         if several.trials:
             outcome.extra |= {"trials": several.trials, "on": plan.search.on if plan.search is not None else None}
@@ -433,6 +474,11 @@ class Train(Kind):
         if not folder.is_dir():
             raise DataError(f"the weights of `{name}` are gone from the workspace", f"recipec run --only {name}, after recipec gc")
         return TrainedModel(folder, name, ctx.program.resolved[name].bound.model)
+
+
+def logs_of(ctx: RunContext) -> Path:
+    """The folder for what is tracked in files."""
+    return ctx.store / "logs" / f"{ctx.step.name}-{ctx.run_key[:8]}"
 
 
 def leaks(ctx: RunContext, plan: TrainPlan) -> str:

@@ -134,7 +134,8 @@ class TrainSpec:
     ``warmup`` below 1 is a share of the steps, else their number. ``batch_size`` counts rows; ``batch_tokens``, where
     given, bounds the tokens of a batch instead. ``long`` says what becomes of rows longer than ``max_length`` tokens.
     ``evaluate_every`` and ``checkpoint_every`` are in steps; by default an evaluation follows every epoch, and a
-    checkpoint is written about once a minute.
+    checkpoint is written about once a minute. ``devices`` is how many processes train together (see ``_share``); all that is said of a batch
+    is said of theirs together. ``threads`` are those of one process.
     """
 
     task: str
@@ -171,6 +172,7 @@ class TrainSpec:
     group_by_length: bool = True
     threads: int | None = None
     track: Literal["none", "tensorboard", "wandb", "mlflow"] = "none"
+    devices: int | Literal["auto"] = 1
 
     @classmethod
     def read(cls, values: Mapping[str, Json], base: Base) -> TrainSpec:
@@ -216,7 +218,12 @@ class Rows:
         import pyarrow as pa
 
         table = pa.table({name: pa.array(list(values)) for name, values in columns.items()})
-        return Rows(lambda: iter(table.to_batches(max_chunksize=batch)), table.num_rows)
+        return Rows(_Batches(table, batch), table.num_rows)
+
+    @staticmethod
+    def table(table: Any, digest: str | None = None) -> Rows:
+        """Rows of an Arrow table, that can be sent to another process."""
+        return Rows(_Batches(table), table.num_rows, digest)
 
     def content(self) -> str:
         """A digest of the values in order, however they are cut into batches."""
@@ -238,6 +245,17 @@ class Rows:
         for name in sorted(state):
             whole.update(name.encode() + b"\0" + state[name].digest())
         return whole.hexdigest()
+
+
+@dataclass(frozen=True)
+class _Batches:
+    """A table in batches of so many rows at most."""
+
+    table: Any
+    size: int = 10_000
+
+    def __call__(self) -> Iterator[Any]:
+        return iter(self.table.to_batches(max_chunksize=self.size))
 
 
 @dataclass
@@ -327,6 +345,8 @@ class Task(ABC):
     """Scores on validation, of those that stopping and searching can go by."""
     main: ClassVar[str] = "input_ids"
     """The ragged column whose length counts in batches."""
+    shares: ClassVar[bool] = False
+    """Whether :meth:`loss` gives a process's share of the loss (see ``_share``), so that several processes can train together."""
 
     # At check
 
@@ -387,11 +407,19 @@ class Task(ABC):
 class Scores(ABC):
     """Gathers a model's answers on validation, batch by batch, and gives its metrics (``loss`` always among them)."""
 
+    gathers: ClassVar[tuple[str, ...]] = ()
+    """Its numbers and lists that grow batch by batch: those of several processes are put together."""
+
     @abstractmethod
     def add(self, inputs: Mapping[str, Any], outputs: Any, loss: float) -> None: ...
 
     @abstractmethod
     def result(self) -> dict[str, float]: ...
+
+    def join(self, other: Scores) -> None:
+        """Add what another process gathered."""
+        for name in self.gathers:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
 # Help for binds -------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from recipec.training._base import Task, TrainSpec
+from recipec.training._share import Share
 
 
 @dataclass
@@ -25,6 +26,8 @@ class Env:
     classes: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
+    share: Share = field(default_factory=Share)
+    """What this process has of the training."""
 
     def fast(self, max_length: int | None = None) -> Any:
         """The tokenizer's fast half, truncating to so many tokens, or not at all."""

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from recipec.training._adapters import adapt, counts
 from recipec.training._base import Dropped, Folder, FullParams, Ledger, Rows, TrainSpec
+from recipec.training._cores import threads
 from recipec.training._fit import environment, prepare, require, settled, task_of
 from recipec.training._quiet import quiet
+from recipec.training._share import processes
 
 if TYPE_CHECKING:
     from recipec.training._env import Env
@@ -36,7 +38,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes, estimated: the parts and ``total``. Activations are those of the largest batch there can be."""
+    """Bytes, estimated: the parts (of one process, save the activations) and ``total``. Activations are those of the largest batch there can be."""
 
     weights: int
     gradients: int
@@ -44,10 +46,17 @@ class Memory:
     activations: int
     trained_parameters: int
     total_parameters: int
+    processes: int = 1
+    """Each has the weights, gradients and moments; the activations are shared."""
+
+    @property
+    def each(self) -> int:
+        """What one process wants."""
+        return self.weights + self.gradients + self.optimizer + self.activations // self.processes
 
     @property
     def total(self) -> int:
-        return self.weights + self.gradients + self.optimizer + self.activations
+        return self.each * self.processes
 
 
 WHOLE = 10_000
@@ -67,6 +76,7 @@ class Preview(NamedTuple):
 def preview(spec: TrainSpec, rows: Rows, n: int = 3, validation: Rows | None = None) -> Preview:
     """What a training would see, without training. DataError as from the training itself, where the rows are few enough to look at all."""
     require()
+    spec = replace(spec, devices=processes(spec.devices, threads()))
     with TemporaryDirectory() as at, quiet([]), settled(spec):
         if rows.count <= WHOLE and (validation is None or validation.count <= WHOLE):
             env, store, _ = prepare(spec, rows, validation, Path(at), Path(at), lambda _: None)
@@ -151,4 +161,4 @@ def memory(env: Env) -> Memory:
     if spec.task in ("generate", "prefer"):
         # Scores over the vocabulary, and their gradients, in full precision.
         activations += tokens * int(config.vocab_size) * 8
-    return Memory(4 * everything, 4 * trained, 8 * trained, activations, trained, everything)
+    return Memory(4 * everything, 4 * trained, 8 * trained, activations, trained, everything, int(spec.devices))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from recipec.api import DataError, Json
 from recipec.training._artifact import disk
 from recipec.training._batches import in_order
+from recipec.training._share import IDLE, Counted, Portions
 
 if TYPE_CHECKING:
     from recipec.training._env import Env
@@ -95,25 +96,39 @@ def classes() -> tuple[Any, Any]:
     class Loop(trainer):  # type: ignore[misc]
         def __init__(self, env: Env, watch: Watch, train: Any, batches: Any, validation: Store | None, **rest: Any) -> None:
             self.env, self.watch, self.batches, self.validation = env, watch, batches, validation
-            super().__init__(train_dataset=train, data_collator=lambda rows: env.task.collate(env, rows), **rest)
+            super().__init__(train_dataset=train, data_collator=self.collated, **rest)
             self.loss_is_scaled_for_ga = env.facts.get("by_token", False)
 
+        def collated(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
+            idle = rows[0].pop(IDLE, None) is not None
+            batch = self.env.task.collate(self.env, rows)
+            return {**batch, IDLE: torch.tensor(1)} if idle else batch
+
         def get_train_dataloader(self) -> Any:
+            share = self.env.share
+            if share.count > 1:
+                # Not accelerate's: it would give each process whole batches, and so multiply the batch of a step.
+                rows: Any = Counted(self.train_dataset)
+                portions: Any = Portions(self.batches, share)
+                return torch.utils.data.DataLoader(rows, batch_sampler=portions, collate_fn=self.data_collator)
             loader = torch.utils.data.DataLoader(self.train_dataset, batch_sampler=self.batches, collate_fn=self.data_collator)
             return self.accelerator.prepare(loader)
 
         def _get_num_items_in_batch(self, batch_samples: list[Any], device: Any) -> Any:
             if not self.loss_is_scaled_for_ga or not batch_samples:
                 return None
-            count = sum((b["labels"][..., self.env.facts.get("shift", 0) :] != -100).sum() for b in batch_samples)
-            if self.args.world_size > 1:
-                count = self.accelerator.gather(count.to(device)).sum()
-            return count.to(device)
+            shift = self.env.facts.get("shift", 0)
+            count = torch.stack([(b["labels"][..., shift:] != -100).sum() * (IDLE not in b) for b in batch_samples]).sum()
+            self.env.share.idle = False
+            return self.env.share.total(count.to(device))
 
         def compute_loss(self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:
+            share = self.env.share
+            share.idle = inputs.pop(IDLE, None) is not None
             loss, outputs = self.env.task.loss(self.env, model, inputs, num_items_in_batch)
-            if self.loss_is_scaled_for_ga and self.args.world_size > 1:
-                loss = loss * self.args.world_size
+            if share.count > 1:
+                # Gradients are averaged over the processes, and the shares are to be added.
+                loss = loss * (0 if share.idle else share.count)
             return (loss, outputs) if return_outputs else loss
 
         def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Any:
@@ -140,13 +155,14 @@ def classes() -> tuple[Any, Any]:
 
         def measure(self, rows: Store) -> dict[str, float]:
             """The scores on validation. Nothing random is drawn, so that training goes on as if it had not been."""
-            env = self.env
+            env, share = self.env, self.env.share
             scores = env.task.scores(env)
             self.model.eval()
             size = max(1, self.args.per_device_eval_batch_size)
             batches = in_order(rows.lengths, size)
-            with torch.no_grad():
-                for n, places in enumerate(batches):
+            with torch.no_grad(), share.separately():
+                for n in range(share.rank, len(batches), share.count):
+                    places = batches[n]
                     inputs = self._prepare_inputs(env.task.collate(env, [rows[p] for p in places]))
                     with self.compute_loss_context_manager():
                         loss, outputs = env.task.loss(env, self.model, inputs, None)
@@ -157,17 +173,23 @@ def classes() -> tuple[Any, Any]:
                         # It is ended all the same: a checkpoint without its scores would stop early elsewhere than the undisturbed training.
                         self.watch.stopped = "interrupted"
             self.model.train()
-            return scores.result()
+            return share.result(scores)
 
         def _save_checkpoint(self, model: Any, trial: Any) -> None:
             begun = time.monotonic()
             with disk(Path(self.args.output_dir)):
                 super()._save_checkpoint(model, trial)
-                folder = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
-                mark = folder / f"{MARK}.making"
-                mark.write_text(json.dumps(self.watch.key), encoding="utf-8")
-                mark.rename(folder / MARK)
+                # What each process draws from goes into the checkpoint too; it is whole once all have written it.
+                self.env.share.wait()
+                if self.env.share.first:
+                    self.marked()
             self.watch.saved, self.watch.save_took = time.monotonic(), time.monotonic() - begun
+
+        def marked(self) -> None:
+            folder = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
+            mark = folder / f"{MARK}.making"
+            mark.write_text(json.dumps(self.watch.key), encoding="utf-8")
+            mark.rename(folder / MARK)
 
     class Watcher(callback):  # type: ignore[misc]
         def __init__(self, watch: Watch) -> None:
@@ -180,19 +202,23 @@ def classes() -> tuple[Any, Any]:
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             watch, step = self.watch, state.global_step
             now = time.monotonic()
-            spec = watch.env.spec
+            spec, share = watch.env.spec, watch.env.share
             if watch.env.facts.get("evaluates") and (step % watch.every == 0 or step == watch.total):
                 control.should_evaluate = True
+            save = now - watch.saved > max(SAVE_SECONDS, watch.save_took / SAVE_SHARE)
             if spec.checkpoint_every is not None:
-                control.should_save = step % spec.checkpoint_every == 0
-            elif now - watch.saved > max(SAVE_SECONDS, watch.save_took / SAVE_SHARE):
-                control.should_save = True
+                save = step % spec.checkpoint_every == 0
             rate = (step - watch.first) / max(now - watch.begun, 1e-9)
+            stop = False
             try:
                 watch.progress(Moment("train", step, watch.total, watch.loss, rate))
-                if watch.interrupted():
-                    raise KeyboardInterrupt
+                stop = watch.interrupted()
             except KeyboardInterrupt:
+                stop = True
+            # Clocks and people decide: all processes do what the first one sees.
+            save, stop = share.agreed(save, stop)
+            control.should_save |= save
+            if stop:
                 watch.stopped = "interrupted"
                 control.should_save = control.should_training_stop = True
             if step == watch.total:
@@ -211,7 +237,8 @@ def classes() -> tuple[Any, Any]:
                 return
             step, since = found
             if step == state.global_step:
-                save_trained(rest["model"], watch.best_folder(step))
+                if watch.env.share.first:
+                    save_trained(rest["model"], watch.best_folder(step))
             elif since >= watch.env.spec.stop.patience:
                 watch.stopped = "early"
                 control.should_training_stop, control.should_save = True, False
@@ -219,7 +246,7 @@ def classes() -> tuple[Any, Any]:
         def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             # Weights that were the best before are let go only now: a checkpoint says that they will not be asked for again.
             found = self.watch.best(state)
-            for folder in self.watch.env.folder.glob("best-*"):
+            for folder in self.watch.env.folder.glob("best-*") if self.watch.env.share.first else ():
                 if found is None or folder != self.watch.best_folder(found[0]):
                     shutil.rmtree(folder, ignore_errors=True)
 

@@ -19,9 +19,13 @@ from recipec.api import DataError, Json
 from recipec.training import _bases
 from recipec.training._artifact import disk, hash_of
 from recipec.training._base import Rows, TrainSpec
-from recipec.training._fit import TrainResult, fit, precise, require, threads, versions
+from recipec.training._cores import threads
+from recipec.training._fit import fit, precise, require
+from recipec.training._run import TrainResult, versions
 from recipec.training._search import Search, changes, shown_value
+from recipec.training._share import processes
 from recipec.training._store import key_of
+from recipec.training._together import Crew
 from recipec.training._trainer import Moment
 
 Tell = Callable[[int, int, str, Moment], None]
@@ -63,37 +67,44 @@ def train(
     search: Search | None,
     members: int,
     lineage: str | None,
+    interrupted: Callable[[], bool] | None = None,
 ) -> Several:
     """The best of the trials, and of its settings so many members with seeds one after another. Raises what :func:`fit` raises."""
+
+    crew = Crew()
 
     def run(n: int, count: int, what: str, wanted: TrainSpec, folder: Path, work: Path) -> TrainResult:
         told: Callable[[Moment], None] = lambda moment: tell(n, count, what, moment)  # noqa: E731
         # Every trial is a run of its own for those who watch.
         logs = None if place.logs is None else place.logs / f"{what}-{n + 1}" if what else place.logs
-        made = fit(wanted, rows, folder, validation=validation, cache=place.cache, work=work, progress=told, lineage=lineage, track=logs)
+        made = fit(
+            wanted, rows, folder, validation=validation, cache=place.cache, work=work, progress=told, lineage=lineage, track=logs, crew=crew,
+            interrupted=interrupted,
+        )  # fmt: skip
         stores.update(made.stores)
         return made
 
     stores: set[str] = set()
-    if search is None and members == 1:
-        result = run(0, 1, "", spec, place.folder, place.work)
-        return Several(result, caches={"tokens": sorted(stores)})
-    require()
-    first: TrainResult | None = None
-    table: list[dict[str, Json]] = []
-    notes: list[str] = []
-    if search is not None:
-        assert validation is not None
-        spec, first, table, notes = searched(spec, rows, validation, place, search, run)
-    if members > 1:
-        first, scores = ensemble(spec, place, members, first, run)
-    else:
-        scores = []
-        if first is None:
-            first = run(len(table) - 1, len(table), "trial", spec, place.folder, place.work / "final")
+    with crew:
+        if search is None and members == 1:
+            result = run(0, 1, "", spec, place.folder, place.work)
+            return Several(result, caches={"tokens": sorted(stores)})
+        require()
+        first: TrainResult | None = None
+        table: list[dict[str, Json]] = []
+        notes: list[str] = []
+        if search is not None:
+            assert validation is not None
+            spec, first, table, notes = searched(spec, rows, validation, place, search, run)
+        if members > 1:
+            first, scores = ensemble(spec, place, members, first, run)
         else:
-            put(first.folder, place.folder)
-            first = replace(first, folder=place.folder)
+            scores = []
+            if first is None:
+                first = run(len(table) - 1, len(table), "trial", spec, place.folder, place.work / "final")
+            else:
+                put(first.folder, place.folder)
+                first = replace(first, folder=place.folder)
     shutil.rmtree(place.work, ignore_errors=True)
     known = [str(t.pop("record")) for t in table]
     return Several(first, table, scores, notes, {"tokens": sorted(stores), "trials": sorted(known)})
@@ -152,7 +163,7 @@ def line(trial: Mapping[str, Any], on: str) -> str:
     return f"{settings}: " + " · ".join(f"{k} {v:.4g}" for k, v in scores) + (" (chosen)" if trial["chosen"] else "")
 
 
-IDLE = {"checkpoint_every", "track", "base"}
+IDLE = {"checkpoint_every", "track", "base", "devices"}
 
 
 def decides(spec: TrainSpec, rows: Rows, validation: Rows) -> Json:
@@ -161,10 +172,11 @@ def decides(spec: TrainSpec, rows: Rows, validation: Rows) -> Json:
 
     base = _bases.find(spec.base)
     used = {k: v for k, v in versions().items() if k not in ("recipec", "python")}
+    count = processes(spec.devices, threads())
     return {
         "rows": rows.content(), "validation": validation.content(), "base": _bases.digest(base) if base is not None else spec.json()["base"],
         "versions": dict(used), "threads": spec.threads or threads(), "precision": precise(spec.precision),
-        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu", **({"devices": count} if count > 1 else {}),
     }  # fmt: skip
 
 

@@ -64,6 +64,7 @@ class Classify(Task):
 
     Params = ClassifyParams
     metrics = ("loss", "accuracy", "f1")
+    shares = True
 
     def bind(self, bind: StepBinder, params: ClassifyParams, schema: Schema, span: Span) -> TaskBound | None:
         pair = sides(bind, params.pairs, schema, span, "classify(text => label)")
@@ -242,7 +243,7 @@ class Classify(Task):
             each = F.binary_cross_entropy_with_logits(logits, aim, pos_weight=weights, reduction="none").mean(-1)
         if "_weight" in inputs:
             each, size = each * inputs["_weight"], size * inputs["_weight"]
-        return each.sum() / size.sum().clamp_min(1e-8), outputs
+        return each.sum() / env.share.total(size.sum()).clamp_min(1e-8), outputs
 
     def scores(self, env: Env) -> Scores:
         return _Scores(env.spec.form == "multi", len(env.classes))
@@ -304,6 +305,8 @@ def listed(names: list[str]) -> str:
 
 
 class _Scores(Scores):
+    gathers = ("loss", "rows", "gold", "said")
+
     def __init__(self, multi: bool, classes: int) -> None:
         self.multi, self.classes = multi, classes
         self.loss, self.rows = 0.0, 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from recipec.api import DataError, Expression, Schema, Settings, task
@@ -42,6 +43,7 @@ class Embed(Task):
 
     Params = EmbedParams
     main = "all"
+    shares = True
 
     def bind(self, bind: StepBinder, params: EmbedParams, schema: Schema, span: Span) -> TaskBound | None:
         roles = {"a": params.a, "b": params.b, **({"negative": params.negative} if params.negative is not None else {})}
@@ -91,8 +93,8 @@ class Embed(Task):
             for key, value in padded(env, [r[name] for r in rows]).items():
                 batch[f"{name}.{key}"] = value
         # Which rows have the same b: they are no negatives of each other.
-        seen: dict[bytes, int] = {}
-        batch["_same"] = torch.tensor([seen.setdefault(np.asarray(r["b"]).tobytes(), i) for i, r in enumerate(rows)])
+        digests = (blake2b(np.asarray(r["b"]).tobytes(), digest_size=8).digest() for r in rows)
+        batch["_same"] = torch.tensor([int.from_bytes(d, "little", signed=True) for d in digests])
         return batch
 
     def loss(self, env: Env, model: Any, inputs: dict[str, Any], items: Any) -> tuple[Any, Any]:
@@ -105,11 +107,18 @@ class Embed(Task):
             )
             for name in env.spec.roles
         )
-        logits = SCALE * a @ torch.cat([b, *more]).T
-        same = inputs["_same"]
-        twins = (same[:, None] == same[None, :]) & ~torch.eye(len(a), dtype=torch.bool, device=a.device)
-        logits[:, : len(a)] = logits[:, : len(a)].masked_fill(twins, float("-inf"))
-        return F.cross_entropy(logits, torch.arange(len(a), device=a.device), label_smoothing=env.spec.label_smoothing), logits
+        share, same = env.share, inputs["_same"]
+        if share.idle:
+            a, same = a[:0], same[:0]
+        # The others of a batch are those of all processes.
+        every, begin = share.whole(b)
+        logits = SCALE * a @ torch.cat([every, *(share.whole(m)[0] for m in more)]).T
+        own = torch.arange(begin, begin + len(a), device=a.device)
+        twins = same[:, None] == share.whole(same)[0][None, :]
+        twins[torch.arange(len(a), device=a.device), own] = False
+        logits[:, : len(every)] = logits[:, : len(every)].masked_fill(twins, float("-inf"))
+        total = F.cross_entropy(logits, own, label_smoothing=env.spec.label_smoothing, reduction="sum")
+        return total / share.total(logits.new_ones(len(a)).sum()), logits
 
     def scores(self, env: Env) -> Scores:
         return _Scores()
@@ -127,6 +136,7 @@ def pooled(outputs: Any, mask: Any) -> Any:
 
 
 class _Scores(Scores):
+    gathers = ("loss", "right", "rows")
     """``accuracy``: the share of rows whose b is the nearest of its batch."""
 
     def __init__(self) -> None:

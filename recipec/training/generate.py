@@ -67,6 +67,7 @@ class Generate(Task):
     """
 
     Params = GenerateParams
+    shares = True
 
     def bind(self, bind: StepBinder, params: GenerateParams, schema: Schema, span: Span) -> TaskBound | None:
         if (params.messages is None) == (params.pairs is None):
@@ -288,6 +289,8 @@ def is_chat(type: str) -> bool:
 
 
 class _Scores(Scores):
+    gathers = ("loss", "tokens", "right")
+
     def __init__(self) -> None:
         self.loss = self.tokens = self.right = 0.0
 

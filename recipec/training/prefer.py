@@ -50,6 +50,7 @@ class Prefer(Task):
     """
 
     Params = PreferParams
+    shares = True
     main = "all"
 
     def bind(self, bind: StepBinder, params: PreferParams, schema: Schema, span: Span) -> TaskBound | None:
@@ -162,11 +163,11 @@ class Prefer(Task):
         for store in stores:
             found = np.zeros((len(store), 2), dtype=np.float32)
             with torch.no_grad(), torch.autocast(device.type, dtype=kind, enabled=kind is not None):
-                for places in in_order(store.lengths, env.spec.batch_size):
+                for places in in_order(store.lengths, env.spec.batch_size)[env.share.rank :: env.share.count]:
                     inputs = {k: v.to(device) for k, v in self.collate(env, [store[p] for p in places]).items()}
                     said, _ = likelihoods(model, inputs)
                     found[places] = said.reshape(2, -1).T.float().cpu().numpy()
-            store.fixed["reference"] = found
+            store.fixed["reference"] = env.share.summed(found)
         model.train()
 
     def collate(self, env: Env, rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -194,16 +195,18 @@ class Prefer(Task):
             a, b = first / counts.chunk(2)[0], second / counts.chunk(2)[1]
             odds = (a - b) - (torch.log1p(-torch.exp(a).clamp_max(1 - 1e-6)) - torch.log1p(-torch.exp(b).clamp_max(1 - 1e-6)))
             # What is learned of the chosen answers is the mean over their tokens, as in `generate`.
-            return -first.sum() / counts.chunk(2)[0].sum() - beta * F.logsigmoid(odds).mean(), odds
+            learned, rows = env.share.total(counts.chunk(2)[0].sum()), env.share.total(odds.new_ones(len(odds)).sum())
+            return -first.sum() / learned - beta * F.logsigmoid(odds).sum() / rows, odds
         gained, other = first - inputs["_reference"][:, 0], second - inputs["_reference"][:, 1]
+        rows = env.share.total(gained.new_ones(len(gained)).sum())
         if env.spec.form == "dpo":
             margin = gained - other
             smooth = env.spec.label_smoothing
-            return (-(1 - smooth) * F.logsigmoid(beta * margin) - smooth * F.logsigmoid(-beta * margin)).mean(), margin
-        moved = other.detach().mean().clamp_min(0)
+            return (-(1 - smooth) * F.logsigmoid(beta * margin) - smooth * F.logsigmoid(-beta * margin)).sum() / rows, margin
+        moved = (env.share.total(other.sum()) / rows).clamp_min(0)
         sign = inputs["_good"] * 2 - 1
         margin = sign * (gained - moved)
-        return (1 - torch.sigmoid(beta * margin)).mean(), margin
+        return (1 - torch.sigmoid(beta * margin)).sum() / rows, margin
 
     def check(self, env: Env, train: Any, validation: Any) -> None:
         if env.spec.form == "kto":
@@ -239,6 +242,8 @@ def likelihoods(model: Any, inputs: Mapping[str, Any]) -> tuple[Any, Any]:
 
 
 class _Scores(Scores):
+    gathers = ("loss", "right", "rows", "margin")
+
     def __init__(self) -> None:
         self.loss = self.right = self.rows = self.margin = 0.0
 

@@ -53,6 +53,7 @@ class Regress(Task):
 
     Params = RegressParams
     metrics = ("loss",)
+    shares = True
 
     def bind(self, bind: StepBinder, params: RegressParams, schema: Schema, span: Span) -> TaskBound | None:
         pair = sides(bind, params.pairs, schema, span, "regress(text => rating)")
@@ -133,15 +134,16 @@ class Regress(Task):
         outputs = model(**{n: t for n, t in inputs.items() if not n.startswith("_")})
         wanted = (inputs["_target"] - env.facts["mean"]) / env.facts["deviation"]
         each = (outputs.logits[:, 0].float() - wanted) ** 2
-        if "_weight" in inputs:
-            return (each * inputs["_weight"]).sum() / inputs["_weight"].sum().clamp_min(1e-8), outputs
-        return each.mean(), outputs
+        size = inputs["_weight"] if "_weight" in inputs else each.new_ones(len(each))
+        return (each * size).sum() / env.share.total(size.sum()).clamp_min(1e-8), outputs
 
     def scores(self, env: Env) -> Scores:
         return _Scores(env.facts["mean"], env.facts["deviation"])
 
 
 class _Scores(Scores):
+    gathers = ("loss", "gold", "said")
+
     def __init__(self, mean: float, deviation: float) -> None:
         self.mean, self.deviation = mean, deviation
         self.loss = 0.0

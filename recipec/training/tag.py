@@ -57,6 +57,7 @@ class Tag(Task):
 
     Params = TagParams
     metrics = ("loss", "accuracy", "f1")
+    shares = True
 
     def bind(self, bind: StepBinder, params: TagParams, schema: Schema, span: Span) -> TaskBound | None:
         pair = sides(bind, params.pairs, schema, span, "tag(tokens => tags)")
@@ -184,6 +185,8 @@ def firsts(words: Sequence[int | None]) -> Iterator[int | None]:
 
 
 class _Scores(Scores):
+    gathers = ("loss", "right", "words", "gold", "said")
+
     def __init__(self, classes: Sequence[str]) -> None:
         self.classes = classes
         self.loss = self.right = self.words = 0.0

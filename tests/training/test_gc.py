@@ -46,7 +46,7 @@ def test_what_the_database_may_use_does_not_decide_weights(lab: Any, monkeypatch
     """Sums of floats depend on how many threads share them: `run --threads` is not for trainings and predictions."""
     import torch
 
-    from recipec.training._fit import threads
+    from recipec.training._cores import threads
 
     seen: list[int] = []
     real = torch.set_num_threads

@@ -19,7 +19,8 @@ from training_harness import spec_of, topic_rows
 from recipec.api import DataError
 from recipec.training._artifact import hash_of
 from recipec.training._base import EarlyParams, LoraParams, TrainSpec
-from recipec.training._fit import TrainResult, fit
+from recipec.training._fit import fit
+from recipec.training._run import TrainResult
 from recipec.training._trainer import Moment
 
 SPEC = spec_of("classify", "single", "text", "label", epochs=3, batch_size=8, learning_rate=3e-3, accumulate=2, checkpoint_every=4)
