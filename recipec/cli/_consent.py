@@ -41,9 +41,12 @@ def ask(codes: Sequence[OwnCode], screen: Terminal) -> str:
     """What a person answers; nothing where there is nobody to ask."""
     if not screen.live or not sys.stdin.isatty():
         return ""
+    from recipec.trust import real
+
+    folders = sorted({str(real(c.file.parent)) for c in codes})
     screen.line("This recipe runs code that lies beside it. It can do all that you can:")
     for code in codes:
-        screen.line(f"  {code.file}: {code}")
-    screen.write("Run it? [y]es for this run, [a]lways from this folder, [N]o: ")
+        screen.line(f"  {real(code.file)}: {code}")
+    screen.write(f"Run it? [y]es for this run, [a]lways from {' and '.join(folders)}, [N]o: ")
     screen.finish()
     return sys.stdin.readline().strip().casefold()
