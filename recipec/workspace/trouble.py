@@ -22,6 +22,9 @@ _SAYS = (
     "Permission denied",
     "Disk quota",
 )
+_DAMAGED = ("Failed to read file", "decompression failure", "No magic bytes", "too small to be a Parquet", "Variable-length int", "don't know what type",
+            "invalid TType", "Out of buffer", "Decode bit width")  # fmt: skip
+"""What is said of a Parquet file whose bytes are not those that were written."""
 
 
 class Invalidated(DataError):
@@ -46,6 +49,8 @@ def of_database(error: Exception) -> DataError | None:
         return Invalidated(f"the database gave up: {text}", f"is the disk full, or broken? {STAYS[0].upper()}{STAYS[1:]}")
     if isinstance(error, duckdb.IOException) or any(says in text for says in _SAYS):
         return DataError(text, "is the disk full, or a file gone? What is finished stays; run again")
+    if any(says in text for says in _DAMAGED):
+        return DataError(f"a file is damaged: {text}", "is the source whole? Copy it again, or write it anew; what is finished stays")
     return None
 
 
