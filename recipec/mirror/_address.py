@@ -10,6 +10,7 @@ CONTAINERS = frozenset({"az", "abfs", "abfss"})
 SIGNED = re.compile(r"(?i)^(x-(amz|goog|oss)-.*|.*signature.*|sig)$")
 """What says that an address is signed: then the file is named by the rest of it, and these names go with the signature."""
 WITH_SIGNATURE = re.compile(r"(?i)^(expires|policy|awsaccesskeyid|googleaccessid|key-pair-id|s[vetprk]|sk[oties]v?|spr|sip|srt?|sdd)$")
+HUB_TOKEN = re.compile(r"\bhf_[A-Za-z0-9]{20,}")
 TOKEN = re.compile(r"(?i)^(.*token|.*secret|.*passw(or)?d|api[-_]?key|auth|key|.*credentials?|session(id)?)$")
 
 
@@ -36,6 +37,36 @@ def masked(item: str, signed: bool) -> str:
     if equals and value and TOKEN.match(unquote(name)):
         return f"{name}=***{blake2b(value.encode(), digest_size=2).hexdigest()}"
     return item
+
+
+def secret_in(address: str) -> tuple[str, str] | None:
+    """What is wrong, and what to do, with an address that says who asks; None where it does not. A recipe is read by others."""
+    scheme, _, rest = address.partition("://")
+    scheme = scheme.lower()
+    place = rest.partition("/")[0]
+    who, at, host = place.rpartition("@")
+    said = "is read by all who read the recipe"
+    if HUB_TOKEN.search(address):
+        return f"a token of the hub in a recipe {said}", "take it out: it comes from HF_TOKEN, or from `hf auth login`"
+    if scheme in ("http", "https") and at:
+        what = "a password" if ":" in who else "a user's name, which may be a token,"
+        name = host.partition(":")[0] if not host.startswith("[") else host
+        variable = token_variable(name)
+        return (
+            f"{what} in an address {said}",
+            f"take out what stands before the `@`: ~/.netrc may have it (machine {name} login USER password PASSWORD), or a token the variable {variable}",
+        )
+    if scheme in CONTAINERS and ":" in who:
+        return f"a key in an address {said}", "take it out: credentials come from AZURE_STORAGE_CONNECTION_STRING, or a login of `az`"
+    if scheme in ("s3", "s3a", "gs", "gcs") and (at or (":" in place and not place.startswith("arn:"))):
+        usual = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or ~/.aws" if scheme.startswith("s3") else "GOOGLE_APPLICATION_CREDENTIALS"
+        return f"a key in an address {said}", f"take it out: credentials come from {usual}"
+    return None
+
+
+def token_variable(host: str) -> str:
+    """The variable that holds the token for a host."""
+    return f"RECIPEC_TOKEN_{re.sub(r'[^A-Z0-9]', '_', host.upper())}"
 
 
 def sendable(path: str) -> str:

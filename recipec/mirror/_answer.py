@@ -18,7 +18,8 @@ from typing import IO, Any
 from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
 from recipec.api import DataError
-from recipec.mirror._address import sendable, shown
+from recipec.mirror._address import sendable, shown, token_variable
+from recipec.mirror._base import NoEntry
 
 TIMEOUT = 30.0
 """Seconds without a byte after which a server is given up."""
@@ -129,7 +130,7 @@ def authorization(address: str) -> str | None:
     if parts.username is not None:
         return basic(unquote(parts.username), unquote(parts.password or ""))
     host = parts.hostname or ""
-    token = os.environ.get("RECIPEC_TOKEN_" + re.sub(r"[^A-Z0-9]", "_", host.upper()))
+    token = os.environ.get(token_variable(host))
     if token and (parts.scheme == "https" or NEAR.match(host)):
         return f"Bearer {token}"
     try:
@@ -147,7 +148,7 @@ def refused(error: urllib.error.HTTPError, address: str, here: str) -> Exception
     """A status that is no answer, in words."""
     host = urlsplit(here).hostname or ""
     name = shown(address) + (f" (at {host})" if host != urlsplit(address).hostname else "")
-    token = f"RECIPEC_TOKEN_{re.sub(r'[^A-Z0-9]', '_', host.upper())}"
+    token = token_variable(host)
     match error.code:
         case 401 | 407:
             return DataError(f"{name} wants to know who asks (401)", f"give a token in the variable {token}, or put the host into ~/.netrc")
@@ -188,10 +189,14 @@ def unreachable(error: Exception, address: str) -> Exception:
     if isinstance(reason, ssl.SSLError):
         return DataError(f"{name}: no encrypted connection: {reason.reason or reason}", "does the server speak https at this port?")
     if isinstance(reason, socket.gaierror):
-        return Passing(DataError(f"{name}: no host `{host}` is known", "is the name right, and this machine on the network?"))
+        return Passing(NoEntry(f"{name}: no host `{host}` is known", "is the name right, and this machine on the network?"))
     if isinstance(reason, TimeoutError):
         return Passing(DataError(f"{name}: the server said nothing for {TIMEOUT:.0f} s", "try again later"))
     if isinstance(reason, http.client.InvalidURL):
         return DataError(f"{name} is no address: {reason}")
+    if isinstance(reason, ConnectionRefusedError):
+        return Passing(
+            NoEntry(f"{name} cannot be reached: nothing listens there (connection refused)", "is the address right, and the server up?")
+        )
     words = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
     return Passing(DataError(f"{name} cannot be reached: {words}", "is the address right, and the server up?"))

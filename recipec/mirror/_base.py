@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from recipec.api import SourceFile
+from recipec.api import DataError, SourceFile
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,10 @@ class Fetching:
     note: Callable[[str], None]
 
 
+class NoEntry(DataError):
+    """A server is not there, or lets nobody in: what else is asked of it now would fail alike."""
+
+
 class Elsewhere(ABC):
     """A place that a recipe names by its address. Made at ``check``, so making one opens nothing and imports nothing heavy."""
 
@@ -64,6 +68,8 @@ class Mirror(Elsewhere):
 
     parallel: ClassVar[bool] = False
     """Whether several of a step may be copied at the same time, each in a thread of its own."""
+    server: str = ""
+    """What it shares with others of the same server: where one of them met :class:`NoEntry`, the others are not tried."""
     reader: str = ""
     """The name of the reader that reads the copy: what is expected to come."""
 
@@ -123,7 +129,11 @@ def opened(address: str, known: Mapping[str, tuple[str, str]]) -> Any:
 
 
 def mirror_of(address: str) -> Mirror | None:
-    """The mirror of an address by its scheme, or None for a scheme that nobody knows."""
+    """The mirror of an address by its scheme, or None for a scheme that nobody knows. Raises DataError for one that holds a secret."""
+    from recipec.mirror._address import secret_in
+
+    if (secret := secret_in(address)) is not None:
+        raise DataError(*secret)
     made: Mirror | None = opened(address, OPENERS)
     return made
 

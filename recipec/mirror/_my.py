@@ -7,7 +7,6 @@ dates), so rows come over the text protocol, and are put into Arrow here.
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,7 +14,8 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from recipec.api import DataError
-from recipec.mirror._tables import TRIES, WAIT, Lost
+from recipec.mirror._base import NoEntry
+from recipec.mirror._tables import Lost, Refused, connected
 
 BATCH = 16_384
 """Rows taken at a time."""
@@ -24,9 +24,9 @@ BATCH = 16_384
 class Session:
     """A connection in UTC, whose transactions cannot write."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, known: bool = False) -> None:
         self.url = url
-        self.raw = connect(url)
+        self.raw = connect(url, known)
 
     def run(self, sql: str) -> None:
         self.rows(sql)
@@ -111,25 +111,62 @@ def settings_of(url: str) -> dict[str, Any]:
         if parts.path.strip("/"):
             made["database"] = unquote(parts.path.strip("/"))
         asked = {k: v[-1] for k, v in parse_qs(parts.query).items()}
-        names = {"unix_socket": "unix_socket", "socket": "unix_socket", "ssl_ca": "ssl_ca", "ssl_cert": "ssl_cert", "ssl_key": "ssl_key"}
         for name, value in asked.items():
             if name == "user" and "user" not in made:
                 made["user"] = value
-            elif name in names:
-                made[names[name]] = value
+            elif name in ("unix_socket", "socket"):
+                made["unix_socket"] = value
+            elif name in ("ssl_ca", "ssl_cert", "ssl_key"):
+                made[name] = value
             elif name == "ssl":
-                made["ssl"] = {} if value.lower() in ("1", "true", "required") else None
-                made["ssl_disabled"] = value.lower() in ("0", "false", "disabled")
+                if (mode := _MODES.get(value.lower())) is None:
+                    raise DataError(f"an address of MySQL has no `ssl={value}`", "ssl=required, ssl=verify or ssl=disabled")
+                made["ssl"] = mode
             else:
-                raise DataError(f"MySQL's address has `{name}`, which is not known", "known: unix_socket, ssl, ssl_ca, ssl_cert, ssl_key")
+                raise DataError(f"an address of MySQL has no `{name}`", "it may have: unix_socket, ssl, ssl_ca, ssl_cert, ssl_key")
     return made
 
 
-def connect(url: str) -> Any:
+_MODES = {
+    **dict.fromkeys(("1", "true", "required"), "required"),
+    **dict.fromkeys(("verify", "verify_identity"), "verify"),
+    **dict.fromkeys(("0", "false", "disabled"), "disabled"),
+}
+
+
+def with_tls(made: dict[str, Any]) -> dict[str, Any]:
+    """PyMySQL's settings with those of TLS as they are meant: its own take ``ssl_ca`` without looking at the certificate, and ``ssl={}`` for a wish.
+    Raises NoEntry for a file that cannot be read."""
+    import ssl
+
+    mode, files = made.get("ssl"), {n: made[n] for n in ("ssl_ca", "ssl_cert", "ssl_key") if n in made}
+    rest = {n: v for n, v in made.items() if n not in ("ssl", *files)}
+    if mode == "disabled":
+        return rest | {"ssl_disabled": True}
+    if mode is None and not files:
+        return rest  # encrypted where the server can, as the clients of both do
+    try:
+        context = ssl.create_default_context(cafile=files.get("ssl_ca"))
+        if "ssl_cert" in files:
+            context.load_cert_chain(files["ssl_cert"], files.get("ssl_key"))
+    except OSError as error:
+        named = ", ".join(f"{n}={v}" for n, v in files.items())
+        raise NoEntry(
+            f"MySQL: {error.strerror or error} ({named})", "?ssl_ca=FILE in the address names whom to trust, a file in PEM"
+        ) from None
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # what people sign themselves lacks what it asks for
+    if mode != "verify" and "ssl_ca" not in files:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return rest | {"ssl": context}
+
+
+def connect(url: str, known: bool = False) -> Any:
+    """``known``: see :func:`recipec.mirror._tables.connected`."""
     import pymysql  # type: ignore[import-untyped,import-not-found,unused-ignore]
     from pymysql.converters import encoders  # type: ignore[import-untyped,import-not-found,unused-ignore]
 
-    made = settings_of(url)
+    made = with_tls(settings_of(url))
     options = Path("~/.my.cnf").expanduser()
     if options.is_file():
         made["read_default_file"] = str(options)
@@ -138,24 +175,21 @@ def connect(url: str) -> Any:
     if "host" not in made and "MYSQL_HOST" in os.environ:
         made["host"] = os.environ["MYSQL_HOST"]
     conversions = {**encoders}  # and no decoders: values stay the texts that the server sent
-    for attempt in range(TRIES):
-        try:
-            with words(str(made.get("database", ""))):
-                return pymysql.connect(
-                    **made,
-                    charset="utf8mb4",
-                    conv=conversions,
-                    connect_timeout=10,
-                    read_timeout=3600,
-                    program_name="recipec",
-                    autocommit=True,
-                    init_command="SET time_zone = '+00:00', sql_mode = '', net_write_timeout = 3600, wait_timeout = 28800",
-                )
-        except Lost:
-            if attempt == TRIES - 1:
-                raise
-            time.sleep(WAIT * 2**attempt)
-    raise AssertionError
+
+    def attempt() -> Any:
+        with words(str(made.get("database", ""))):
+            return pymysql.connect(
+                **made,
+                charset="utf8mb4",
+                conv=conversions,
+                connect_timeout=10,
+                read_timeout=3600,
+                program_name="recipec",
+                autocommit=True,
+                init_command="SET time_zone = '+00:00', sql_mode = '', net_write_timeout = 3600, wait_timeout = 28800",
+            )
+
+    return connected(attempt, known)
 
 
 _HELP = {
@@ -194,17 +228,18 @@ def explained(error: Any, database: str) -> DataError:
     said = str(error.args[1]) if len(error.args) > 1 else str(error)
     if code in (2002, 2003, 2005):
         if "Name or service" in said or "getaddrinfo" in said or "nodename" in said:
-            return DataError(f"MySQL: {said}", "is the host's name right?")
+            return NoEntry(f"MySQL: {said}", "is the host's name right?")
         if "CERTIFICATE" in said or "SSL" in said:
-            return DataError(f"MySQL: {said}", "?ssl_ca=FILE in the address names whom to trust")
-        return Lost(f"MySQL: {said}", "is the server running, and does it listen there?")
+            return NoEntry(f"MySQL: {said}", "?ssl_ca=FILE in the address names whom to trust")
+        refused = "refused" in said.lower() or "No such file" in said
+        return (Refused if refused else Lost)(f"MySQL: {said}", "is the server running, and does it listen there?")
     if code in (1040, 1203, 1226):
         return Lost(f"MySQL: {said}", "run again in a while")
     if code == 2026 or "SSL" in said:
         return DataError(f"MySQL: {said}", "?ssl=required in the address asks for TLS, ?ssl=disabled for none")
     if code in _LOST:
         return Lost(f"MySQL: the connection broke: {said}", "run again")
-    return DataError(f"MySQL: {said}", _HELP.get(code, ""))
+    return (NoEntry if code in (1045, 1698) else DataError)(f"MySQL: {said}", _HELP.get(code, ""))
 
 
 def unknown_table(session: Session, table: str, names: Sequence[str]) -> DataError:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from recipec.api import DataError
-from recipec.mirror._tables import TRIES, WAIT, Lost
+from recipec.mirror._base import NoEntry
+from recipec.mirror._tables import Lost, Refused, connected
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,9 +28,9 @@ SETTINGS = (
 class Session:
     """A connection. Statements run as written: transactions are begun by them alone."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, known: bool = False) -> None:
         self.url = url
-        self.raw = connect(url)
+        self.raw = connect(url, known)
         self.closed = False
 
     def run(self, sql: str) -> None:
@@ -93,7 +93,8 @@ class Session:
                 self.raw.close()
 
 
-def connect(url: str) -> Any:
+def connect(url: str, known: bool = False) -> Any:
+    """``known``: see :func:`recipec.mirror._tables.connected`."""
     import os
 
     import adbc_driver_postgresql.dbapi as adbc  # type: ignore[import-untyped,import-not-found,unused-ignore]
@@ -101,15 +102,12 @@ def connect(url: str) -> Any:
     if "connect_timeout" not in url and "PGCONNECT_TIMEOUT" not in os.environ:
         glue = ("&" if "?" in url else "?") if "://" in url else " "
         url = f"{url}{glue}connect_timeout=10".strip()
-    for attempt in range(TRIES):
-        try:
-            with words(url):
-                raw = adbc.connect(url, autocommit=True)
-                break
-        except Lost:
-            if attempt == TRIES - 1:
-                raise
-            time.sleep(WAIT * 2**attempt)
+
+    def attempt() -> Any:
+        with words(url):
+            return adbc.connect(url, autocommit=True)
+
+    raw = connected(attempt, known)
     try:
         with words(url), raw.cursor() as cursor:
             for setting in SETTINGS:
@@ -171,19 +169,19 @@ def explained(said: str, state: str | None, url: str = "") -> DataError:
     line = line.removeprefix("Failed to connect: ")
     lower = text.lower()
     if "could not translate host name" in lower:
-        return DataError(f"PostgreSQL: {line}", "is the host's name right? It comes from the address, or PGHOST")
+        return NoEntry(f"PostgreSQL: {line}", "is the host's name right? It comes from the address, or PGHOST")
     if "password authentication failed" in lower or "no password supplied" in lower:
-        return DataError(f"PostgreSQL: {line}", _HELP["28P01"])
+        return NoEntry(f"PostgreSQL: {line}", _HELP["28P01"])
     if "no pg_hba.conf entry" in lower:
-        return DataError(f"PostgreSQL: {line}", _HELP["28000"])
-    if "does not support ssl" in lower or "certificate" in lower or "ssl error" in lower:
-        return DataError(f"PostgreSQL: {line}", "sslmode=... in the address says what TLS is asked for; sslrootcert=FILE whom it trusts")
+        return NoEntry(f"PostgreSQL: {line}", _HELP["28000"])
+    if "does not support ssl" in lower or "certificate" in lower or "ssl error" in lower or "invalid sslmode" in lower:
+        return NoEntry(f"PostgreSQL: {line}", "sslmode=... in the address says what TLS is asked for; sslrootcert=FILE whom it trusts")
     if 'database "' in lower and "does not exist" in lower:
         return DataError(f"PostgreSQL: {line}", _HELP["3D000"])
     if "definition of service" in lower:
         return DataError(f"PostgreSQL: {line}", "services stand in ~/.pg_service.conf, or the file that PGSERVICEFILE names")
     if "connection refused" in lower or "no such file or directory" in lower:
-        return Lost(f"PostgreSQL: {line}", "is the server running, and does it listen there?")
+        return Refused(f"PostgreSQL: {line}", "is the server running, and does it listen there?")
     if any(word in lower for word in _LATER):
         return Lost(f"PostgreSQL: {line}", "run again in a while")
     if (state or "").startswith(_BROKEN) or any(word in lower for word in _BREAKS):

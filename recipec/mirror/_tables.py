@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from recipec.api import DataError, Secret, Settings, SourceFile, model_validator
-from recipec.mirror._base import Fetching, Mirror, Snapshot
+from recipec.mirror._base import Fetching, Mirror, NoEntry, Snapshot
+from recipec.mirror._servers import Addresses
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,10 +35,33 @@ TRIES = 3
 """How often a connection that breaks is made again."""
 WAIT = 1.0
 """Seconds before the second try; doubled before each further one."""
+CLOSED_WAIT = 0.5
+"""Seconds before the second and last try where nothing listens."""
+T = TypeVar("T")
 
 
 class Lost(DataError):
     """The connection broke: trying again may help."""
+
+
+class Refused(Lost):
+    """Nothing listens there."""
+
+
+def connected(attempt: Callable[[], T], known: bool) -> T:
+    """A connection, tried a few times. ``known``: the server has answered before, and may only be starting again. Raises Lost, and NoEntry where a
+    server that was never seen is not there."""
+    for n in range(TRIES):
+        try:
+            return attempt()
+        except Lost as error:
+            closed = isinstance(error, Refused) and not known
+            if closed and n:
+                raise NoEntry(error.message, error.help) from None
+            if n == TRIES - 1:
+                raise
+            time.sleep(CLOSED_WAIT if closed else WAIT * 2**n)
+    raise AssertionError
 
 
 class TableParams(Settings):
@@ -57,24 +82,35 @@ class TableParams(Settings):
         return self
 
 
+PASSWORDS = frozenset({"password", "passwd", "sslpassword"})
+
+
 def has_password(url: str) -> bool:
     """Whether an address, or a list of ``key=value``, holds a password."""
     from urllib.parse import parse_qs, urlsplit
 
     if "://" not in url:
-        return any(word.partition("=")[0].strip().lower() in ("password", "passwd") for word in url.split())
+        return any(word.partition("=")[0].strip().lower() in PASSWORDS for word in url.split())
     try:
         parts = urlsplit(url)
-        return bool(parts.password) or bool({"password", "passwd"} & parse_qs(parts.query).keys())
+        return bool(parts.password) or bool(PASSWORDS & parse_qs(parts.query).keys())
     except ValueError:
         return False
 
 
-def revealed(url: Secret) -> str:
-    """The address itself. Raises DataError where its variable is not set."""
+def checked(url: Secret, addresses: Addresses) -> None:
+    """Raises ValueError for what stands in a recipe and is no address."""
+    if url.variable is None and (found := addresses.problem((url.value or "").strip())) is not None:
+        raise ValueError(": ".join(found))
+
+
+def revealed(url: Secret, addresses: Addresses) -> str:
+    """The address itself. Raises DataError where its variable is not set, or holds no address."""
     value = url.reveal()
     if value is None:
         raise DataError(f"{url.shown} is not set", f"set it: export {url.variable}=...")
+    if (found := addresses.problem(value.strip())) is not None:
+        raise DataError(f"{url.shown}: {found[0]}", found[1])
     return value.strip()
 
 
@@ -192,11 +228,14 @@ class TableMirror(Mirror):
     """A table or query of a server; ``scheme`` begins its addresses."""
 
     scheme: ClassVar[str]
+    addresses: ClassVar[Addresses]
 
     def __init__(self, params: TableParams) -> None:
         self.params = params
         what = params.table or "a query"
-        self.place = public(params.url, self.scheme)
+        self.place = self.server = public(params.url, self.scheme)
+        self.known = False
+        """Whether the server has answered."""
         self.address = f"{self.place}, {what}" if params.url.variable or " " in self.place else f"{self.place}/{what}"
 
     def identity(self) -> Any:

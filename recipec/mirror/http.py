@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from recipec.api import DataError, SourceFile
 from recipec.mirror._address import amount, base_name, shown
 from recipec.mirror._answer import Answer, Passing, ask, unreachable
-from recipec.mirror._base import Fetching, Mirror, Snapshot
+from recipec.mirror._base import Fetching, Mirror, NoEntry, Snapshot
 
 BLOCK = 1 << 18
 ATTEMPTS = 6
@@ -24,6 +24,9 @@ ATTEMPTS = 6
 FIRST_WAIT = 0.5
 """Seconds before the second time; each later wait is twice as long."""
 LONGEST_WAIT = 60.0
+CLOSED_ATTEMPTS = 3
+"""Times that a server is asked which is not there, or whose name nobody knows: that is an address that is wrong more often than not."""
+CLOSED_WAIT = 0.3
 PACKED = (".gz", ".tgz", ".taz")
 PAGES = frozenset({"html", "files", "lines", "markdown", "web"})
 """Readers that a web page is fit for."""
@@ -39,6 +42,7 @@ class HttpMirror(Mirror):
     def __init__(self, address: str) -> None:
         self.url = address
         self.address = shown(address)
+        self.server = self.address.partition("//")[2].partition("/")[0]
 
     def identity(self) -> Any:
         return self.address
@@ -84,12 +88,14 @@ def marked(answer: Answer) -> dict[str, Any]:
     return {"etag": answer.header("ETag"), "modified": answer.header("Last-Modified"), "length": int(length) if length.isdigit() else None}
 
 
-def pause(problem: Passing, attempt: int, tick: Any) -> None:
-    """Wait before the next attempt; raises the problem's error after the last, or where the server asks for too long a wait."""
-    wait = problem.wait if problem.wait is not None else FIRST_WAIT * 2**attempt
-    if attempt + 1 >= ATTEMPTS:
-        times = f" ({ATTEMPTS} times)"
-        raise DataError(problem.error.message + times, problem.error.help) from None
+def pause(problem: Passing, attempt: int, tick: Any, known: bool = False) -> None:
+    """Wait before the next attempt; raises the problem's error after the last, or where the server asks for too long a wait. ``known``: the server
+    has answered before, and may only be down for a moment."""
+    closed = isinstance(problem.error, NoEntry) and not known
+    wait = problem.wait if problem.wait is not None else (CLOSED_WAIT if closed else FIRST_WAIT) * 2**attempt
+    attempts = CLOSED_ATTEMPTS if closed else ATTEMPTS
+    if attempt + 1 >= attempts:
+        raise type(problem.error)(f"{problem.error.message} ({attempts} times)", problem.error.help) from None
     if wait > LONGEST_WAIT:
         raise DataError(f"{problem.error.message}; it asks to wait {wait:,.0f} s", "run again later: what has been copied stays") from None
     until = time.monotonic() + wait
@@ -111,7 +117,7 @@ class Download:
 
     def whole(self) -> tuple[Path, dict[str, Any]]:
         """The copied file and its mark."""
-        attempt = 0
+        attempt, before = 0, self.size()
         while True:
             had = self.size()
             try:
@@ -119,7 +125,7 @@ class Download:
                     return self.settled(), self.mark
             except Passing as problem:
                 attempt = 0 if self.size() > had else attempt
-                pause(problem, attempt, self.tick)
+                pause(problem, attempt, self.tick, known=self.size() != before)
                 attempt += 1
 
     def size(self) -> int:

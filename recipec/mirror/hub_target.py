@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from recipec.api import DataError
-from recipec.mirror._address import amount
+from recipec.mirror._address import amount, secret_in
 from recipec.mirror._threads import each
 from recipec.mirror.hub import NAME, endpoint, hub_pass, offline
 from recipec.mirror.store_target import version_of
@@ -31,6 +31,8 @@ class HubTarget(Target):
         self.address = address.rstrip("/")
 
     def check(self, single: bool, format: str) -> list[tuple[str, str]]:
+        if (secret := secret_in(self.address)) is not None:
+            return [secret]
         if not self.repo:
             return [(f"`{self.address}` names no data set of the hub", 'to: "hf://datasets/owner/name"')]
         return []

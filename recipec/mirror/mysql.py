@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from recipec.api import DataError
 from recipec.mirror._base import Fetching, Snapshot
+from recipec.mirror._servers import MYSQL
 from recipec.mirror._tables import (
     ROWS,
     Field,
@@ -53,6 +54,7 @@ class Relation:
 
 class MysqlMirror(TableMirror):
     scheme = "mysql"
+    addresses = MYSQL
     extra: ClassVar[tuple[str, tuple[str, ...]]] = ("sql", ("pymysql",))
 
     def mark(self, before: Snapshot) -> Any:
@@ -66,7 +68,9 @@ class MysqlMirror(TableMirror):
     def open(self) -> Session:
         from recipec.mirror._my import Session
 
-        return Session(revealed(self.params.url))
+        made = Session(revealed(self.params.url, self.addresses), self.known)
+        self.known = True
+        return made
 
     @staticmethod
     def begin(session: Session) -> None:

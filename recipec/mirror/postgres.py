@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from recipec.api import DataError, quote
 from recipec.mirror._base import Fetching, Snapshot
+from recipec.mirror._servers import POSTGRES
 from recipec.mirror._tables import (
     ROWS,
     TRIES,
@@ -88,6 +89,7 @@ class Relation:
 
 class PostgresMirror(TableMirror):
     scheme = "postgresql"
+    addresses = POSTGRES
     extra: ClassVar[tuple[str, tuple[str, ...]]] = ("sql", ("adbc_driver_postgresql",))
 
     # What the server holds
@@ -114,7 +116,9 @@ class PostgresMirror(TableMirror):
     def open(self) -> Session:
         from recipec.mirror._pg import Session
 
-        return Session(revealed(self.params.url))
+        made = Session(revealed(self.params.url, self.addresses), self.known)
+        self.known = True
+        return made
 
     @staticmethod
     def begin(session: Session, snapshot: str = "") -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from recipec.api import DataError
-from recipec.mirror._base import Mirror
+from recipec.mirror._base import Mirror, NoEntry
 from recipec.mirror._threads import each
 
 if TYPE_CHECKING:
@@ -116,6 +116,7 @@ def refresh(program: Program, only: Iterable[str] | None, listener: Listener | N
     catalog, listener = program.catalog, listener or Silent()
     out: list[Brought] = []
     places = remote(program, only)
+    closed: dict[str, str] = {}
     if places:
         reads = {s.name: [m.key for m in s.bound.mirrors] for s in (program.above(only) if only else program.steps) if s.bound.mirrors}
         catalog.claim(program_id(program), reads, [s.name for s in program.steps])
@@ -123,7 +124,7 @@ def refresh(program: Program, only: Iterable[str] | None, listener: Listener | N
         wanted = mirrors if again else [m for m in mirrors if catalog.snapshot(m) is None]
         if wanted:
             listener.start(step, "", None)
-            out.append(Brought(step, Copying(catalog, wanted, listener).copied()))
+            out.append(Brought(step, Copying(catalog, wanted, listener, step.name, closed).copied()))
             listener.brought(out[-1])
     return out
 
@@ -131,8 +132,9 @@ def refresh(program: Program, only: Iterable[str] | None, listener: Listener | N
 class Copying:
     """The copying of a step's places: threads of their own do it, and this one says how far they are."""
 
-    def __init__(self, catalog: Catalog, mirrors: list[Mirror], listener: Listener) -> None:
-        self.catalog, self.mirrors, self.listener = catalog, mirrors, listener
+    def __init__(self, catalog: Catalog, mirrors: list[Mirror], listener: Listener, step: str, closed: dict[str, str]) -> None:
+        """``closed`` has the servers that let nobody in, with the step that was told so; what is found is added."""
+        self.catalog, self.mirrors, self.listener, self.step, self.closed = catalog, mirrors, listener, step, closed
         self.lock = threading.Lock()
         self.stopped = threading.Event()
         self.states: dict[str, tuple[int, int | None, str]] = {}
@@ -150,6 +152,11 @@ class Copying:
 
     def one(self, mirror: Mirror) -> One:
         notes: list[str] = []
+        kept = self.catalog.snapshot(mirror) is not None
+        if mirror.server in self.closed:
+            told = self.closed[mirror.server]
+            where = "its server" if told == self.step else f"its server, which `{told}` reads from too"
+            return One(mirror, None, (), DataError(f"{mirror.address} was not tried: {where}, could not be had"), kept=kept)
 
         def progress(done: int, total: int | None, what: str) -> None:
             if self.stopped.is_set():
@@ -160,7 +167,9 @@ class Copying:
         try:
             return One(mirror, self.catalog.refresh(mirror, progress, notes.append), tuple(notes))
         except DataError as error:
-            return One(mirror, None, tuple(notes), error, kept=self.catalog.snapshot(mirror) is not None)
+            if isinstance(error, NoEntry) and mirror.server:
+                self.closed.setdefault(mirror.server, self.step)
+            return One(mirror, None, tuple(notes), error, kept=kept)
 
     def tick(self) -> None:
         with self.lock:

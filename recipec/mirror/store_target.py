@@ -14,7 +14,7 @@ from hashlib import blake2b
 from typing import Any
 
 from recipec.api import DataError
-from recipec.mirror._address import amount, shown
+from recipec.mirror._address import amount, secret_in, shown
 from recipec.mirror._stores import missing_package, opened, place_of, scheme_of, translated
 from recipec.mirror._threads import each
 from recipec.mirror.target import INDEX, Delivery, Target
@@ -37,6 +37,8 @@ class StoreTarget(Target):
         return missing_package(self.scheme)
 
     def check(self, single: bool, format: str) -> list[tuple[str, str]]:
+        if (secret := secret_in(self.url)) is not None:
+            return [secret]
         bucket, _, inside = self.place.partition("/")
         if not bucket or not inside:
             return [

@@ -9,7 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recipec.api import DataError, ReadContext, Reader, Settings, SourceFile, quote, reader
+from recipec.api import DataError, ReadContext, Reader, Settings, SourceFile, model_validator, quote, reader
+from recipec.mirror._address import secret_in
 from recipec.readers._files import FileReader, expand, unreadable
 from recipec.readers._hf import format_of, saved_types, splits_of
 from recipec.readers._stream import load_batches, progress_of, set_aside, type_name, typed
@@ -27,6 +28,12 @@ class HfParams(Settings):
     split: str = ""
     config: str = ""
     revision: str = ""
+
+    @model_validator(mode="after")
+    def secret(self) -> HfParams:
+        if (found := secret_in(self.path)) is not None:
+            raise ValueError(": ".join(found))
+        return self
 
 
 @reader("hf")

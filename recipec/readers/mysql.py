@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from recipec.api import reader
+from recipec.api import model_validator, reader
 from recipec.mirror._base import Mirror
-from recipec.mirror._tables import TableParams
+from recipec.mirror._servers import MYSQL
+from recipec.mirror._tables import TableParams, checked
 from recipec.readers._tables import CopiedTable
+
+
+class MysqlParams(TableParams):
+    @model_validator(mode="after")
+    def address(self) -> MysqlParams:
+        checked(self.url, MYSQL)
+        return self
 
 
 @reader("mysql")
@@ -21,7 +29,7 @@ class Mysql(CopiedTable):
 
     | argument | meaning | default |
     |---|---|---|
-    | `url` | `mysql://user@host:3306/database`, with `?unix_socket=`, `?ssl=required`, `?ssl_ca=FILE` | `~/.my.cnf`'s |
+    | `url` | `mysql://user@host:3306/database`, with `?unix_socket=`, `?ssl=`, `?ssl_ca=FILE` | `~/.my.cnf`'s |
     | `table` | a table or view, with its database where that is another | |
     | `query` | one SELECT | |
     | `by` | the columns by the first of whose ranges it is read, 262,144 rows at a time | a table's primary key |
@@ -29,6 +37,9 @@ class Mysql(CopiedTable):
 
     **Secrets.** The password comes from `MYSQL_PWD`, `~/.my.cnf` (`[client]`), or an address in the environment; one that is written in the
     recipe is refused. None is kept in the workspace, the lock or a message.
+
+    **Encryption.** The connection is encrypted where the server can. With `?ssl=required` it is, or there is none; with `?ssl=verify` the server also is who it
+    says, which somebody that this machine trusts has signed; with `?ssl_ca=FILE` (PEM) somebody in that file. `ssl_cert` and `ssl_key` say who asks.
 
     **One snapshot.** Everything is read over one connection in one read-only transaction with a consistent snapshot; tables of
     engines without transactions (MyISAM, Aria) have none. After a break the connection is made again; ranges that are copied are
@@ -51,8 +62,9 @@ class Mysql(CopiedTable):
     Needs the extra `sql`.
     """
 
-    Params = TableParams
-    params: TableParams
+    Params = MysqlParams
+    needs = ("pymysql", "sql")
+    params: MysqlParams
 
     def places(self) -> Sequence[str | Mirror]:
         from recipec.mirror.mysql import MysqlMirror

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from recipec.api import reader
+from recipec.api import model_validator, reader
 from recipec.mirror._base import Mirror
-from recipec.mirror._tables import TableParams
+from recipec.mirror._servers import POSTGRES
+from recipec.mirror._tables import TableParams, checked
 from recipec.readers._tables import CopiedTable
+
+
+class PostgresParams(TableParams):
+    @model_validator(mode="after")
+    def address(self) -> PostgresParams:
+        checked(self.url, POSTGRES)
+        return self
 
 
 @reader("postgres")
@@ -30,6 +38,8 @@ class Postgres(CopiedTable):
     **Secrets.** The password comes from `PGPASSWORD`, `~/.pgpass`, the service file, or an address in the environment; one that
     is written in the recipe is refused. None is kept in the workspace, the lock or a message.
 
+    **Encryption** is libpq's: `?sslmode=verify-full&sslrootcert=FILE` wants the server to be who it says.
+
     **One snapshot.** Everything is read in one read-only transaction (REPEATABLE READ), its ranges by two connections that share
     the exported snapshot, so the rows are those of one moment, however much is written meanwhile. A query cannot change anything.
     After a break the connection is made again; ranges that are copied are kept while the contents are the same, and are read
@@ -51,8 +61,9 @@ class Postgres(CopiedTable):
     Needs the extra `sql`.
     """
 
-    Params = TableParams
-    params: TableParams
+    Params = PostgresParams
+    needs = ("adbc_driver_postgresql", "sql")
+    params: PostgresParams
 
     def places(self) -> Sequence[str | Mirror]:
         from recipec.mirror.postgres import PostgresMirror

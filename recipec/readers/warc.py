@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from recipec.api import DataError, ReadContext, Settings, SourceFile, reader
+from recipec.api import ReadContext, Settings, SourceFile, reader
 from recipec.readers._files import FileReader
 
 if TYPE_CHECKING:
@@ -42,17 +42,14 @@ class Warc(FileReader):
     """
 
     Params = WarcParams
+    needs = ("trafilatura", "web")
     archives = ""
     extensions = (".warc", ".warc.gz", ".warc.wet.gz", ".wet.gz")
     params: WarcParams
 
     def header(self, con: duckdb.DuckDBPyConnection, files: Sequence[SourceFile], encoding: str) -> dict[str, str]:
-        from importlib.util import find_spec
-
         from recipec.readers._archived import types
 
-        if find_spec("trafilatura") is None:
-            raise DataError("`warc` needs the package trafilatura", "pip install 'recipec[web]'")
         return types()
 
     def load(self, ctx: ReadContext) -> None:

@@ -56,6 +56,7 @@ class Web(Reader):
     """
 
     Params = WebParams
+    needs = ("trafilatura", "web")
     params: WebParams
 
     def paths(self) -> Sequence[str]:

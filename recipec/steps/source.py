@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
 from importlib.util import find_spec
@@ -35,6 +34,7 @@ from recipec.mirror._base import Mirror, is_remote, mirror_of, schemes
 from recipec.places import Places
 from recipec.places import matches as glob_files
 from recipec.readers._archives import as_found, divided, read_through
+from recipec.record import record
 from recipec.registry import find
 from recipec.registry import names as registry_names
 from recipec.resolve.binder import StepBinder
@@ -75,7 +75,7 @@ MANY = 1_000
 """More files than this are not named one by one where a step's meaning is kept."""
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class SourcePlan:
     reader: Reader
     files: tuple[SourceFile, ...]
@@ -324,7 +324,10 @@ class Source(Kind):
             return Schema(tuple(Column(n, bind.typing.written(t), declared.spans.get(n)) for n, t in declared.types.items()))
         try:
             with read_through(reader, files, look=True) as looked_at:
-                header = bind.program.reading.header(reader, looked_at, settings.encoding, seen=files)
+                header = bind.program.reading.header(reader, looked_at, settings.encoding, seen=files, typed=declared is None)
+                lacking = declared is not None and not getattr(reader, "free_names", False) and not declared.types.keys() <= header.keys()
+                if header and lacking:  # what a column is that may have been meant
+                    header = bind.program.reading.header(reader, looked_at, settings.encoding, seen=files)
         except DataError as error:
             # Files of one source may differ in columns that are not declared: those that all have are what counts.
             common: tuple[str, ...] | None = getattr(error, "common", None)
@@ -464,7 +467,9 @@ def mirror_at(bind: StepBinder, place: str | Mirror, span: Span) -> Mirror | Non
     if mirror is None:
         assert isinstance(place, str)
         scheme = place.partition("://")[0]
-        problem = BadValue(span=span, message=f"no way to read `{scheme}://`", help=(f"addresses begin with {listed(schemes())}",))
+        guess = nearest(scheme, schemes())
+        meant = (f"did you mean `{guess}://`?",) if guess else ()
+        problem = BadValue(span=span, message=f"no way to read `{scheme}://`", help=(*meant, f"addresses begin with {listed(schemes())}"))
         bind.report(problem)
         return None
     mirror.base = bind.names.source.folder

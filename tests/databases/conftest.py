@@ -123,6 +123,46 @@ def shelf() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
+def certificates(shelf: Path) -> Path:
+    """``ca.pem`` and, signed by it for localhost, ``server.pem``; ``other.pem`` of somebody else."""
+    openssl = program("openssl")
+    if openssl is None:
+        pytest.skip("needs openssl")
+    folder = shelf / "tls"
+    folder.mkdir()
+    own = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+    for name in ("ca", "other"):
+        made = [openssl, "req", "-x509", *own, "-keyout", f"{name}.key", "-out", f"{name}.pem", "-subj", f"/CN=recipec tests {name}"]
+        subprocess.run(made, cwd=folder, check=True, capture_output=True)
+    (folder / "ext").write_text("subjectAltName=DNS:localhost\n")
+    subprocess.run(
+        [openssl, "req", *own, "-keyout", "server.key", "-out", "server.csr", "-subj", "/CN=localhost"],
+        cwd=folder,
+        check=True,
+        capture_output=True,
+    )
+    signed = [
+        "-in",
+        "server.csr",
+        "-CA",
+        "ca.pem",
+        "-CAkey",
+        "ca.key",
+        "-CAcreateserial",
+        "-days",
+        "2",
+        "-extfile",
+        "ext",
+        "-out",
+        "server.pem",
+    ]
+    subprocess.run([openssl, "x509", "-req", *signed], cwd=folder, check=True, capture_output=True)
+    (folder / "server.key").chmod(0o644)
+    folder.chmod(0o755)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def postgres(shelf: Path) -> Iterator[Server]:
     pytest.importorskip("adbc_driver_postgresql", reason="needs the extra `sql`")
     initdb, server = (program(n, "/usr/lib/postgresql/*/bin") for n in ("initdb", "postgres"))
@@ -150,7 +190,24 @@ def postgres(shelf: Path) -> Iterator[Server]:
     )
     port = free_port()
     process = own.start(
-        server, "-D", str(folder / "data"), "-p", str(port), "-k", str(folder), "-h", "127.0.0.1", "-F", "-c", "max_connections=20"
+        server,
+        "-D",
+        str(folder / "data"),
+        "-p",
+        str(port),
+        "-k",
+        str(folder),
+        "-h",
+        "127.0.0.1",
+        "-F",
+        "-c",
+        "max_connections=20",
+        "-c",
+        "wal_level=minimal",
+        "-c",
+        "max_wal_senders=0",
+        "-c",
+        "autovacuum=off",  # nothing of its own in the log
     )
     made = Server(port, folder, process, "postgresql")
     import adbc_driver_postgresql.dbapi as adbc
@@ -170,7 +227,7 @@ def postgres(shelf: Path) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def mariadb(shelf: Path) -> Iterator[Server]:
+def mariadb(shelf: Path, certificates: Path) -> Iterator[Server]:
     pymysql = pytest.importorskip("pymysql", reason="needs the extra `sql`")
     install, server = program("mariadb-install-db"), program("mariadbd", "/usr/sbin")
     if install is None or server is None:
@@ -182,7 +239,7 @@ def mariadb(shelf: Path) -> Iterator[Server]:
     port = free_port()
     process = own.start(
         server, "--no-defaults", f"--datadir={folder}/data", f"--socket={folder}/s", f"--port={port}", "--bind-address=127.0.0.1",
-        f"--pid-file={folder}/pid", "--innodb-flush-log-at-trx-commit=0", "--skip-name-resolve",
+        f"--pid-file={folder}/pid", "--innodb-flush-log-at-trx-commit=0", "--skip-name-resolve", f"--ssl-cert={certificates}/server.pem", f"--ssl-key={certificates}/server.key", f"--ssl-ca={certificates}/ca.pem",
     )  # fmt: skip
 
     def ready() -> bool:

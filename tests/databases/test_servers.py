@@ -22,6 +22,7 @@ from recipec.mirror._base import Snapshot
 from recipec.mirror._tables import Lost, TableParams
 from recipec.mirror.catalog import Arrival, Catalog
 from recipec.mirror.postgres import PostgresMirror
+from recipec.mirror.refresh import refresh
 from recipec.readers.mysql import Mysql
 from recipec.readers.postgres import Postgres
 
@@ -220,8 +221,7 @@ def test_what_is_wrong_is_told_in_words(both: Any, monkeypatch: pytest.MonkeyPat
     with pytest.raises(DataError) as error:
         made(table="things", by=["ids"]).refresh()
     assert "did you mean `id`" in error.value.help
-    monkeypatch.setattr("recipec.mirror._pg.WAIT", 0)
-    monkeypatch.setattr("recipec.mirror._my.WAIT", 0)
+    monkeypatch.setattr("recipec.mirror._tables.CLOSED_WAIT", 0)
     reader = Postgres if server.scheme == "postgresql" else Mysql
     monkeypatch.setenv("WHERE", server.secret_url.replace("geheim", "falsch-42"))
     there = reader(TableParams(url=Secret("WHERE"), table="things"))
@@ -440,9 +440,64 @@ def test_what_is_wrong_in_the_call_is_found_by_check(lab: Any, monkeypatch: pyte
     }.items():
         (problem,) = lab.check(f"source s = {call}")
         assert message in problem.message
-    monkeypatch.setattr("recipec.mirror._base.Mirror.missing", "adbc_driver_postgresql")
-    (problem,) = lab.check('source s = postgres("postgresql://h/d", table: "a")')
+    monkeypatch.setattr("recipec.steps.source.find_spec", lambda name: None)
+    (problem,) = lab.check('source s = postgres(env("DATABASE_URL"), "select 1")')
+    assert problem.message == "`postgres` needs the package adbc_driver_postgresql, which is not installed"
     assert "pip install 'recipec[sql]'" in problem.help[0]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        ('postgres("not a url", table: "a")', "this is no address of PostgreSQL: postgresql://user@host/database"),
+        ('postgres("postgers://h/d", table: "a")', "did you mean `postgres://`?"),
+        ('postgres("postgresql+psycopg2://h/d", table: "a")', "names a library too: leave that out: postgresql://"),
+        ('postgres("mysql://h/d", table: "a")', "`mysql://` is no address of PostgreSQL: read it with mysql(...)"),
+        ('mysql("postgres://h/d", table: "a")', "`postgres://` is no address of MySQL: read it with postgres(...)"),
+        ('mysql("localhost", table: "a")', "this is no address of MySQL"),
+        ('mysql("mysql://h:x/d", table: "a")', "MySQL cannot read the address"),
+        ('mysql("mysql://h/d?foo=1", table: "a")', "an address of MySQL has no `foo`: it may have: unix_socket"),
+    ],
+)
+def test_an_address_of_something_else_is_found_by_check(lab: Any, call: str, message: str) -> None:
+    (problem,) = lab.check(f"source s = {call}")
+    assert message in problem.message
+
+
+@pytest.mark.parametrize(
+    "call",
+    ['postgres("host=h dbname=\'a b\'", table: "a")', 'postgres("service=lab", table: "a")', 'postgres(table: "a")', 'mysql("mysql+pymysql://h/d", table: "a")',
+     'mysql(table: "a")', 'postgres("postgresql://a:1,b:2/d", table: "x")'],
+)  # fmt: skip
+def test_every_way_to_say_where_a_server_is_passes(lab: Any, call: str) -> None:
+    assert lab.check(f"source s = {call}") == []
+
+
+def test_a_variable_that_holds_no_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WHERE", "mysql://u:geheim@h/d")
+    with pytest.raises(DataError) as error:
+        PostgresMirror(TableParams(url=Secret("WHERE"), table="a")).open()
+    assert (error.value.message, error.value.help) == ('env("WHERE"): `mysql://` is no address of PostgreSQL', "read it with mysql(...)")
+
+
+def test_a_wrong_password_is_tried_and_told_once(lab: Any, both: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    server, _ = both
+    table(server, "things")
+    monkeypatch.setenv("WHERE", server.secret_url.replace("geheim", "falsch-42"))
+    name = "postgres" if server.scheme == "postgresql" else "mysql"
+    program = lab.sound(
+        "\n".join(
+            f'source s{i} = {name}(env("WHERE"), query: "select id, {i} as n from things") {{ columns: {{ id: int }} }}' for i in range(2)
+        )
+    )
+    tried: list[Any] = []
+    kind = type(program.steps[0].bound.mirrors[0])
+    real = kind.open
+    monkeypatch.setattr(kind, "open", lambda self: (tried.append(self), real(self))[1])
+    one, two = refresh(program, None)
+    assert len(tried) == 1
+    assert "assword" in one.error.message or "denied" in one.error.message
+    assert two.error.message.endswith("was not tried: its server, which `s0` reads from too, could not be had")
 
 
 @pytest.mark.slow

@@ -21,7 +21,8 @@ from http_harness import Site
 
 from recipec.api import DataError
 from recipec.mirror import _answer, http
-from recipec.mirror._address import shown
+from recipec.mirror._address import secret_in, shown
+from recipec.mirror._answer import unreachable
 from recipec.mirror._base import Fetching, Snapshot
 from recipec.mirror.catalog import Arrival, Catalog
 from recipec.mirror.http import HttpMirror
@@ -283,7 +284,10 @@ def test_missing_forbidden_unknown(tmp_path: Path, site: Site) -> None:
     assert "may not be read (403: forbidden)" in problem(tmp_path, f"{site.url}/a.csv")[0]
     closed = Site()
     closed.close()
-    assert "cannot be reached: Connection refused (6 times)" in problem(tmp_path, f"{closed.url}/a.csv")[0]
+    begun = time.monotonic()
+    assert "nothing listens there (connection refused) (3 times)" in problem(tmp_path, f"{closed.url}/a.csv")[0]
+    assert "no host `no-such-host.invalid` is known (3 times)" in problem(tmp_path, "http://no-such-host.invalid/a.csv")[0]
+    assert time.monotonic() - begun < 5
     assert "no host `no-such-host.invalid` is known" in problem(tmp_path, "http://no-such-host.invalid/a.csv")[0]
     assert "no encrypted connection" in problem(tmp_path, f"https{site.url[4:]}/a.csv")[0]
 
@@ -345,6 +349,65 @@ def test_who_asks(tmp_path: Path, site: Site, monkeypatch: pytest.MonkeyPatch) -
     kept = "".join(p.read_text() for p in tmp_path.rglob("*.json"))
     assert "s3cret" not in kept
     assert "t0ken" not in kept
+
+
+def test_a_server_that_goes_away_in_the_middle_is_waited_for(tmp_path: Path, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.put("/a.csv", ROWS, cut=[5])
+    copies = Copies(tmp_path, f"{site.url}/a.csv")
+    real, refusals = copies.mirror.ask, [4]
+
+    def ask(headers: Any) -> Any:
+        if headers and refusals[0]:
+            refusals[0] -= 1
+            raise unreachable(ConnectionRefusedError(), copies.mirror.url)
+        return real(headers)
+
+    monkeypatch.setattr(copies.mirror, "ask", ask)
+    copies.bring()
+    assert (copies.bytes.decode(), refusals) == (ROWS, [0])
+
+
+def test_a_server_that_is_not_there_is_told_once(recipec: Any, site: Site) -> None:
+    site.put("/c.csv", ROWS)
+    closed = Site()
+    closed.close()
+    calls = "\n".join(f'source {n} = csv("{u}/{n}.csv") {{ key: id }}' for n, u in (("a", closed.url), ("b", closed.url), ("c", site.url)))
+    Path("a.recipe").write_text(calls + "\n")
+    done = recipec("run", "a.recipe")
+    assert done.status == 1
+    assert f"{closed.url}/b.csv was not tried: its server, which `a` reads from too, could not be had" in " ".join(done.err.split())
+    assert "nothing listens there" not in done.err.partition("b.csv was not tried")[2].partition("error[step-failed]: `a`")[0]
+    assert any("/c.csv" in path for path, _ in site.asked)
+
+
+@pytest.mark.parametrize(
+    ("address", "told", "help"),
+    [
+        ("https://ann:pw@example.org/a.csv", "a password in an address", "~/.netrc may have it (machine example.org login"),
+        ("https://ghp_abc@raw.example.org/a.csv", "a user's name, which may be a token,", "RECIPEC_TOKEN_RAW_EXAMPLE_ORG"),
+        ("s3://AKIA:se/cret@bucket/a.csv", "a key in an address", "AWS_ACCESS_KEY_ID"),
+        ("gs://key@bucket/a.csv", "a key in an address", "GOOGLE_APPLICATION_CREDENTIALS"),
+        ("az://box:key@acct.blob.core.windows.net/a.csv", "a key in an address", "AZURE_STORAGE_CONNECTION_STRING"),
+        ("hf://datasets/a/b@hf_abcdefghijklmnopqrstuvwxyz/a.csv", "a token of the hub", "HF_TOKEN"),
+    ],
+)
+def test_a_secret_in_an_address_is_refused(recipec: Any, address: str, told: str, help: str) -> None:
+    write(f'csv("{address}")')
+    Path("b.recipe").write_text(f'source a = csv("a.csv")\nexport b from a {{ to: "{address.rpartition("/")[0]}/x"  format: csv() }}\n')
+    Path("a.csv").write_text(ROWS)
+    for file in ("a.recipe", "b.recipe") if address.partition(":")[0] not in ("https", "hf") else ("a.recipe",):
+        done = recipec("check", file)
+        said = " ".join(done.out.split())
+        assert done.status == 1
+        assert f"{told} " in said
+        assert help in said
+
+
+@pytest.mark.parametrize(
+    "address", ["abfs://box@acct.dfs.core.windows.net/a.csv", "s3://bucket/a@b:c.csv", "s3://arn:aws:s3:eu:1:accesspoint/p/a.csv"]
+)
+def test_what_only_looks_like_a_secret_is_none(address: str) -> None:
+    assert secret_in(address) is None
 
 
 @pytest.mark.parametrize(
