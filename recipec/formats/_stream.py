@@ -150,6 +150,8 @@ def targets(ctx: ExportContext, part: ExportPart, extension: str, *, name: str |
     n = max(1, ctx.shards)
     if n == 1:
         return [Target(folder / f"{stem}{extension}", part.rows)]
+    if ctx.shard is not None:
+        return [Target(folder / f"{stem}-{ctx.shard:05d}-of-{n:05d}{extension}", part.rows)]
     each, more = divmod(part.rows, n)
     return [Target(folder / f"{stem}-{i:05d}-of-{n:05d}{extension}", each + (i < more)) for i in range(n)]
 

@@ -51,6 +51,7 @@ class Csv(Format):
         compression: Compression | None = None
 
     extension = ".csv"
+    by_file = True
 
     def __init__(self, params: Any) -> None:
         super().__init__(params)

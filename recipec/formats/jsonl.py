@@ -58,6 +58,7 @@ class Jsonl(Format):
         compression: Compression | None = None
 
     extension = ".jsonl"
+    by_file = True
 
     def check(self, schema: Schema) -> Problems:
         return json_problems(schema)

@@ -57,6 +57,7 @@ class Messages(Format):
         file: Literal["parquet", "jsonl"] = "parquet"
 
     extension = ".parquet"
+    by_file = True
 
     def __init__(self, params: Any) -> None:
         super().__init__(params)

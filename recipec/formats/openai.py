@@ -58,6 +58,7 @@ class OpenAI(Format):
         rejected: ColumnName | None = None
 
     extension = ".jsonl"
+    by_file = True
 
     @property
     def pairs(self) -> PairParams | None:

@@ -64,6 +64,7 @@ class Parquet(Format):
         row_group: int = Field(default=100_000, ge=1)
 
     extension = ".parquet"
+    by_file = True
 
     def check(self, schema: Schema) -> Problems:
         return parquet_problems(schema)

@@ -43,6 +43,7 @@ class ShareGpt(Format):
         file: Literal["jsonl", "json"] = "jsonl"
 
     extension = ".jsonl"
+    by_file = True
 
     def __init__(self, params: Any) -> None:
         super().__init__(params)

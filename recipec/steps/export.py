@@ -318,10 +318,7 @@ class Export(Kind):
                 from recipec.api import Column
 
                 schema = Schema((Column("_key", "UUID"), Column("_parent", "UUID"), *schema.columns), schema.ordered)
-            # What the rows are sorted by comes along unasked: formats name refused rows by it and read large tables in its ranges.
-            sort = [ORDER, KEY] if schema.ordered else [KEY]
-            listed = ", ".join(quote(c) for c in (*schema.names, *(c for c in sort if c not in schema.names)))
-            query = f"SELECT {listed} FROM {ctx.relation(ref)} ORDER BY {', '.join(sort)}"
+            query = f"SELECT {', '.join(selected(schema))} FROM {ctx.relation(ref)} ORDER BY {', '.join(sorted_by(schema))}"
             parts.append(ExportPart(name, query, schema, ctx.rows(ref)))
         rows = sum(p.rows for p in parts)
         parent = plan.target.parent if plan.remote is None else ctx.temporary
@@ -348,7 +345,7 @@ class Export(Kind):
             elif plan.format.card:
                 card = facts_of(ctx, [(p.name, ref, p.rows) for p, (_, ref) in zip(parts, plan.parts, strict=True)], "parts")
             folder = ctx.artifact_of(plan.model.step) if plan.model is not None else None
-            plan.format.write(ExportContext(con, fresh, plan.single, tuple(parts), plan.shards, card, shown, folder))
+            self.write(plan, ExportContext(con, fresh, plan.single, tuple(parts), plan.shards, card, shown, folder))
             files = with_rows(self.files(fresh), parts, plan.shards)
             if plan.index and plan.remote is None:
                 write_index(fresh, files, parts, plan.format.name)
@@ -367,14 +364,19 @@ class Export(Kind):
             rows = int(card["training"]["rows"])  # what the model learned from
         return Outcome(rows_in=rows, rows_out=rows, extra=extra or {"files": files, "to": plan.shown})
 
-    @staticmethod
-    def files(folder: Path) -> list[dict[str, Any]]:
+    def write(self, plan: ExportPlan, made: ExportContext) -> None:
+        """Write the files. Other engines do it elsewhere."""
+        plan.format.write(made)
+
+    def files(self, folder: Path) -> list[dict[str, Any]]:
+        """The files written, with their sizes and digests."""
+        found = sorted(p for p in folder.rglob("*") if p.is_file())
+        return [{"path": p.relative_to(folder).as_posix(), "size": p.stat().st_size, "digest": self.digest(p)} for p in found]
+
+    def digest(self, path: Path) -> str:
         from recipec.plan.fingerprint import file_digest
 
-        found = sorted(p for p in folder.rglob("*") if p.is_file())
-        return [
-            {"path": p.relative_to(folder).as_posix(), "size": p.stat().st_size, "digest": file_digest(SourceFile(p, ""))} for p in found
-        ]
+        return file_digest(SourceFile(path, ""))
 
     @staticmethod
     def check_remote(plan: ExportPlan, ctx: RunContext) -> None:
@@ -430,6 +432,17 @@ class Export(Kind):
             os.replace(fresh / files[0]["path"], plan.target)
             return
         replace_folder(plan.target, fresh)
+
+
+def sorted_by(schema: Schema) -> list[str]:
+    """The columns that rows are sorted by."""
+    return [ORDER, KEY] if schema.ordered else [KEY]
+
+
+def selected(schema: Schema) -> list[str]:
+    """The columns of a part's query, as SQL. What the rows are sorted by comes along unasked: formats name refused rows by it and read large
+    tables in its ranges."""
+    return [quote(c) for c in (*schema.names, *(c for c in sorted_by(schema) if c not in schema.names))]
 
 
 def made_by_us(folder: Path) -> bool:

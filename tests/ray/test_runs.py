@@ -28,6 +28,7 @@ source rows = jsonl("rows.jsonl") { key: id  columns: { id: int, text: text, n: 
 clean tidy from rows { text = upper(text)  dedupe(text) }
 split final from tidy { train: 80%  test: 20% }
 """
+EXPORT = 'export out from rows { to: "build/out"  format: jsonl()  shards: 3 }\n'
 LONG = os.environ.get("RECIPEC_RAY_ALL") == "1"
 
 
@@ -112,7 +113,7 @@ def test_a_plan_says_what_a_run_does(cluster: Any, tmp_path: Path) -> None:
     from recipec.engines.ray.cost import model_of, text
 
     write(tmp_path, rows=3000)
-    program = load(Source(str(tmp_path / "runs.recipe"), TEXT.replace("dedupe(text)", "dedupe(text)  dedupe(text, near: 80%)")))
+    program = load(Source(str(tmp_path / "runs.recipe"), TEXT.replace("dedupe(text)", "dedupe(text)  dedupe(text, near: 80%)") + EXPORT))
     program.resolve()
     with open_workspace(tmp_path / ".recipec", doing="test") as workspace:
         plan = make_plan(program, workspace)

@@ -26,14 +26,21 @@ How a step goes, as `plan --engine ray` tells it:
   learned from all votes where you started, by patterns of votes, and tasks give each row its label. Voters that see all rows (`crowd`, `knn`)
   or ask a model vote where you started; of tags, such steps go by `driver`. `select`: what decides about a row (its group, what it counts, the
   values that the selector looks at) goes to where you started, which ranks; of DSIR words are counted and texts weighed in tasks.
+  `export` with `shards`: keys say in which file a row is, and a task writes each file, in the formats whose files follow from their rows alone
+  (`parquet`, `jsonl`, `csv`, `messages`, `sharegpt`, `alpaca`, `openai`, `preference`). The process that you started moves them to their place
+  and writes the index.
 * `one`: `sort`, `limit`, `sample(n)`, `novel`, `dedupe` by lines, SimHash. One task has the whole table; DuckDB puts to disk what does not fit.
 * `actors`: `predict` with a model that the recipe trained: an actor for each graphics processor, or for each machine where there is none. The
   rows come in the blocks of a run without a cluster, so the numbers are the same on like processors.
 * `driver`: done by the process that you started, with DuckDB, as without a cluster: `sql`, `augment`,
   `generate` and every step that asks a model behind a server (one ledger writes down every answer before it is used; the server is what is
-  waited for, not this process), `train`, `evaluate`, `export`, `expect`, `python`; sources whose columns are not declared and that have
-  several files, sources with `repeated: drop`, and tables with a column of a type that Parquet would change (HUGEINT, INTERVAL, ENUM, BIT,
-  UNION).
+  waited for, not this process), `train`, `evaluate`, `expect`, `python`; sources whose columns are not declared and that have
+  several files, sources with `repeated: drop`, and tables with a column of VARIANT or GEOMETRY. So are exports into one file of each part, which
+  is written from its start to its end, and those in other formats: their files follow from all rows (a card, names of classes, a database).
+
+A task's database is confined as a run's is: it opens the workspace and the recipe's file that the task reads, and no statement changes that.
+Values of types that Parquet would change (HUGEINT, INTERVAL, ENUM, BIT, UNION, times with a zone) lie in the files as texts or structs, and are
+read as what they were.
 
 Measures of the quality presets are not kept between runs on a cluster: to move a bound measures again.
 
@@ -49,8 +56,10 @@ second and makes 10,000 files a second. Packed as the package descriptions are (
   breaks first**: the process that you started holds 100 bytes a row, 200 GB, and numbers rows with 31 bits, 2.1 billion at most; it reads and
   sorts 16 GB for each band, some five minutes each on one processor, two hours in all. Past that a table must be deduplicated in parts.
 * A split sorts 48 GB of keys in that process, on disk where they do not fit: half an hour. So does the test that a source's key is unique.
-* An export is written by that process, 100 to 200 MB a second: **the longest of all**, 14 to 28 hours for 10 TB. The rows are in the
-  workspace as Parquet before that, and can be read as they are.
+* An export into 10,000 shards of 1 GB: that process sorts 32 GB of keys, half an hour; rows are put to their files in two rounds of 4 million
+  files, 2.4 TB each, a quarter of an hour; writing them takes as long as the folder takes 10 TB, 8 minutes at 20 GB a second, for one processor
+  makes 100 to 200 MB a second and there are 3,200. With `shards: 1`, or in a format that looks at all rows, one process writes it all: 14 to 28
+  hours. Delivering to an object store or a hub is from that process, at the speed of its line.
 * What goes by `one` needs the table in one task, 2.4 TB and three times as much on its machine's disk: not at this size. What goes by
   `driver` neither, but for models behind servers, where the server is what is waited for.
 * Ray has 37,000 tasks a pass to hand out, three at a time for each processor: far below what it can.

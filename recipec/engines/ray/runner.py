@@ -197,6 +197,10 @@ class RayRunner(Runner):
                 return others.source(floor)
             case "split":
                 return others.split(floor)
+            case "export":
+                from recipec.engines.ray.exports import export
+
+                return export(floor)
             case "label":
                 from recipec.engines.ray.labels import label
 

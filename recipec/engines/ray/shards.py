@@ -79,16 +79,22 @@ def write(
     if empty:
         con.execute(f"COPY (SELECT {columns} FROM ({query}) LIMIT 0) TO {literal(str(folder / EMPTY))} (FORMAT parquet)")
     bucketed = f"SELECT {columns}, {bucket_of(buckets, coarse)} AS {BUCKET} FROM (SELECT *, ({by}) AS __by FROM ({query}))"
+    found = partitioned(con, bucketed, folder)
+    if empty:
+        found[-1] = (str(folder / EMPTY),)
+    return found
+
+
+def partitioned(con: duckdb.DuckDBPyConnection, query: str, folder: Path) -> dict[int, tuple[str, ...]]:
+    """Write a query's rows, as files hold them, by its column ``__bucket``: which files each has."""
     con.execute(
-        f"COPY ({bucketed}) TO {literal(str(folder / 'b'))} (FORMAT parquet, COMPRESSION {COMPRESSION}, PARTITION_BY ({BUCKET}), OVERWRITE_OR_IGNORE)"
+        f"COPY ({query}) TO {literal(str(folder / 'b'))} (FORMAT parquet, COMPRESSION {COMPRESSION}, PARTITION_BY ({BUCKET}), OVERWRITE_OR_IGNORE)"
     )
     found: dict[int, tuple[str, ...]] = {}
     if (folder / "b").is_dir():
         for part in sorted((folder / "b").iterdir()):
             number = int(part.name.partition("=")[2])
             found[number] = tuple(sorted(str(f) for f in part.iterdir()))
-    if empty:
-        found[-1] = (str(folder / EMPTY),)
     return found
 
 

@@ -83,6 +83,7 @@ def going(step: ResolvedStep, models: bool = False) -> Going:
     """The way of a step. ``models`` says that it reads one."""
     from recipec.engines.ray.held import portable
     from recipec.engines.ray.narrow import label_way, select_way
+    from recipec.engines.ray.rest import export_way
 
     kind, plan = step.kind.name, step.bound.plan
     if kind == "predict" and plan.model.facts is not None and not plan.model.facts.external:
@@ -109,6 +110,8 @@ def going(step: ResolvedStep, models: bool = False) -> Going:
             return Going(*select_way(plan))
         case "mix":
             return Going("rows") if plan.plain else Going("narrow", "shares are counted over all rows")
+        case "export":
+            return Going(*export_way(plan))
     return Going("driver", WHY.get(kind, ""))
 
 
