@@ -93,3 +93,28 @@ def test_several_askings_at_once(cluster: Any, tmp_path: Path) -> None:
         spread.close()
     assert [one[0][0] for one, _ in found] == [f"a{n}"[::-1] for n in range(20)]
     assert [other for _, other in found] == [one for one, _ in found][::-1]
+
+
+def test_a_plan_tells_where_models_are_asked(tmp_path: Path) -> None:
+    from recipec.engines.ray.cost import model_of, text
+    from recipec.plan.planner import make_plan
+    from recipec.resolve.loading import load
+    from recipec.source import Source
+    from recipec.workspace.database import open_workspace
+    from tests.ray.every_kind import ASKING
+
+    for name in ("mini", "tiny", "bert"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").write_text(
+            '{"architectures": ["BertForMaskedLM"]}' if name != "tiny" else '{"architectures": ["GPT2LMHeadModel"]}'
+        )
+    program = load(Source(str(tmp_path / "kinds.recipe"), ASKING))
+    program.resolve()
+    assert not program.findings.errors, program.findings.errors
+    with open_workspace(tmp_path / "w", doing="test") as workspace:
+        model = model_of(make_plan(program, workspace), workspace, nodes=3, memory=None)
+    told = "\n".join(text(model, 8))
+    assert "clf        actors: one machine trains" in told
+    assert "guess      actors: `clf` is loaded on 3 nodes" in told
+    assert "said       here, by DuckDB (one ledger writes down every answer); `tiny` is loaded on 3 nodes" in told
+    assert model.costs["argued"].asked == ("clf", "weak")

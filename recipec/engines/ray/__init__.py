@@ -30,11 +30,18 @@ How a step goes, as `plan --engine ray` tells it:
   (`parquet`, `jsonl`, `csv`, `messages`, `sharegpt`, `alpaca`, `openai`, `preference`). The process that you started moves them to their place
   and writes the index.
 * `one`: `sort`, `limit`, `sample(n)`, `novel`, `dedupe` by lines, SimHash. One task has the whole table; DuckDB puts to disk what does not fit.
-* `actors`: `predict` with a model that the recipe trained: an actor for each graphics processor, or for each machine where there is none. The
-  rows come in the blocks of a run without a cluster, so the numbers are the same on like processors.
+* `actors`: `predict` with a model of this machine (trained by the recipe, or of a folder), and `train`. Whatever the step, such a model is asked
+  by actors, one for each graphics processor, or for each machine where there is none: `predict`, `generate`, `evaluate`, `vote llm`, `zero_shot`,
+  `knn` and `classifier`, `select` by a model, `mask_words`, `back_translate` and `paraphrase`, `keeps_label` and `keeps_meaning`, `dedupe(meaning:)`.
+  The process that you started cuts texts into tokens and these into the batches of a run without a cluster, so the numbers are the same on like
+  processors, and takes the answers in their order. Vectors, and what language models write, it keeps in the workspace before anything uses them:
+  an actor that goes away with its machine has kept nothing, its batch is asked of another, and a run that was stopped asks for none again. (`bald`
+  alone is not spread: chance leaves neurons out in one process.) A training is one task with as many graphics processors as its `devices`, on one
+  machine; its checkpoints lie in the workspace, so that another machine goes on where one went away, to the same weights. On one machine
+  without graphics processors the process that you started trains.
 * `driver`: done by the process that you started, with DuckDB, as without a cluster: `sql`, `augment`,
-  `generate` and every step that asks a model behind a server (one ledger writes down every answer before it is used; the server is what is
-  waited for, not this process), `train`, `evaluate`, `expect`, `python`; sources whose columns are not declared and that have
+  `generate` and every step that asks a model behind a server (one process holds its pace, its budget and the ledger, and writes down every answer
+  before it is used; the server is what is waited for, not this process), `evaluate`, `expect`, `python`; sources whose columns are not declared and that have
   several files, sources with `repeated: drop`, and tables with a column of VARIANT or GEOMETRY. So are exports into one file of each part, which
   is written from its start to its end, and those in other formats: their files follow from all rows (a card, names of classes, a database).
 

@@ -16,7 +16,7 @@ The model, in the order in which it is worked out:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,11 +71,13 @@ class Cost:
     shuffled: int = 0
     memory: int = 0
     here: int = 0
+    asked: tuple[str, ...] = ()
+    """Models of these machines, which actors hold."""
 
     def data(self) -> dict[str, Any]:
         return {
             "way": self.way, "why": self.why, "rows": self.rows, "tasks": self.tasks, "shuffled": self.shuffled, "memory": self.memory,
-            "memory_here": self.here,
+            "memory_here": self.here, "asked": list(self.asked),
         }  # fmt: skip
 
 
@@ -127,8 +129,16 @@ def model_of(plan: Plan, workspace: Workspace, nodes: int, memory: int | None) -
         made, cost = cost_of(planned, way, inputs, tables, workspace, nodes)
         tables[planned.name] = before if before is not None and (planned.status == "reuse" or before.known) else made
         if planned.status == "run":
-            model.costs[planned.name] = cost
+            model.costs[planned.name] = replace(cost, asked=asked_of(planned, plan))
     return model
+
+
+def asked_of(planned: Planned, plan: Plan) -> tuple[str, ...]:
+    """The models that a step asks and that run on the cluster's machines."""
+    if planned.step.kind.name in ("train", "export"):
+        return ()
+    found = {r.step: plan.program.resolved[r.step] for r in planned.step.parents}
+    return tuple(n for n, s in found.items() if s is not None and s.bound.model is not None and not s.bound.model.external)
 
 
 def built_size(planned: Planned, workspace: Workspace) -> Table | None:
@@ -285,6 +295,12 @@ def size(count: float) -> str:
     return shown(count)
 
 
+def loaded(cost: Cost, model: Model) -> str:
+    """Where the models are that a step asks."""
+    named = ", ".join(f"`{name}`" for name in cost.asked) or "the model"
+    return f"{named} {'are' if len(cost.asked) > 1 else 'is'} loaded on {model.nodes:,} node{'s' * (model.nodes != 1)}"
+
+
 def text(model: Model, column: int) -> list[str]:
     """The model as lines for people."""
     machines = f"{model.nodes} node{'s' * (model.nodes != 1)}" + (f" of {size(model.memory)}" if model.memory is not None else "")
@@ -297,10 +313,10 @@ def text(model: Model, column: int) -> list[str]:
     for cost in model.costs.values():
         why = f" ({cost.why})" if cost.why else ""
         if cost.way == "actors":
-            lines.append(f"  {cost.step:{column}}   actors: the model is loaded on {model.nodes:,} node{'s' * (model.nodes != 1)}")
+            lines.append(f"  {cost.step:{column}}   actors: {cost.why or loaded(cost, model)}")
             continue
         if cost.way == "driver":
-            lines.append(f"  {cost.step:{column}}   here, by DuckDB{why}")
+            lines.append(f"  {cost.step:{column}}   here, by DuckDB{why}" + (f"; {loaded(cost, model)}" if cost.asked else ""))
             continue
         here = f", {size(cost.here)} here" if cost.here > 1 << 20 else ""
         lines.append(

@@ -17,6 +17,7 @@ from recipec.engines.ray.cluster import Cluster, TypesDiffer
 from recipec.engines.ray.held import listed, portable
 from recipec.engines.ray.shards import BUCKET, COMPRESSION, Rows, cast, described, size, view
 from recipec.engines.ray.tasks import Done, Setting
+from recipec.engines.ray.training import elsewhere, train
 from recipec.engines.ray.ways import Going, going, reads_model
 from recipec.engines.runner import Runner, RunResult, Silent, Watcher
 
@@ -166,6 +167,8 @@ class RayRunner(Runner):
 
     def carry_out(self, step: ResolvedStep, context: RunContext) -> Outcome:
         way = going(step, reads_model(step, {s.name: s.kind for s in self.program.steps}))
+        if step.kind.name == "train" and elsewhere(self.cluster):
+            return train(self.cluster, context)
         if way.way in ("driver", "actors") or not all(self.can_lie_in_files(r) for r in step.parents):
             return super().carry_out(step, context)
         if self.setting is None or len(KERNELS) != self.known:

@@ -6,7 +6,7 @@
 ``bands``    near-duplicates: texts are sketched shard by shard, and compared in tasks; who is compared with whom is decided in one place
 ``narrow``   a few columns of every row go to one place, which decides; then a task for each shard carries it out
 ``one``      one task has all rows
-``actors``   a trained model is loaded once a graphics processor or machine, and asked block by block
+``actors``   a model is loaded once a graphics processor or machine, and asked batch by batch; or trained by a task
 ``driver``   the process that you started does it, with DuckDB, as without a cluster
 ===========  ============================================================================================================
 """
@@ -88,6 +88,8 @@ def going(step: ResolvedStep, models: bool = False) -> Going:
     kind, plan = step.kind.name, step.bound.plan
     if kind == "predict" and plan.model.facts is not None and not plan.model.facts.external:
         return Going("actors")
+    if kind == "train":
+        return Going("actors", "one machine trains")
     refs = [*step.parents]
     odd = unportable([*(s for r in refs for s in r.schema.columns), *(c for s in step.bound.outputs.values() for c in s.columns)], portable)
     if odd:
@@ -117,7 +119,6 @@ def going(step: ResolvedStep, models: bool = False) -> Going:
 
 WHY = {
     "sql": "SQL may look at anything",
-    "train": "training is one process",
     "predict": "the server is what is waited for",
     "export": "files are written in order",
     "generate": "one ledger writes down every answer",
