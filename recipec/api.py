@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
@@ -65,6 +65,7 @@ from recipec.language import Text as Text
 from recipec.language import Texts as Texts
 from recipec.language import find_function as find_function
 from recipec.language import function as function
+from recipec.record import record
 from recipec.registry import Group, announce
 from recipec.settings import Field as Field
 from recipec.settings import Settings as Settings
@@ -84,7 +85,7 @@ T = TypeVar("T")
 Scope = Literal["row", "key", "global"]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class Traits:
     """What a step, operator or function does, as far as lints, the planner and the engines need to know.
 
@@ -111,7 +112,7 @@ class Traits:
 # Readers --------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class SourceFile:
     """``name`` is the path as the recipe's folder sees it, with forward slashes: it decides row keys, so it must not
     depend on where the recipe lies."""
@@ -120,7 +121,7 @@ class SourceFile:
     name: str
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class ReadContext:
     """What a reader gets when it loads.
 
@@ -179,6 +180,10 @@ class Reader(ABC):
     def header(self, con: duckdb.DuckDBPyConnection, files: Sequence[SourceFile], encoding: str) -> dict[str, str]:
         """Column names and DuckDB types, from at most a small sample at the start of the files (no data scan)."""
 
+    def header_names(self, con: duckdb.DuckDBPyConnection, files: Sequence[SourceFile], encoding: str) -> Sequence[str]:
+        """The names in ``header``, where the types are declared: what only types need is left out. The same DataErrors are raised."""
+        return list(self.header(con, files, encoding))
+
     @abstractmethod
     def load(self, ctx: ReadContext) -> None:
         """Create ``ctx.table``; see :class:`ReadContext`. Raise :class:`DataError` for what no row can be blamed for."""
@@ -209,7 +214,7 @@ class StepFailed(DataError):
 # Formats (exports) ----------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class ExportPart:
     """One table to write. ``query`` yields its columns in the order to write, rows in key order; ``name`` is the split's
     part (``train``) or the step's name."""
@@ -220,7 +225,7 @@ class ExportPart:
     rows: int
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class ExportContext:
     """What a format gets when it writes: everything goes into the empty folder ``folder``, which the step then moves to
     its place as a whole. ``single`` is the file name to use where the recipe names a file (``to: "a/b.jsonl"``), else
@@ -274,7 +279,7 @@ class Format(ABC):
 # Operators of a clean step --------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Meeting:
     """Which rows an operator of wider scope must see together, so that a table can be cut between all others.
 
@@ -288,7 +293,7 @@ class Meeting:
     rows: bool = True
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Alike:
     """Near-duplicates found by MinHash: what an operator's ``prepare`` finds, said so that it can be found in many places at once.
 
@@ -307,7 +312,7 @@ class Alike:
     out: str
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Rewrite:
     """What an operator makes of a relation, as SQL.
 
@@ -329,7 +334,7 @@ class Rewrite:
     """Its scope, where this call's is wider than the operator's ``traits`` say."""
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class RunTools:
     """What running code may use: the connection, a seed, the pool, and where to say how far it is."""
 
@@ -377,7 +382,7 @@ class Operator(ABC):
 # Step kinds -----------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Bound:
     """A resolved step: what a kind's ``bind`` returns.
 
@@ -414,7 +419,7 @@ class Bound:
     """The columns that the step adds, where each of its rows comes from one of its input's and has the same values in all others."""
 
 
-@dataclass
+@record
 class Outcome:
     """What running a step gave: the relation written and the counts to show. ``dropped`` is by reason, in recipe order."""
 
@@ -428,7 +433,7 @@ class Outcome:
     reads them is not run."""
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Asking:
     """What a step asks of a model, row by row: enough to make the prompts, and to count and price them, without asking.
 
@@ -454,7 +459,7 @@ class Asking:
     """``beside(look)`` gives the texts that are embedded beside those of the rows: the labelled ones that rows are compared with."""
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Estimate:
     """What calls will cost. None is unknown, which is not 0, and ``unknown`` says why where it is the calls themselves.
 

@@ -9,15 +9,16 @@ beside the code that finds it. A subclass names itself (``name``, stable ``code`
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar, Literal
 
+from recipec.record import record
 from recipec.source import Span
 
 Severity = Literal["error", "warning", "note"]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class Label:
     """A place in a source and what is to be said of it (may be empty)."""
 
@@ -25,7 +26,7 @@ class Label:
     text: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class Edit:
     """Replace the text of ``span`` by ``text``."""
 
@@ -33,7 +34,7 @@ class Edit:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class Fix:
     """Edits that mend a finding. ``safe`` when they cannot change what a correct reading of the recipe means."""
 
@@ -42,7 +43,7 @@ class Fix:
     safe: bool = True
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(frozen=True, kw_only=True)
 class Diagnostic:
     """One finding. ``span`` is where; ``label`` is what stands under the caret; ``also`` are further places.
 
@@ -164,7 +165,7 @@ def replace_fix(span: Span, text: str, title: str | None = None, *, safe: bool =
     return Fix(title or f"replace with `{text}`", (Edit(span, text),), safe)
 
 
-@dataclass(kw_only=True, frozen=True)
+@record(kw_only=True, frozen=True)
 class UnknownName(Diagnostic):
     """Base of all "no such name" findings: suggests the nearest candidate and offers it as a fix."""
 
@@ -187,7 +188,7 @@ class UnknownName(Diagnostic):
         )
 
 
-@dataclass
+@record
 class Findings:
     """The list that stages append to. A failed stage says so here and returns what it could make."""
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 from typing import Any, Literal
 
+from recipec.record import record
 from recipec.source import Span
 from recipec.syntax import tree
 
@@ -23,7 +24,7 @@ HIDDEN = (KEY, PARENT, ORDER)
 """Columns that recipec keeps itself: the row's identity, its parent's, and (after ``sort``) its place."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class Column:
     """A column and its DuckDB type. ``origin`` is where the recipe made it, when it did."""
 
@@ -32,7 +33,7 @@ class Column:
     origin: Span | None = field(default=None, compare=False, repr=False)
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Schema:
     """The columns a table shows to the recipe, in order; ``_key`` and ``_parent`` are always there and not listed.
 
@@ -105,7 +106,7 @@ def literal(value: object) -> str:
 # Settings and arguments -----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Expression:
     """An expression of the recipe, lowered: ``sql`` reads the columns in scope by their names; ``type`` is DuckDB's."""
 
@@ -118,7 +119,7 @@ class Expression:
     aggregate: bool = False
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class ColumnName:
     name: str
     type: str
@@ -133,7 +134,7 @@ class Word(str):
     """A text that may be written as a bare name: ``columns: [tokens, tags]``."""
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class TableRef:
     """``step`` is the resolved step's name (``tidy``, ``common.tidy``, ``clf@2``), ``part`` a split's part or None."""
 
@@ -151,14 +152,14 @@ class TableRef:
         return "{table " + str(self) + "}"
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class ColumnRef:
     table: TableRef
     column: str
     type: str
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class ModelFacts:
     """What is known of a model before anything runs.
 
@@ -185,7 +186,7 @@ class ModelFacts:
     """Where rows are sent to, as far as the recipe writes it: a server's name or address."""
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class ModelRef:
     """A model of the recipe: a ``model`` step, or a ``train`` step's result. ``facts`` are None where its step is wrong."""
 
@@ -201,7 +202,7 @@ class ModelRef:
         return self.facts is None or what in self.facts.does
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class PromptCall:
     """A template with the arguments that the recipe gives it. ``open`` are the parameters it does not give: who renders it does
     (the examples of a vote). ``arguments`` are the others, by parameter, over the columns in scope."""
@@ -226,7 +227,7 @@ class PromptCall:
         return "".join(self.prompt.sql(pieces))
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Use:
     """What a step does with an expression over one of its tables: for the lints, which know no kind by name.
 
@@ -250,7 +251,7 @@ class Use:
     limit: int | None = None
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Made:
     """A column that a step adds to the rows of its input, whose other columns keep their values.
 
@@ -265,20 +266,20 @@ class Made:
     null: bool = True
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Arrows:
     """``left => right`` pairs, as syntax: the operator says what each side is."""
 
     pairs: tuple[tuple[tree.Expr, tree.Expr], ...]
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class TypeMap:
     types: Mapping[str, str]
     spans: Mapping[str, Span] = field(compare=False, repr=False, default_factory=dict)
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Secret:
     """``env("NAME")``: the value is read when it is used. ``shown`` stands for it wherever it would be written."""
 

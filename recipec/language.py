@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
+from recipec.record import record
 from recipec.registry import announce, find
 
 REQUIRED: Any = inspect.Parameter.empty
@@ -16,7 +16,7 @@ class SQL(str):
     """The SQL text of an argument, handed to a function's body. Use it in an f-string, as often as needed."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class Parameter:
     """``type`` is a DuckDB type, ``ANY``, or for a constant the Python type. Constants arrive as Python values."""
 
@@ -27,7 +27,7 @@ class Parameter:
     pytype: Any = None
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Kernel:
     """A batch function: called with pyarrow arrays (one per SQL argument), returns one array of the same length.
 
@@ -58,7 +58,7 @@ KERNELS: dict[str, Kernel] = {}
 """Every kernel that some lowered expression of this process calls."""
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Function:
     """A function of the expression language. ``body`` maps SQL texts (and constants) to SQL text."""
 

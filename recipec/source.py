@@ -8,12 +8,14 @@ columns for editors (LSP) count UTF-16 units from zero, see :meth:`Source.utf16`
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from pathlib import Path
 
+from recipec.record import record
 
-@dataclass(frozen=True, eq=False)
+
+@record(frozen=True, eq=False)
 class Source:
     """The text of one file.
 
@@ -71,7 +73,7 @@ class Source:
         return Span(self, start, end)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class Span:
     """Half-open range ``[start, end)`` of a source."""
 

@@ -15,10 +15,10 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from recipec.api import DataError
+from recipec.record import record
 
 VARIABLE = "RECIPEC_TRUST"
 NAME = "trust.json"
@@ -26,7 +26,7 @@ _for_now: list[Path] = []
 """Folders trusted while :func:`trusting` lasts."""
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class OwnCode:
     """A function of the recipe's own: ``shown`` is its file as the recipe's folder has it, ``step`` what calls it."""
 

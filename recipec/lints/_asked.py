@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from recipec.diagnostics import Findings
 from recipec.lints._view import View
+from recipec.record import record
 from recipec.resolve.expand import ExpansionFailed, expand
 from recipec.resolve.program import ResolvedStep
 from recipec.syntax import tree
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Asked:
     """Two columns of parts of one split that a test compares, holding one value."""
 

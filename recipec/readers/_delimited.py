@@ -59,6 +59,16 @@ class DelimitedReader(FileReader):
         return not self.dialect.header
 
     def header(self, con: duckdb.DuckDBPyConnection, files: Sequence[SourceFile], encoding: str) -> dict[str, str]:
+        groups = self._groups(con, files, encoding)
+        names = next(iter(groups), ())
+        found = [dict(zip(layout, self._inferred(con, layout, frames), strict=True)) for layout, frames in groups.items()]
+        return {name: joint([types[name] for types in found]) for name in names}
+
+    def header_names(self, con: duckdb.DuckDBPyConnection, files: Sequence[SourceFile], encoding: str) -> Sequence[str]:
+        return next(iter(self._groups(con, files, encoding)), ())
+
+    def _groups(self, con: duckdb.DuckDBPyConnection, files: Sequence[SourceFile], encoding: str) -> dict[Layout, list[Frame]]:
+        """Samples of the files, by the order of their columns."""
         looked_at = sample_files(files)
         groups: dict[Layout, list[Frame]] = {}
         layouts: dict[SourceFile, Layout] = {}
@@ -68,9 +78,7 @@ class DelimitedReader(FileReader):
             if layout:
                 groups.setdefault(layout, []).extend(self._sampled(pieces, whole, layout, encoding))
         self._same(layouts)
-        names = next(iter(groups), ())
-        found = [dict(zip(layout, self._inferred(con, layout, frames), strict=True)) for layout, frames in groups.items()]
-        return {name: joint([types[name] for types in found]) for name in names}
+        return groups
 
     def load(self, ctx: ReadContext) -> None:
         declared = None if self.dialect.header else ctx.columns

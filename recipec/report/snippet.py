@@ -8,9 +8,9 @@ at the left. Lines too long for the terminal are shown as windows around the mar
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from recipec.diagnostics import Label
+from recipec.record import record
 from recipec.report.cells import cells, clean, width, wrap
 from recipec.report.terminal import Terminal
 from recipec.source import Source, Span
@@ -19,7 +19,7 @@ NARROW = 24
 """Least cells for words beside a mark; with less room they go below."""
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Mark:
     """A label as lines and columns: one-based lines, zero-based columns in code points, ``b`` exclusive and past ``a``."""
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import types
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
 from recipec.api import Arrows, ColumnName, ColumnRef, Expression, ModelRef, PromptCall, Schema, Secret, Settings, TableRef, TypeMap, Word
 from recipec.diagnostics import Diagnostic, alike, certain, nearest, replace_fix
+from recipec.record import record
 from recipec.registry import Group, find
 from recipec.registry import names as registry_names
 from recipec.resolve.columns import name_problem
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from recipec.resolve.binder import StepBinder
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Choices:
     """For ``Annotated[Inner, Choices(...)]``: the calls a setting accepts, by name, or a whole group of the registry.
 
@@ -53,7 +53,7 @@ class Choices:
         return next(((m, None) for n, m in self.options if n == name), None)
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Inner:
     """A nested call, resolved: its name, its validated arguments, and for a registry group the class."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any
 
 from recipec.api import (
@@ -22,6 +22,7 @@ from recipec.api import (
     quote,
 )
 from recipec.diagnostics import Diagnostic, Findings, Label, replace_fix
+from recipec.record import record
 from recipec.resolve import arguments
 from recipec.resolve.aggregates import first_aggregate
 from recipec.resolve.expand import ExpansionFailed, canonical, expand, expand_with_gaps
@@ -58,7 +59,7 @@ def block_name(op: tree.Op) -> str:
 PLURALS = {"text": "texts", "number": "numbers", "bool": "true or false", "time": "dates or times"}
 
 
-@dataclass
+@record
 class StepBinder:
     """Binds one step. ``inputs`` are resolved references with their schemas; ``names`` resolves params and macros."""
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recipec.api import DataError, SourceFile
 from recipec.diagnostics import nearest, replace_fix
 from recipec.places import Places, bytes_at
+from recipec.record import record
 from recipec.resolve.problems import BadValue, MissingFile, OutsideFolder, UnknownFunction, Unreadable
 from recipec.source import Span
 from recipec.trust import OwnCode
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from recipec.resolve.binder import StepBinder
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Called:
     """``shown`` is the file's name in the recipe's folder."""
 

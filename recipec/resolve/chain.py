@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, cast
 
 from recipec.api import HIDDEN, ORDER, Alike, Column, Json, Meeting, Operator, Rewrite, RunTools, Schema, Scope, Traits, literal, quote
 from recipec.diagnostics import Diagnostic, Findings, nearest
+from recipec.record import record
 from recipec.registry import find
 from recipec.registry import names as registry_names
 from recipec.resolve.aggregates import aggregate
@@ -42,7 +43,7 @@ def in_between(tools: RunTools, table: str) -> None:
     """Nothing to prepare: the stage asks for a table only."""
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Reason:
     """Why rows are dropped: its words, the statement's own text, and where it stands."""
 
@@ -50,7 +51,7 @@ class Reason:
     span: Span = field(compare=False, repr=False)
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Stage:
     """A SELECT over the relation ``{input}``; an operator's may need ``prepare`` on a table first."""
 
@@ -61,7 +62,7 @@ class Stage:
     meeting: Meeting | Alike | None = None
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Test:
     """An ``expect``. ``offending`` yields the rows that break it; ``scalar`` one row with one truth value, over ``{table}``."""
 
@@ -74,7 +75,7 @@ class Test:
     """SQL expressions to print when a scalar test fails, with their text."""
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Chain:
     stages: tuple[Stage, ...]
     schema: Schema
@@ -127,7 +128,7 @@ def compose(stages: Iterable[Stage], source: str) -> str:
     return f"{head}SELECT * FROM {current}"
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Lowered:
     """A lowered statement of a segment; ``condition`` is a filter's own SQL."""
 

@@ -7,12 +7,13 @@ text when they say the same, whatever their layout, macro names or parameter nam
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import blake2b
 from typing import Any, Protocol, cast
 
 from recipec.api import find_function
 from recipec.diagnostics import Diagnostic, Findings
+from recipec.record import record
 from recipec.resolve.gaps import gap, parts_of
 from recipec.resolve.problems import AmbiguousName, BadValue, Cycle, TooLarge, WrongArguments
 from recipec.resolve.prompts import Prompt, PromptName
@@ -55,7 +56,7 @@ class Exhausted(ExpansionFailed):
     """The expression is too large: nothing more is looked at."""
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Bound:
     """An argument of a ``def``, expanded: how many nodes and levels putting it in place costs."""
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, cast
 
 from recipec.api import HIDDEN, REQUIRED, SQL, Function, Parameter, find_function, literal, quote
 from recipec.diagnostics import Findings, nearest, replace_fix
+from recipec.record import record
 from recipec.registry import names as registry_names
 from recipec.resolve import volatile
 from recipec.resolve.gaps import Gap, has_gap, parts_of
@@ -52,7 +53,7 @@ class LoweringFailed(Exception):
     """A finding was reported; there is no SQL to go on with."""
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Probe:
     """A piece of an expression and the type that it must have, where DuckDB would take others too: an argument of one of
     recipec's own functions, a condition. ``what`` needs it, in words."""
@@ -63,7 +64,7 @@ class Probe:
     span: Span
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Pair:
     """Two sides that are compared: each the number of a probe, or for a literal the family of its type. DuckDB would cast
     one of them and fail at the first row that does not convert."""
@@ -80,7 +81,7 @@ def evident(node: tree.Expr) -> bool:
     )
 
 
-@dataclass
+@record
 class Lowerer:
     """Lowers the expressions of one step over the columns in scope.
 

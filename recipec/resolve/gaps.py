@@ -8,10 +8,11 @@ of its own, unless a gap is part of it; then it may only follow from the first, 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, cast
 
 from recipec.diagnostics import Diagnostic
+from recipec.record import record
 from recipec.resolve.problems import UnknownFunction
 from recipec.source import Span
 from recipec.syntax import tree
@@ -20,7 +21,7 @@ MOST = 12
 """Mistakes of one expression that the binder is asked for, one after another."""
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record(frozen=True, eq=False, repr=False)
 class Gap(tree.Name):
     """Stands for a part whose mistake is told. Its own ``parts`` are still looked at."""
 

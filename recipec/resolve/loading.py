@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from recipec.api import Bound, DataError, Kind
 from recipec.diagnostics import Diagnostic, Findings, Label
 from recipec.places import boundary, text_at
+from recipec.record import record
 from recipec.resolve.binder import StepBinder
 from recipec.resolve.columns import schema_problem, twin
 from recipec.resolve.modules import Entry, HeaderSettings, Module, RepeatEntry, RoundModule
@@ -98,7 +99,7 @@ def header_settings(program: Program, header: tree.Header) -> HeaderSettings:
     return binder.settings() or HeaderSettings()
 
 
-@dataclass
+@record
 class Loader:
     findings: Findings
     sets: dict[str, str]

@@ -8,11 +8,11 @@ after each round with the values put in.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from recipec.api import Schema, quote
 from recipec.diagnostics import Findings
+from recipec.record import record
 from recipec.resolve.expand import ExpansionFailed, expand
 from recipec.resolve.expr import Lowerer, LoweringFailed
 from recipec.resolve.modules import RepeatEntry
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from recipec.resolve.program import Program
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Read:
     """A value that a condition reads: a column of a step of the round, or what it gained."""
 
@@ -37,7 +37,7 @@ class Read:
     type: str
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Until:
     """``sql`` gives the SQL of the condition, for the SQL of each of the values in ``reads``."""
 

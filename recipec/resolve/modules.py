@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from recipec.api import Settings
+from recipec.record import record
 from recipec.resolve.values import BrokenName
 from recipec.source import Source
 from recipec.syntax import tree
@@ -38,7 +39,7 @@ def path(node: tree.Node) -> list[str]:
     return [node.id, *reversed(names)] if isinstance(node, tree.Name) else []
 
 
-@dataclass(eq=False)
+@record(eq=False)
 class Module:
     """One file: its names, and those of the files it imports under their aliases."""
 
@@ -131,7 +132,7 @@ class RoundModule(Module):
         self.imports, self.steps, self.broken = outer.imports, steps, outer.broken
 
 
-@dataclass(eq=False)
+@record(eq=False)
 class Entry:
     """A step as written, under its global name (``tidy``, ``common.tidy``, ``clf@2``), with the names it sees."""
 
@@ -142,7 +143,7 @@ class Entry:
     repeat: RepeatEntry | None = None
 
 
-@dataclass(eq=False)
+@record(eq=False)
 class RepeatEntry:
     """A ``repeat``: its rounds' steps by local name, for ``until``."""
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from recipec.diagnostics import Diagnostic, UnknownName
+from recipec.record import record
 
 
 class UnknownColumn(UnknownName):
@@ -264,7 +263,7 @@ class BadSQL(Diagnostic):
     code = "E224"
 
 
-@dataclass(kw_only=True, frozen=True)
+@record(kw_only=True, frozen=True)
 class BinderRefused(Diagnostic):
     """Something that DuckDB's binder refuses and no other rule describes. The message is DuckDB's own.
 

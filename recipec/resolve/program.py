@@ -8,13 +8,14 @@ are not known, so that their own mistakes show at once and none is told twice.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
 from recipec.api import Bound, Kind, ModelRef, Schema, TableRef
 from recipec.diagnostics import Findings, Label
 from recipec.mirror.catalog import Catalog
+from recipec.record import record
 from recipec.registry import find, load_plugins
 from recipec.registry import names as registry_names
 from recipec.resolve.binder import StepBinder
@@ -28,7 +29,7 @@ from recipec.syntax import tree
 from recipec.trust import OwnCode
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class ResolvedStep:
     """A step with everything known that can be known before running."""
 
@@ -51,7 +52,7 @@ def opened(step: ResolvedStep) -> bool:
     return reader is None or bool(reader.by_database)
 
 
-@dataclass
+@record
 class Program:
     """The root file and what it imports. ``findings`` collects everything found in any of them."""
 

@@ -7,13 +7,14 @@ as JSON) and its digest, which is all that fingerprints see of it. Jinja2 is not
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from hashlib import blake2b
 from typing import Any
 
 from recipec.api import KERNELS, Kernel
 from recipec.diagnostics import Diagnostic
+from recipec.record import record
 from recipec.resolve.problems import WrongArguments
 from recipec.resolve.types import shown
 from recipec.syntax import tree
@@ -26,7 +27,7 @@ DIRECT = {"VARCHAR": "text", "BIGINT": "int", "DOUBLE": "float", "BOOLEAN": "boo
 """Types whose values go to a worker as they are; all others, and those not declared, go as JSON."""
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Prompt:
     """A checked template. ``params`` are its parameters with their declared DuckDB types (None: any). ``sources`` are the texts of
     its parts ("0", "1", ...) and of what they include; ``includes`` says for each which key the names that it includes stand for."""
@@ -82,7 +83,7 @@ class Prompt:
         return [*out, ")"] if arguments else [*out, "true)"]
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record(frozen=True, eq=False, repr=False)
 class PromptName(tree.Name):
     """The name of a template where it is called, in an expanded expression."""
 

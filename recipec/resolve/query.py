@@ -11,10 +11,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from recipec.api import quote
+from recipec.record import record
 from recipec.resolve import volatile
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ KEYWORDS = frozenset({"current_date", "current_time", "current_timestamp", "loca
 SESSION = frozenset({"user", "current_user", "session_user", "current_role", "current_catalog", "current_schema", "current_database"})
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Complaint:
     """``position`` and ``length`` in code points of the query; position None when it is not known."""
 
@@ -53,7 +53,7 @@ class Complaint:
     length: int = 1
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Dotted:
     """Where a query reads a table of a dotted name (``final.train``): ``[start, end)`` in code points. ``aliased`` when the
     query calls it otherwise there."""
@@ -64,7 +64,7 @@ class Dotted:
     aliased: bool
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Looked:
     """What was found in a query."""
 

@@ -35,19 +35,19 @@ class Reading:
         return self._con
 
     def header(
-        self, reader: Reader, files: Sequence[SourceFile], encoding: str, seen: Sequence[SourceFile] | None = None
+        self, reader: Reader, files: Sequence[SourceFile], encoding: str, seen: Sequence[SourceFile] | None = None, *, typed: bool = True
     ) -> dict[str, str]:
-        """Names and types. ``seen`` are the files that ``files`` were taken from, where they were. Raises DataError for files that cannot
-        be read."""
+        """Names and types; with ``typed`` False the types may be empty. ``seen`` are the files that ``files`` were taken from, where they
+        were. Raises DataError for files that cannot be read."""
         self.seen.extend(files if seen is None else seen)
-        key = self.key(reader, files, encoding) if seen is None or tuple(seen) == tuple(files) else None
+        key = self.key(reader, files, encoding, typed) if seen is None or tuple(seen) == tuple(files) else None
         if key is not None and (known := self.known.get(key)) is not None:
             self.lasting[key] = known
             return dict(known)
         if not type(reader).__module__.startswith("recipec."):
             import duckdb  # noqa: F401 - gives the connection all that a plug-in's reader may call
         try:
-            found = reader.header(self.con, files, encoding)
+            found = reader.header(self.con, files, encoding) if typed else dict.fromkeys(reader.header_names(self.con, files, encoding), "")
         except engine().Error as error:
             raise DataError(refused(error).message.split("\n")[0]) from None
         except OSError as error:
@@ -57,7 +57,7 @@ class Reading:
         return found
 
     @staticmethod
-    def key(reader: Reader, files: Sequence[SourceFile], encoding: str) -> str | None:
+    def key(reader: Reader, files: Sequence[SourceFile], encoding: str, typed: bool) -> str | None:
         """What stands for a header that its files alone decide; None for any other."""
         if not reader.lasting or any(type(f) is not SourceFile for f in files):
             return None
@@ -65,4 +65,4 @@ class Reading:
             facts = [(str(f.path.resolve()), f.name, (s := f.path.stat()).st_size, s.st_mtime_ns, s.st_ino) for f in files]
         except OSError:
             return None
-        return digest(reader.name, repr(reader.params), encoding, repr(facts))
+        return digest(reader.name, repr(reader.params), encoding, str(typed), repr(facts))

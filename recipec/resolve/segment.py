@@ -9,16 +9,17 @@ so that a guard like ``drop where n is null`` protects what follows it. The last
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from recipec.api import HIDDEN, ORDER, quote
+from recipec.record import record
 from recipec.resolve.sql import Fragment, join
 
 WHY, BECAUSE = "_why", "_because"
 _REFERENCE = re.compile(r'"(__[vw]\d+)"')
 
 
-@dataclass
+@record
 class Segment:
     """``columns`` is what the recipe sees now: column to the SQL reference that stands for it."""
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from recipec.record import record
 from recipec.source import Span
 
 
-@dataclass(slots=True)
+@record
 class Fragment:
     """Pieces of SQL; ``span`` is the recipe's text that they lower, where there is one. Not changed once made."""
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from recipec.api import HIDDEN, KERNELS, KEY, ORDER, PARENT, Schema, quote
+from recipec.record import record
 from recipec.resolve.folding import LARGEST, folded
 from recipec.resolve.native import connect, described, engine
 
@@ -24,7 +25,7 @@ Types = Mapping[str, dict[str, str]]
 HIDDEN_TYPES = {KEY: "UUID", PARENT: "UUID", ORDER: "BIGINT"}
 
 
-@dataclass
+@record
 class Refused(Exception):
     """The binder's error: its kind, message, position in the SQL (None when it does not say) and candidates."""
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from recipec.api import ORDER, Bound, Kind, Outcome, Schema, Settings, step
+from recipec.record import record
 from recipec.resolve.binder import StepBinder
 from recipec.resolve.chain import Chain, ChainBuilder
 
@@ -18,7 +18,7 @@ class CleanSettings(Settings):
     description: str = ""
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class CleanPlan:
     chain: Chain
     schema: Schema

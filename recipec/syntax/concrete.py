@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, TypeAlias
 
+from recipec.record import record
 from recipec.source import Source
 from recipec.syntax.machine import Token, run
 from recipec.syntax.tables import tables
 
 
-@dataclass(slots=True)
+@record
 class Cst:
     """A rule's children, tokens and all."""
 
@@ -53,7 +54,7 @@ def ends(node: Tree) -> tuple[Token, Token]:
     return (node, node) if isinstance(node, Token) else (node.first, node.last)
 
 
-@dataclass(slots=True)
+@record
 class Note:
     """A comment, the start of the token it belongs to, and whether an empty line stands before it."""
 
@@ -64,7 +65,7 @@ class Note:
     taken: bool = False
 
 
-@dataclass
+@record
 class Notes:
     """The comments of a file, each to be printed exactly once."""
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from itertools import pairwise
 
 from recipec.diagnostics import Diagnostic, Edit, Fix, Label, nearest, replace_fix
+from recipec.record import record
 from recipec.source import Source, Span
 from recipec.syntax import errors
 from recipec.syntax.machine import Token, expected
@@ -64,7 +65,7 @@ def join(words: Sequence[str]) -> str:
     return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " or " + words[-1]
 
 
-@dataclass
+@record
 class Trouble:
     """A parser that is stuck: the tokens it was given, the one it cannot take, and its stack."""
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from recipec.diagnostics import Diagnostic, Edit, Fix, Label, certain, replace_fix
+from recipec.record import record
 from recipec.source import Span
 from recipec.syntax.tree import Expr, Field
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(frozen=True, kw_only=True)
 class Unexpected(Diagnostic):
     """Something that cannot stand where it stands; the label says what could.
 
@@ -28,7 +27,7 @@ class Unexpected(Diagnostic):
         self.put(message=f"unexpected {self.found}", label=self.label or f"expected {self.wanted}")
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(frozen=True, kw_only=True)
 class UnclosedBracket(Diagnostic):
     """A bracket or brace without its partner.
 
@@ -51,7 +50,7 @@ class UnclosedBracket(Diagnostic):
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(frozen=True, kw_only=True)
 class StrayBracket(Diagnostic):
     """A closing bracket or brace that closes nothing, or not what is open.
 
@@ -77,7 +76,7 @@ class StrayBracket(Diagnostic):
             )
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(frozen=True, kw_only=True)
 class EqualsForComparison(Diagnostic):
     """A single ``=`` in a condition. ``==`` compares; ``=`` only gives a column its value.
 
@@ -91,7 +90,7 @@ class EqualsForComparison(Diagnostic):
         self.put(message="`==` compares; `=` gives a column its value", label="write `==`", fixes=(replace_fix(self.span, "=="),))
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(frozen=True, kw_only=True)
 class ReservedWord(Diagnostic):
     """A word of the language used as a name.
 
@@ -113,7 +112,7 @@ class ReservedWord(Diagnostic):
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(frozen=True, kw_only=True)
 class MissingMark(Diagnostic):
     """A colon, comma or word is missing between two things.
 
@@ -138,7 +137,7 @@ class MissingMark(Diagnostic):
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(frozen=True, kw_only=True)
 class MisspeltWord(Diagnostic):
     """A word that is almost one of the language, where only a word of the language makes sense of what follows.
 
@@ -157,7 +156,7 @@ class MisspeltWord(Diagnostic):
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(frozen=True, kw_only=True)
 class WrongShape(Diagnostic):
     """A statement or item that begins well and goes on in a way that its form does not allow; the help shows the form.
 
@@ -168,7 +167,7 @@ class WrongShape(Diagnostic):
     code = "E123"
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(frozen=True, kw_only=True)
 class ChainedComparison(Diagnostic):
     """Two comparisons in a row. Comparisons do not chain: the result of the first would be compared with the third value.
 
@@ -186,7 +185,7 @@ class ChainedComparison(Diagnostic):
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(frozen=True, kw_only=True)
 class LoosePipe(Diagnostic):
     """Arithmetic behind a pipe without parentheses.
 
@@ -206,7 +205,7 @@ class LoosePipe(Diagnostic):
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(frozen=True, kw_only=True)
 class NotCallable(Diagnostic):
     """Parentheses behind something that is not a function's name.
 
@@ -229,7 +228,7 @@ class NotCallable(Diagnostic):
             self.put(message="only a function's name can be called", label="this is a value")
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(frozen=True, kw_only=True)
 class ParenthesisList(Diagnostic):
     """A list in parentheses, as SQL writes it behind ``in``. Lists stand in square brackets.
 
@@ -245,7 +244,7 @@ class ParenthesisList(Diagnostic):
         self.put(message="a list stands in square brackets", label="write `[...]`", fixes=fix)
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(frozen=True, kw_only=True)
 class BareRegex(Diagnostic):
     r"""A regular expression without its ``r``, which would be a division.
 
@@ -265,7 +264,7 @@ class BareRegex(Diagnostic):
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(frozen=True, kw_only=True)
 class LooseLambda(Diagnostic):
     """A function where a value is wanted. ``lambda`` stands only as an argument; a function for the whole recipe is a ``def``.
 
@@ -283,7 +282,7 @@ class LooseLambda(Diagnostic):
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(frozen=True, kw_only=True)
 class BadRound(Diagnostic):
     """A round that is no whole number. ``clf@2`` is the step ``clf`` of the second round of a ``repeat``, ``clf@0`` that from before the loop.
 
@@ -297,7 +296,7 @@ class BadRound(Diagnostic):
         self.put(message="rounds are whole numbers, counted from 1; 0 is the step from before the loop", label="not a round")
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(frozen=True, kw_only=True)
 class StepAfterStep(Diagnostic):
     """A step that says nothing but its kind and name, with another on the same line: a word between them is wrong.
 
@@ -318,7 +317,7 @@ class StepAfterStep(Diagnostic):
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(frozen=True, kw_only=True)
 class TooDeeplyNested(Diagnostic):
     """Brackets, operators or blocks nested more than a hundred deep.
 
@@ -335,7 +334,7 @@ class TooDeeplyNested(Diagnostic):
         self.put(message="nested more than 100 levels deep", label="the first level too many")
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(frozen=True, kw_only=True)
 class FileTooLarge(Diagnostic):
     """A file of more than a million characters, or a hundred thousand words, signs and blanks.
 
@@ -355,7 +354,7 @@ class FileTooLarge(Diagnostic):
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(frozen=True, kw_only=True)
 class TooManyErrors(Diagnostic):
     """More than a hundred syntax errors: probably not a recipe at all. Those before this place are shown.
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from recipec.record import record
 
 
 def width(text: str) -> int:
@@ -25,7 +26,7 @@ def width(text: str) -> int:
     return columns
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class Line:
     """A possible line break: ``flat`` where the group around it is flat. ``blank`` leaves an empty line, if it breaks."""
 
@@ -33,33 +34,33 @@ class Line:
     blank: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class Hard:
     """A line break that is always taken, and breaks all groups around it."""
 
     blank: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class Comment:
     """A comment at the end of a line. It takes no room, and a :class:`Hard` must follow."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class IfBroken:
     """Text that is there only when the group around it is broken."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class Indent:
     doc: Doc
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class Group:
     doc: Doc
     broken: bool

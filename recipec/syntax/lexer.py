@@ -6,9 +6,10 @@ Whatever is no token as it should be goes to :mod:`recipec.syntax.slips`, which 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from recipec.record import record
 from recipec.source import Source
 from recipec.syntax.machine import Token
 from recipec.syntax.tables import scanner, word_ends
@@ -34,7 +35,7 @@ _ODD = re.compile(r"<>|===|!==|:=|=~|->|--|/\*|\.[0-9]|(?<=[0-9])\.(?![^\W\d`])"
 """What the suspects may begin: operators and comments of other languages, and numbers that lack a digit."""
 
 
-@dataclass
+@record
 class Lexed:
     """The tokens of a text and what is wrong inside them."""
 

@@ -7,9 +7,9 @@ name everywhere else (what lark calls a contextual lexer).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from recipec.record import record
 from recipec.syntax.tables import Tables
 
 MAX_DEPTH = 100
@@ -19,7 +19,7 @@ MAX_STACK = 24 * MAX_DEPTH
 """States on the parser's stack; reached only by brackets (or signs, or powers) nested far beyond ``MAX_DEPTH``."""
 
 
-@dataclass(slots=True)
+@record
 class Token:
     """A piece of the text. ``kind`` is the terminal's name, a literal's own text, or ``UNKNOWN`` for what no terminal matches.
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from recipec.record import record
 from recipec.source import Source
 from recipec.syntax.build import Builder, steps_after_steps, steps_in_defs
 from recipec.syntax.lexer import MAX_TOKENS, TRIVIA, scan
@@ -88,7 +88,7 @@ def tokens(source: Source) -> list[Token]:
     return scan(source).tokens
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Accepted:
     """What can come next at a place."""
 

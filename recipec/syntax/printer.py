@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from recipec.record import record
 from recipec.source import Source
 from recipec.syntax.concrete import Cst, Note, Notes, Tree, ends
 from recipec.syntax.layout import HARD, SOFT, SPACE, Comment, Doc, Hard, IfBroken, Indent, Line, group, indent, join
 from recipec.syntax.machine import Token
 
 
-@dataclass
+@record
 class Slot:
     """Something printed on lines of its own: comments before it, its text, a comment behind it."""
 

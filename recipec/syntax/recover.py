@@ -8,11 +8,12 @@ its block. Every piece is parsed by itself and can fail only once, so one mistak
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from itertools import islice
 from typing import Any
 
 from recipec.diagnostics import Diagnostic, nearest
+from recipec.record import record
 from recipec.source import Source, Span
 from recipec.syntax import errors
 from recipec.syntax.build import Builder, steps_after_steps, steps_in_defs
@@ -25,7 +26,7 @@ from recipec.syntax.token_errors import ForeignOperator, ForeignWord
 from recipec.syntax.tree import Def, Item, Name, Repeat, Step
 
 
-@dataclass
+@record
 class Parser:
     """Parses the tokens of one source, whole or in pieces."""
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import dataclass
 from functools import cache
 from hashlib import blake2b
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
+
+from recipec.record import record
 
 FORMAT = 3
 """Number of the layout of the cached data; part of the cache key."""
@@ -28,7 +29,7 @@ class GrammarMissing(RuntimeError):
     """The installation is broken: ``recipe.lark`` is neither in the package nor in the repository."""
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Rule:
     """One production. ``action`` names the builder's method; ``splice`` the children that are lists to be laid flat."""
 
@@ -40,7 +41,7 @@ class Rule:
     splice: tuple[int, ...]
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Tables:
     """LALR(1) tables and terminals. Terminals that are literals are named by their text: ``"=>"``.
 

@@ -6,13 +6,12 @@ checked too.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from recipec.diagnostics import Diagnostic, Edit, Fix, replace_fix
+from recipec.record import record
 from recipec.source import Span
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(frozen=True, kw_only=True)
 class UnclosedString(Diagnostic):
     """A string that its line does not close.
 
@@ -32,7 +31,7 @@ class UnclosedString(Diagnostic):
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(frozen=True, kw_only=True)
 class UnclosedBlock(Diagnostic):
     """A block of text without the three quotes that end it.
 
@@ -55,7 +54,7 @@ class UnclosedBlock(Diagnostic):
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(frozen=True, kw_only=True)
 class UnclosedRegex(Diagnostic):
     r"""A regular expression that its line does not close.
 
@@ -77,7 +76,7 @@ class UnclosedRegex(Diagnostic):
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(frozen=True, kw_only=True)
 class UnclosedName(Diagnostic):
     """A name in backticks that its line does not close, or with nothing between them.
 
@@ -91,7 +90,7 @@ class UnclosedName(Diagnostic):
         self.put(message="this name in backticks is not closed", label="a backtick is missing at its end")
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(frozen=True, kw_only=True)
 class WrongQuotes(Diagnostic):
     """A string in other quotes than ``"``: single ones, or the curved and angled ones of word processors and Chinese text.
 
@@ -114,7 +113,7 @@ class WrongQuotes(Diagnostic):
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(frozen=True, kw_only=True)
 class ForeignOperator(Diagnostic):
     """An operator as another language writes it.
 
@@ -138,7 +137,7 @@ class ForeignOperator(Diagnostic):
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(frozen=True, kw_only=True)
 class ForeignWord(Diagnostic):
     """A word as SQL or Python writes it: ``AND``, ``True``, ``None``.
 
@@ -162,7 +161,7 @@ class ForeignWord(Diagnostic):
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(frozen=True, kw_only=True)
 class WideSign(Diagnostic):
     """A sign of Chinese or Japanese typing, or of a word processor, where the plain one is meant.
 
@@ -185,7 +184,7 @@ class WideSign(Diagnostic):
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(frozen=True, kw_only=True)
 class UnknownCharacter(Diagnostic):
     """A character that means nothing outside strings and comments.
 
@@ -215,7 +214,7 @@ class UnknownCharacter(Diagnostic):
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(frozen=True, kw_only=True)
 class UnreadableText(Diagnostic):
     """A NUL or half of a surrogate pair: the file is not text, or was damaged.
 
@@ -237,7 +236,7 @@ class UnreadableText(Diagnostic):
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(frozen=True, kw_only=True)
 class BadEscape(Diagnostic):
     r"""A backslash in a string with something behind it that means nothing.
 
@@ -261,7 +260,7 @@ class BadEscape(Diagnostic):
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(frozen=True, kw_only=True)
 class BadNumber(Diagnostic):
     """A number with something in it that does not belong.
 
@@ -285,7 +284,7 @@ class BadNumber(Diagnostic):
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(frozen=True, kw_only=True)
 class NumberTooLarge(Diagnostic):
     """A number beyond what the database can hold: 38 digits, or a float's range.
 
@@ -299,7 +298,7 @@ class NumberTooLarge(Diagnostic):
         self.put(message="this number is larger than any that can be stored", label="at most 38 digits, or 1.7e308")
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(frozen=True, kw_only=True)
 class StraySemicolon(Diagnostic):
     """A semicolon. Statements stand behind each other; nothing ends them, and a comma between two is allowed.
 
@@ -316,7 +315,7 @@ class StraySemicolon(Diagnostic):
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(frozen=True, kw_only=True)
 class ForeignComment(Diagnostic):
     """A comment as SQL or C writes it. Here ``#`` begins one, and it ends with its line.
 

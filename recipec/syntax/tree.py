@@ -7,14 +7,15 @@ plain names here; what they mean is for ``resolve`` to find out. ``children`` wa
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import field, fields, replace
 from operator import attrgetter
 from typing import Any, Literal, TypeAlias, TypeVar
 
+from recipec.record import record
 from recipec.source import Source, Span
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+@record(frozen=True, kw_only=True, eq=False, repr=False)
 class Node:
     """Base of all nodes. Equality, hash and repr are written once here, not generated for each class: that is a third of
     the time that importing this module takes."""
@@ -52,7 +53,7 @@ N = TypeVar("N", bound=Node)
 # Expressions ----------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record(frozen=True, eq=False, repr=False)
 class String(Node):
     """``"..."`` with its escapes resolved, or a block ``\"\"\"...\"\"\"`` (dedented, without its first empty line)."""
 
@@ -60,7 +61,7 @@ class String(Node):
     block: bool = False
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record(frozen=True, eq=False, repr=False)
 class Number(Node):
     """``1_000``, ``0.5``, ``1e-5``, ``80%`` (value 0.8), ``2_000_000 tokens`` (unit ``tokens``).
 
@@ -72,17 +73,17 @@ class Number(Node):
     unit: str | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record(frozen=True, eq=False, repr=False)
 class Bool(Node):
     value: bool
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record(frozen=True, eq=False, repr=False)
 class Null(Node):
     pass
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record(frozen=True, eq=False, repr=False)
 class Regex(Node):
     """``r/.../flags``; ``\\/`` inside stands for a slash."""
 
@@ -90,7 +91,7 @@ class Regex(Node):
     flags: str = ""
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record(frozen=True, eq=False, repr=False)
 class Name(Node):
     """A column, step, parameter, template or type. ``quoted`` when written in backticks."""
 
@@ -98,7 +99,7 @@ class Name(Node):
     quoted: bool = False
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record(frozen=True, eq=False, repr=False)
 class Field(Node):
     """``base.name``: a struct's field, a split's part, a step's column, an import's member."""
 
@@ -106,7 +107,7 @@ class Field(Node):
     name: Name
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record(frozen=True, eq=False, repr=False)
 class Round(Node):
     """``clf@2``: the step of that name in round 2 of a ``repeat``."""
 
@@ -114,7 +115,7 @@ class Round(Node):
     number: int
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record(frozen=True, eq=False, repr=False)
 class Index(Node):
     """``xs[1]`` and ``xs[1:3]`` as in DuckDB (one-based). ``stop`` is None for a single element."""
 
@@ -124,7 +125,7 @@ class Index(Node):
     slice: bool = False
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record(frozen=True, eq=False, repr=False)
 class Arg(Node):
     """An argument; ``name`` is None for one given by position."""
 
@@ -132,7 +133,7 @@ class Arg(Node):
     name: Name | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record(frozen=True, eq=False, repr=False)
 class Call(Node):
     """``f(a, b: 1)``. ``x |> f(a)`` is ``f(x, a)`` with ``piped`` set; ``x |> f`` too. ``func`` may be dotted (``common.f``)."""
 
@@ -141,7 +142,7 @@ class Call(Node):
     piped: bool = False
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record(frozen=True, eq=False, repr=False)
 class Arrow(Node):
     """``old => new`` in an argument: ``rename(a => b)``, ``classify(text => label)``. ``left`` may be a tuple of names as a list."""
 
@@ -149,7 +150,7 @@ class Arrow(Node):
     right: Expr
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record(frozen=True, eq=False, repr=False)
 class Lambda(Node):
     """``lambda x, i: expr``, as an argument of DuckDB's list functions."""
 
@@ -157,7 +158,7 @@ class Lambda(Node):
     body: Expr
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record(frozen=True, eq=False, repr=False)
 class Unary(Node):
     op: Literal["-", "+", "not"]
     operand: Expr
@@ -169,7 +170,7 @@ BinaryOp: TypeAlias = Literal[
 ]  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record(frozen=True, eq=False, repr=False)
 class Binary(Node):
     """A binary operator. ``op_span`` is the operator's own place."""
 
@@ -179,7 +180,7 @@ class Binary(Node):
     op_span: Span = field(compare=False, repr=False, kw_only=True)
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record(frozen=True, eq=False, repr=False)
 class Between(Node):
     value: Expr
     low: Expr
@@ -187,13 +188,13 @@ class Between(Node):
     negated: bool = False
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record(frozen=True, eq=False, repr=False)
 class IsNull(Node):
     value: Expr
     negated: bool = False
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record(frozen=True, eq=False, repr=False)
 class Case(Node):
     """``case when a then b ... else c end`` (``subject`` None) and ``case x when 1 then b ... end``."""
 
@@ -202,7 +203,7 @@ class Case(Node):
     default: Expr | None
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record(frozen=True, eq=False, repr=False)
 class Cast(Node):
     """``cast(x as int)``, ``try_cast(x as int)``. The type is an expression: ``int``, ``[text]``, ``{a: int}``, ``decimal(10, 2)``."""
 
@@ -211,12 +212,12 @@ class Cast(Node):
     attempt: bool = False
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record(frozen=True, eq=False, repr=False)
 class ListExpr(Node):
     items: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record(frozen=True, eq=False, repr=False)
 class StructExpr(Node):
     """``{a: 1, "odd key": 2}``; also the form of settings such as ``columns: { text: text }``."""
 
@@ -232,7 +233,7 @@ Expr: TypeAlias = (
 # Statements -----------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record(frozen=True, eq=False, repr=False)
 class Setting(Node):
     """``key: value``"""
 
@@ -240,7 +241,7 @@ class Setting(Node):
     value: Expr
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record(frozen=True, eq=False, repr=False)
 class Assign(Node):
     """``column = expr``"""
 
@@ -248,7 +249,7 @@ class Assign(Node):
     value: Expr
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record(frozen=True, eq=False, repr=False)
 class Filter(Node):
     """``keep where expr [as "reason"]``, ``drop where expr [as "reason"]``"""
 
@@ -257,7 +258,7 @@ class Filter(Node):
     reason: String | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record(frozen=True, eq=False, repr=False)
 class When(Node):
     """``when expr => "label" [as name]``"""
 
@@ -266,7 +267,7 @@ class When(Node):
     name: Name | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record(frozen=True, eq=False, repr=False)
 class Expect(Node):
     """``expect [warn] expr [as "name"]``"""
 
@@ -275,7 +276,7 @@ class Expect(Node):
     name: String | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record(frozen=True, eq=False, repr=False)
 class Op(Node):
     """``[vote] op(args) [as name] [{ ... }]``, and ``search { ... }`` (a call without arguments)."""
 
@@ -291,7 +292,7 @@ Statement: TypeAlias = Setting | Assign | Filter | When | Expect | Op
 # Items of a file ------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record(frozen=True, eq=False, repr=False)
 class Header(Node):
     """``recipe "name" { version: "1.0.0" }``"""
 
@@ -299,7 +300,7 @@ class Header(Node):
     body: tuple[Statement, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record(frozen=True, eq=False, repr=False)
 class Import(Node):
     """``import "common.recipe" as common``"""
 
@@ -307,7 +308,7 @@ class Import(Node):
     alias: Name
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record(frozen=True, eq=False, repr=False)
 class Param(Node):
     """``param min_words: int = 5``; without a default it must be given by ``--set``."""
 
@@ -316,7 +317,7 @@ class Param(Node):
     default: Expr | None
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record(frozen=True, eq=False, repr=False)
 class Def(Node):
     """``def shouting(t) = upper(t) == t``"""
 
@@ -325,13 +326,13 @@ class Def(Node):
     body: Expr
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record(frozen=True, eq=False, repr=False)
 class TemplateParam(Node):
     name: Name
     type: Expr | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record(frozen=True, eq=False, repr=False)
 class Template(Node):
     """``template ask(text) \"\"\"...\"\"\"``, or one string per chat role: ``{ system \"\"\"..\"\"\" user \"\"\"..\"\"\" }``.
 
@@ -343,7 +344,7 @@ class Template(Node):
     parts: tuple[tuple[Name | None, String], ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record(frozen=True, eq=False, repr=False)
 class Step(Node):
     """``KIND name [from a, b] [= reader(...)] [\"\"\"text\"\"\"] [{ statements }]``
 
@@ -360,7 +361,7 @@ class Step(Node):
     head: Span = field(compare=False, repr=False, kw_only=True)
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record(frozen=True, eq=False, repr=False)
 class Repeat(Node):
     """``repeat 3 as round { steps } until CONDITION``"""
 
@@ -373,7 +374,7 @@ class Repeat(Node):
 Item: TypeAlias = Header | Import | Param | Def | Template | Step | Repeat
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class Comment:
     """``# text`` with the text's place; ``own_line`` when nothing but blanks stands before it."""
 
@@ -382,7 +383,7 @@ class Comment:
     own_line: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class File:
     """A parsed file: the items that parsed, in order, and every comment."""
 
