@@ -6,12 +6,12 @@ their identity is followed, what may do anything (a query, a Python function) is
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
 from recipec.api import ColumnName, Expression, Made, PromptCall, TableRef, Traits, Use
-from recipec.lints._facts import ANY, FALSE, NULL, TRUE, Fact, Facts, Reasoner
+from recipec.lints._facts import FALSE, NULL, TRUE, Fact, Facts, Reasoner
 from recipec.lints._values import EMPTY, Root, Scope, Values
 from recipec.resolve.program import Program, ResolvedStep
 from recipec.source import Span
@@ -45,6 +45,15 @@ class Judged(NamedTuple):
     statement: tree.Filter | tree.Expect | tree.When
     mask: int
     grounds: tuple[Span, ...]
+
+
+def throughout(judged: Iterable[Judged]) -> list[Judged]:
+    """Each condition once, with the truth values that it can have in any round of a loop: the second round's rows have passed it already."""
+    out: dict[tuple[object, ...], Judged] = {}
+    for one in judged:
+        first = out.setdefault(one.statement.span.order, one)
+        out[one.statement.span.order] = first._replace(mask=first.mask | one.mask)
+    return list(out.values())
 
 
 class Table(NamedTuple):
@@ -177,8 +186,7 @@ class Tables:
             if isinstance(statement, tree.When) and before.facts is not None:
                 condition = self.values.number(statement.condition, scope)
                 mask = self.reasoner.possible(condition, before.facts)
-                if mask != ANY:
-                    self.judged.append(Judged(step.name, statement, mask, tuple(self.reasoner.grounds(condition, before.facts))))
+                self.judged.append(Judged(step.name, statement, mask, tuple(self.reasoner.grounds(condition, before.facts))))
 
     def chain(self, step: ResolvedStep, before: Table, whole: bool = True) -> Table:
         """Columns, filters and operators one after another. ``whole`` says that no row is lost beside them."""
@@ -218,8 +226,7 @@ class Tables:
         if facts is None:
             return None
         mask = self.reasoner.possible(condition, facts)
-        if mask != ANY:
-            self.judged.append(Judged(step.name, statement, mask, tuple(self.reasoner.grounds(condition, facts))))
+        self.judged.append(Judged(step.name, statement, mask, tuple(self.reasoner.grounds(condition, facts))))
         keep = statement.action == "keep"
         if (keep and not mask & TRUE) or (not keep and mask == TRUE):
             return None
@@ -353,8 +360,7 @@ class Tables:
                 continue
             condition = self.values.number(node, scope)
             mask = self.reasoner.possible(condition, {})
-            if mask != ANY:
-                self.judged.append(Judged(step.name, test, mask, ()))
+            self.judged.append(Judged(step.name, test, mask, ()))
             if not test.warn and not aggregates(node):
                 self.reasoner.assume(condition, TRUE, facts, test.span)
         return table._replace(facts=facts, unique=unique)

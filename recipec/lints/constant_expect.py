@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from recipec.api import lint
 from recipec.lints._base import Lint
 from recipec.lints._facts import TRUE
+from recipec.lints._tables import throughout
 from recipec.lints._view import View
 from recipec.syntax import tree
 
@@ -43,10 +44,9 @@ class ConstantExpect(Lint):
 
     @classmethod
     def find(cls, view: View) -> Iterator[ConstantExpect]:
-        told: set[object] = set()
-        for judged in view.tables.judged:
+        for judged in throughout(view.tables.judged):
             node = judged.statement
-            if not isinstance(node, tree.Expect) or node.span.order in told:
+            if not isinstance(node, tree.Expect):
                 continue
             if judged.mask == TRUE:
                 message, label = "no data can fail this test", "always true"
@@ -54,5 +54,4 @@ class ConstantExpect(Lint):
                 message, label = "no row can pass this test", "never true"
             else:
                 continue
-            told.add(node.span.order)
             yield cls(span=node.condition.span, message=message, label=label, help=("compare with what the data must be",))

@@ -8,7 +8,7 @@ from recipec.api import lint
 from recipec.diagnostics import Label
 from recipec.lints._base import Lint
 from recipec.lints._facts import TRUE
-from recipec.lints._tables import Judged
+from recipec.lints._tables import Judged, throughout
 from recipec.lints._view import View
 from recipec.syntax import tree
 
@@ -50,15 +50,13 @@ class RuleNeverFires(Lint):
 
     @classmethod
     def find(cls, view: View) -> Iterator[RuleNeverFires]:
-        told: set[tuple[object, ...]] = set()
-        for judged in view.tables.judged:
+        for judged in throughout(view.tables.judged):
             node = judged.statement
-            if isinstance(node, tree.Expect) or node.span.order in told:
+            if isinstance(node, tree.Expect):
                 continue
             if isinstance(node, tree.When):
                 # One that always votes is a class for the rest.
                 if not judged.mask & TRUE:
-                    told.add(node.span.order)
                     yield cls.of(judged, "no row that comes here can meet this condition: the rule never votes")
                 continue
             keep = node.action == "keep"
@@ -72,7 +70,6 @@ class RuleNeverFires(Lint):
                 message = "every row that comes here meets this condition: it drops everything"
             else:
                 continue
-            told.add(node.span.order)
             yield cls.of(judged, message)
 
     @classmethod

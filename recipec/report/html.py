@@ -81,7 +81,10 @@ def tiles(facts: Mapping[str, Any]) -> str:
     read = sum(s["rows_out"] for s in steps if s["kind"] == "source")
     if read:
         out.append((f"{read:,}", "rows read"))
-    out += [(f"{s['rows_out']:,}", f"rows in {s.get('to', s['name'])}") for s in steps if s["kind"] == "export"][:2]
+    # A folder with a model has no rows in it.
+    models = {s["name"] for s in steps if "training" in s}
+    tables = [s for s in steps if s["kind"] == "export" and not any(i["step"] in models for i in s["inputs"])]
+    out += [(f"{s['rows_out']:,}", f"rows in {s.get('to', s['name'])}") for s in tables[:2]]
     # Of a loop the last round counts.
     last = {s["name"].partition("@")[0]: s for s in sorted(steps, key=lambda s: (len(s["name"]), s["name"])) if "scores" in s}
     for s in [s for s in steps if s in last.values()][-2:]:

@@ -91,10 +91,10 @@ def interval(value: float | None, low: float | None, high: float | None) -> str:
         return ""
 
     def x(share: float) -> str:
-        return num(2 + 108 * min(1.0, max(0.0, share)))
+        return num(4 + 104 * min(1.0, max(0.0, share)))
 
     return (
-        '<svg class="interval" viewBox="0 0 112 12" role="img" xmlns="http://www.w3.org/2000/svg"><line x1="2" x2="110" y1="6" y2="6"/>'
+        '<svg class="interval" viewBox="0 0 112 12" role="img" xmlns="http://www.w3.org/2000/svg"><line x1="4" x2="108" y1="6" y2="6"/>'
         f'<line class="span" x1="{x(low)}" x2="{x(high)}" y1="6" y2="6"/><circle cx="{x(value)}" cy="6" r="3.4"/></svg>'
     )
 

@@ -77,7 +77,7 @@ class Frame:
 
     left: float = 48
     top: float = 10
-    right: float = WIDTH - 16
+    right: float = WIDTH - 20
     bottom: float = 290
     x0: float = 0.0
     x1: float = 1.0
