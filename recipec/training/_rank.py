@@ -71,7 +71,7 @@ def main(folder: Path, rank: int) -> None:
                 job: Job = pickle.load(file)
             result = part(job, meeting(folder, rank, job), line)
             if result is not None:
-                with (job.at / RESULT).open("wb") as file:
+                with (folder / RESULT).open("wb") as file:
                     pickle.dump(result, file)
             line.say("done")
     except KeyboardInterrupt as interruption:

@@ -3,6 +3,7 @@ reports and writes."""
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -11,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 from recipec.api import DataError, Json
@@ -128,7 +130,7 @@ def learn(
     if share.rank:
         # What is dropped out is drawn anew in each process.
         torch.manual_seed(spec.seed + SPREAD * share.rank)
-    with starving(lambda: f"at step {loop.state.global_step + 1:,} of {total:,}"):
+    with starving(lambda: f"at step {loop.state.global_step + 1:,} of {total:,}"), reading(checkpoint):
         loop.train(resume_from_checkpoint=str(checkpoint) if checkpoint is not None else None)
     if watch.stopped == "interrupted" and loop.state.global_step < total:
         raise KeyboardInterrupt(f"its checkpoint of step {loop.state.global_step:,} of {total:,}")
@@ -287,7 +289,8 @@ def resumable(at: Path, key: dict[str, Json]) -> Path | None:
     found = sorted((p for p in at.glob("checkpoint-*") if (p / MARK).exists()), key=lambda p: int(p.name.partition("-")[2]))
     if not found:
         return None
-    made = json.loads((found[-1] / MARK).read_text(encoding="utf-8"))
+    with reading(found[-1]):
+        made = json.loads((found[-1] / MARK).read_text(encoding="utf-8"))
     now = json.loads(json.dumps(key))
     for name in dict.fromkeys([*made, *now]):
         if made.get(name) != now.get(name):
@@ -296,6 +299,24 @@ def resumable(at: Path, key: dict[str, Json]) -> Path | None:
                 "put it back to go on, or train anew (the checkpoint is then thrown away)",
             )
     return found[-1]
+
+
+@contextmanager
+def reading(checkpoint: Path | None) -> Iterator[None]:
+    """What of a checkpoint cannot be read: it is damaged, or somebody put objects into it that would be code, which nobody executes."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (UnpicklingError, EOFError, RuntimeError, SafetensorError, json.JSONDecodeError, UnicodeDecodeError, OSError) as error:
+        other = isinstance(error, RuntimeError) and "PytorchStreamReader" not in str(error)
+        # A file whose middle is gone is an invalid argument to whoever looks for its end.
+        if checkpoint is None or other or (isinstance(error, OSError) and error.errno != errno.EINVAL):
+            raise
+        raise DataError(
+            f"the checkpoint `{checkpoint.parent.name}/{checkpoint.name}` cannot be read: it is damaged, or not one that recipec wrote",
+            f"remove {checkpoint} and run again: the training goes on from the one before it, or begins anew",
+        ) from None
 
 
 def brief(value: Json) -> str:

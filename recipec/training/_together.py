@@ -93,7 +93,7 @@ class Crew:
             for rank in range(self.count):
                 self.send(rank, "job")
             self.watch(tell, asked)
-            with (job.at / RESULT).open("rb") as file:
+            with (self.folder / RESULT).open("rb") as file:
                 result: TrainResult = pickle.load(file)
             fine = True
         finally:
