@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from recipec.api import DataError
 from recipec.mirror._address import CONTAINERS, shown
+from recipec.mirror._base import NoEntry
 
 PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs", "abfss": "adlfs"}
 """Scheme to the package that speaks to the store."""
@@ -52,7 +53,39 @@ def opened(address: str) -> Any:
     account = re.match(r"\w+://[^/@]+@([^./]+)\.", address) if scheme_of(address) in CONTAINERS else None
     with translated(scheme_of(address), shown(address)):
         environment = tuple(sorted((n, v) for n, v in os.environ.items() if n.startswith(names)))
-        return made(scheme_of(address), account[1] if account is not None else "", environment)
+        store = made(scheme_of(address), account[1] if account is not None else "", environment)
+        there(store, scheme_of(address), shown(address))
+        return store
+
+
+KNOCKS = 2
+PATIENCE = 5.0
+"""Seconds that a store's server has to take a connection before it is left to the store's package to wait for it."""
+
+
+def there(store: Any, scheme: str, name: str) -> None:
+    """Raises NoEntry where nothing listens at the store's address, or nobody knows its name: Google's package would try for half a minute, Azure's for more
+    than one. Through a proxy that cannot be told."""
+    import socket
+    import time
+    from urllib.request import getproxies, proxy_bypass
+
+    package = PACKAGES.get(scheme)
+    address = str(getattr(store, "base", "")) if package == "gcsfs" else str(getattr(getattr(store, "service_client", None), "url", ""))
+    parts = urlsplit(address)
+    if not parts.hostname or (parts.scheme in getproxies() and not proxy_bypass(parts.hostname)):
+        return
+    for knock in range(KNOCKS):
+        try:
+            socket.create_connection((parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)), PATIENCE).close()
+            return
+        except (ConnectionRefusedError, socket.gaierror) as error:
+            if knock == KNOCKS - 1:
+                why = f"no host `{parts.hostname}` is known" if isinstance(error, socket.gaierror) else f"nothing listens at {parts.netloc}"
+                raise NoEntry(f"{name} cannot be reached: {why}", f"is this machine on the network? {HELP[package or 'gcsfs']}") from None
+            time.sleep(0.3)
+        except OSError:
+            return
 
 
 @cache

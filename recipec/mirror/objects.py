@@ -46,6 +46,7 @@ class ObjectMirror(Mirror):
         self.scheme = scheme_of(address)
         self.url, self.pattern = address, place_of(address)
         self.listed: list[Object] = []
+        self.server = self.scheme + address.partition("://")[2].partition("/")[0].partition("@")[2]
 
     @property
     def missing(self) -> str | None:
