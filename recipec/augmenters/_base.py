@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from recipec.api import ColumnName, Json, RunTools, Schema, Settings
+from recipec.api import Alike, ColumnName, Json, RunTools, Schema, Settings
 from recipec.resolve.binder import StepBinder
 from recipec.resolve.problems import WrongType
 from recipec.resolve.types import shown
@@ -25,6 +25,9 @@ class Refusal:
 
     reason: str
     find: Callable[[RunContext, str, str, str], list[str]]
+    alike: Alike | None = None
+    """Where ``find`` looks for near-duplicates alone: what it looks for, of copies and originals alike (``rows`` yields ``_key, _text``;
+    the order is ``_own``, 0 for an original), so that it can be found in many places at once."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from recipec.api import ColumnName, DataError, Schema, Settings, augmenter, model_validator, named
+from recipec.api import Alike, ColumnName, DataError, Schema, Settings, augmenter, model_validator, named
 from recipec.augmenters._base import Augmenter, Change, Refusal, need_text
 from recipec.resolve.binder import StepBinder
 from recipec.resolve.problems import WrongArguments
@@ -74,4 +74,5 @@ class Dedupe(Augmenter):
                 raise DataError(str(error)) from None
             return []
 
-        return Change({}, refusal=Refusal("near-duplicate", find))
+        alike = Alike(f"SELECT _key, {column.sql} AS _text FROM {{input}}", {}, "_own", near, p.by, p.ngram, "")
+        return Change({}, refusal=Refusal("near-duplicate", find, alike))

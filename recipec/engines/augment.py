@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from recipec.api import Outcome, literal, quote
+from recipec.api import Outcome, TableRef, literal, quote
 from recipec.engines.chain import with_tables
 from recipec.engines.diversity import compare, told_of
 from recipec.identity import derived_key
@@ -28,24 +29,53 @@ def make_copies(plan: AugmentPlan, ctx: RunContext) -> Outcome:
     """
     source = ctx.relation(ctx.step.inputs[0])
     rows = ctx.rows(ctx.step.inputs[0])
-    folder = ctx.temporary / "augment"
+    copies = Copies(plan, ctx, source, rows, prepared(plan, ctx, source), ctx.relations)
+    reasons = Reasons.of(plan)
+    made = copies.filtered()
+    if reasons.duplicate is not None:
+        made = copies.distinct(made, reasons.duplicate)
+    for refusal, why in reasons.refusals:
+        made = copies.refused(made, refusal, why)
+    ctx.execute(f"CREATE TABLE {ctx.target} AS {with_originals(plan, source, made)}")
+    return outcome_of(plan, ctx, source, reasons, rows, copies.notes)
+
+
+@dataclass(frozen=True)
+class Reasons:
+    """Why copies are dropped, by number; the numbers of "duplicate", where copies are compared, and of what each refusal finds."""
+
+    words: list[str]
+    duplicate: int | None
+    refusals: list[tuple[Refusal, int]]
+
+    @classmethod
+    def of(cls, plan: AugmentPlan) -> Reasons:
+        words = ["unchanged", *plan.reasons]
+        duplicate = None
+        if plan.compared is not None:
+            duplicate = len(words)
+            words.append("duplicate")
+        refusals = []
+        for refusal in (a.change.refusal for a in plan.applied):
+            if refusal is not None:
+                if refusal.reason not in words:
+                    words.append(refusal.reason)
+                refusals.append((refusal, words.index(refusal.reason)))
+        return cls(words, duplicate, refusals)
+
+
+def prepared(plan: AugmentPlan, ctx: RunContext, source: str) -> str:
+    """The folder with what augmenters make once of all originals."""
+    folder = ctx.temporary.resolve() / "augment"
     folder.mkdir(parents=True, exist_ok=True)
     for applied in plan.applied:
         if applied.change.prepare is not None:
             applied.change.prepare(ctx.tools_for(f"{ctx.scratch}aug_"), source)
-    copies = Copies(plan, ctx, source, rows, str(folder))
-    reasons = ["unchanged", *plan.reasons]
-    made = compose(list(with_tables(plan.stages, ctx)), f"({copies.judged()})")
-    names = plan.schema.names
-    columns = ", ".join(map(quote, names))
-    if plan.compared is not None:
-        reasons.append("duplicate")
-        made = copies.distinct(made, len(reasons) - 1)
-    for refusal in (a.change.refusal for a in plan.applied):
-        if refusal is not None:
-            if refusal.reason not in reasons:
-                reasons.append(refusal.reason)
-            made = copies.refused(made, refusal, reasons.index(refusal.reason))
+    return str(folder)
+
+
+def with_originals(plan: AugmentPlan, source: str, made: str) -> str:
+    """A SELECT of the step's table: of dropped copies their key and reason alone."""
     value = "(CASE WHEN _why IS NULL THEN {0} END)::{1} AS {0}"
     cells = [
         f"NULL::{c.type} AS {quote(c.name)}" if c.name in plan.unlabel else value.replace("{0}", quote(c.name)).replace("{1}", c.type)
@@ -53,10 +83,15 @@ def make_copies(plan: AugmentPlan, ctx: RunContext) -> Outcome:
     ]
     query = f"SELECT {', '.join(['_key', '_parent', *cells, '_why::SMALLINT AS _why', '_because'])} FROM ({made})"
     if plan.settings.originals:
+        columns = ", ".join(map(quote, plan.schema.names))
         query = f"SELECT _key, _parent, {columns}, NULL::SMALLINT AS _why, NULL::VARCHAR AS _because FROM {source} UNION ALL {query}"
-    ctx.execute(f"CREATE TABLE {ctx.target} AS {query}")
-    outcome = told(plan, ctx, reasons, rows)
-    outcome.notes.extend(copies.notes)
+    return query
+
+
+def outcome_of(plan: AugmentPlan, ctx: RunContext, source: str, reasons: Reasons, rows: int, notes: Sequence[str]) -> Outcome:
+    """What was made, and what it is like."""
+    outcome = told(plan, ctx, reasons.words, rows)
+    outcome.notes.extend(notes)
     types = plan.schema.types
     compared = next((c for c in plan.changed if types.get(c) == "VARCHAR"), None)
     if compared is not None:
@@ -67,16 +102,54 @@ def make_copies(plan: AugmentPlan, ctx: RunContext) -> Outcome:
     return outcome
 
 
+def balanced(plan: AugmentPlan, source: str) -> str:
+    """A SELECT of the rows that ``balance`` gives copies, and how many each: ``__wanted``."""
+    assert plan.settings.balance is not None
+    label = plan.settings.balance.sql
+    rank = rank64(plan.seed, f"{plan.salt}/balance", "_key")
+    # Every row of a class gets the same number of copies, and those of least rank one more.
+    lacking = "(max(__n) OVER () - __n)"
+    inner = (
+        f"SELECT *, count(*) OVER (PARTITION BY {label}) AS __n, "
+        f"row_number() OVER (PARTITION BY {label} ORDER BY {rank}, _key) AS __r FROM {source} WHERE {label} IS NOT NULL"
+    )
+    wanted = f"least({plan.settings.at_most}, {lacking} // __n + CASE WHEN __r <= {lacking} % __n THEN 1 ELSE 0 END)"
+    return f"SELECT * EXCLUDE (__n, __r) FROM (SELECT *, {wanted} AS __wanted FROM ({inner})) WHERE __wanted > 0"
+
+
+def peers(applied: Applied, source: str, columns: str) -> str:
+    """A SELECT of the rows that can be partners, with their group ``__g``, their place in it ``__i`` and its size ``__m``."""
+    within = ", ".join(map(quote, applied.change.partner or ()))
+    known = " AND ".join(f"{quote(c)} IS NOT NULL" for c in applied.change.partner or ()) or "true"
+    window = f"PARTITION BY {within}" if within else ""
+    group = f"dense_rank() OVER (ORDER BY {within})" if within else "0"
+    return (
+        f"SELECT _key AS __k, {columns}, {group} AS __g, row_number() OVER ({window} ORDER BY _key) - 1 AS __i, "
+        f"count(*) OVER ({window}) AS __m FROM {source} WHERE {known}"
+    )
+
+
+def partner_place(plan: AugmentPlan, applied: Applied) -> str:
+    """SQL for the place of the partner of a copy ``c`` whose original has the line ``m`` of :func:`peers`."""
+    chance = rank64(plan.seed, f"{applied.salt}/partner", "c._key")
+    # Any but the original itself.
+    return f"CASE WHEN m.__m > 1 THEN (m.__i + 1 + ({chance} % (m.__m - 1)::UBIGINT)::BIGINT) % m.__m END"
+
+
 class Copies:
     """The SQL of the copies, from the inside out."""
 
-    def __init__(self, plan: AugmentPlan, ctx: RunContext, source: str, rows: int, folder: str) -> None:
-        self.plan, self.ctx, self.source, self.rows, self.folder = plan, ctx, source, rows, folder
+    def __init__(self, plan: AugmentPlan, ctx: RunContext, source: str, rows: int, folder: str, relations: Mapping[TableRef, str]) -> None:
+        self.plan, self.ctx, self.source, self.rows, self.folder, self.relations = plan, ctx, source, rows, folder, relations
         self.made: list[str] = []
         """Temporary tables, which the runner drops after the step."""
         self.notes: list[str] = []
         kept = dict.fromkeys((*plan.changed, *plan.looked_at))
         self.originals = {c: f"__o{i}" for i, c in enumerate(kept)}
+
+    def filtered(self) -> str:
+        """The copies after the step's filters."""
+        return compose(list(with_tables(self.plan.stages, self.relations)), f"({self.judged()})")
 
     def numbered(self) -> str:
         """(_from, _copy) for every copy to make."""
@@ -84,17 +157,7 @@ class Copies:
         if plan.settings.balance is None:
             count = plan.copies if plan.copies is not None else next((c for most, c in EDA_COPIES if self.rows <= most), 4)
             return f"SELECT *, unnest(range(1, {count + 1})) AS __copy FROM {self.source}"
-        label = plan.settings.balance.sql
-        rank = rank64(plan.seed, f"{plan.salt}/balance", "_key")
-        # Every row of a class gets the same number of copies, and those of least rank one more.
-        lacking = "(max(__n) OVER () - __n)"
-        inner = (
-            f"SELECT *, count(*) OVER (PARTITION BY {label}) AS __n, "
-            f"row_number() OVER (PARTITION BY {label} ORDER BY {rank}, _key) AS __r FROM {self.source} WHERE {label} IS NOT NULL"
-        )
-        wanted = f"least({plan.settings.at_most}, {lacking} // __n + CASE WHEN __r <= {lacking} % __n THEN 1 ELSE 0 END)"
-        counted = f"SELECT *, {wanted} AS __wanted FROM ({inner})"
-        return f"SELECT * EXCLUDE (__n, __r, __wanted), unnest(range(1, __wanted + 1)) AS __copy FROM ({counted}) WHERE __wanted > 0"
+        return f"SELECT * EXCLUDE (__wanted), unnest(range(1, __wanted + 1)) AS __copy FROM ({balanced(plan, self.source)})"
 
     def fresh(self) -> str:
         """Copies as their originals are, with keys of their own."""
@@ -136,25 +199,16 @@ class Copies:
 
     def with_partner(self, current: str, applied: Applied) -> str:
         """The copies, each with the columns of another original: of the same values in some columns, drawn by chance."""
-        within = ", ".join(map(quote, applied.change.partner or ()))
         names = self.plan.schema.names
-        known = " AND ".join(f"{quote(c)} IS NOT NULL" for c in applied.change.partner or ()) or "true"
-        window = f"PARTITION BY {within}" if within else ""
-        group = f"dense_rank() OVER (ORDER BY {within})" if within else "0"
         listed = ", ".join(f"{quote(c)} AS __p{i}" for i, c in enumerate(names))
-        peers = self.ctx.temp(f"peers_{len(self.made)}")
-        self.made.append(peers)
-        self.ctx.execute(
-            f"CREATE TEMP TABLE {peers} AS SELECT _key AS __k, {listed}, {group} AS __g, "
-            f"row_number() OVER ({window} ORDER BY _key) - 1 AS __i, count(*) OVER ({window}) AS __m FROM {self.source} WHERE {known}"
-        )
-        chance = rank64(self.plan.seed, f"{applied.salt}/partner", "c._key")
-        # Any but the original itself.
-        place = f"CASE WHEN m.__m > 1 THEN (m.__i + 1 + ({chance} % (m.__m - 1)::UBIGINT)::BIGINT) % m.__m END"
-        wanted = f"SELECT c.*, m.__g AS __wg, {place} AS __wi FROM ({current}) AS c LEFT JOIN {peers} AS m ON m.__k = c._parent"
+        table = self.ctx.temp(f"peers_{len(self.made)}")
+        self.made.append(table)
+        self.ctx.execute(f"CREATE TEMP TABLE {table} AS {peers(applied, self.source, listed)}")
+        place = partner_place(self.plan, applied)
+        wanted = f"SELECT c.*, m.__g AS __wg, {place} AS __wi FROM ({current}) AS c LEFT JOIN {table} AS m ON m.__k = c._parent"
         partner = ", ".join(f"p.__p{i}" for i in range(len(names)))
         return (
-            f"SELECT w.* EXCLUDE (__wg, __wi), {partner} FROM ({wanted}) AS w LEFT JOIN {peers} AS p ON p.__g = w.__wg AND p.__i = w.__wi"
+            f"SELECT w.* EXCLUDE (__wg, __wi), {partner} FROM ({wanted}) AS w LEFT JOIN {table} AS p ON p.__g = w.__wg AND p.__i = w.__wi"
         )
 
     def filled(self, sql: str, salt: str) -> str:

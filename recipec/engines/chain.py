@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from recipec.api import Outcome, RunTools, quote
+from recipec.api import Outcome, RunTools, TableRef, quote
 from recipec.engines.context import RunContext
 from recipec.resolve.chain import Chain, Stage, compose, entry
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     import duckdb
 
 
-def with_tables(stages: Sequence[Stage], ctx: RunContext) -> Iterator[Stage]:
+def with_tables(stages: Sequence[Stage], relations: Mapping[TableRef, str]) -> Iterator[Stage]:
     """Stages that read other tables, with those tables' names put in."""
     for stage in stages:
         query = stage.query
-        for ref, name in ctx.relations.items():
+        for ref, name in relations.items():
             query = query.replace(ref.sql, name)
         yield replace(stage, query=query)
 
@@ -70,7 +70,7 @@ def run_chain(ctx: RunContext, chain: Chain, source: str, hidden: Sequence[str])
     """Create ``ctx.target`` from ``source``: kept rows with their columns, and dropped rows with ``_why`` (the number of
     their reason), ``_because`` and their key alone."""
     con = ctx.con
-    query, made = run_stages(con, with_tables(chain.stages, ctx), entry(source), ctx.scratch, ctx.tools_for)
+    query, made = run_stages(con, with_tables(chain.stages, ctx.relations), entry(source), ctx.scratch, ctx.tools_for)
     con.execute(f"CREATE TABLE {ctx.target} AS SELECT {kept_columns(chain, hidden)} FROM ({query})")
     for name in made:
         con.execute(f"DROP TABLE {name}")

@@ -171,3 +171,51 @@ def test_selections(both: Any, tmp_path: Path) -> None:
     for name in re.findall(r"^select (\w+)", SELECTS, re.M):
         assert ways[name]["way"] == "narrow", name
         assert ways[name]["tasks"] >= 6 or name == "of_none", name
+
+
+AUGMENTS = """
+source thesaurus = csv("thesaurus.csv") { columns: { word: text, synonym: text } }
+clean classed from known { keep where section in ["web", "games", "网络"] or n > 44 }
+clean tagged from known { tokens = string_split(text, " ")  tags = list_transform(tokens, lambda t: case when t in ["games", "kind"] then "B-WORD" else "O" end) }
+augment plain from classed { copies: 2  typos(text, rate: 3%)  change_case(text) }
+augment many from classed { copies: auto  swap_words(text, rate: 20%)  originals: false }
+augment even from classed { balance: section  synonyms(text, from: thesaurus)  delete_words(text, rate: 20%) }
+augment mixed from classed { copies: 2  mix_sentences(text, within: section, how: append)  typos(text) }
+augment even_mixed from classed { balance: section  at_most: 3  mix_sentences(text, how: append) }
+augment filtered from classed {
+  copies: 3
+  delete_words(text, rate: 15%)
+  keep where similarity(text, original.text) > 30% and n < 48
+  drop where n == 7 as "odd"
+  dedupe(text)
+}
+augment nearly from classed {
+  copies: 3
+  delete_words(text, rate: 30%)
+  dedupe(text)
+  dedupe(text, near: 80%, ngram: 2)
+  dedupe(text, near: 60%, by: characters)
+  label: section
+  labels: keep
+}
+augment swapped from tagged { copies: 2  swap_entities(tokens, tags, rate: 50%)  dedupe(tokens) }
+augment nothing from known { copies: 2  synonyms(text, from: odd_words) }
+clean odd_words from thesaurus { keep where word == "none of them" }
+"""
+
+
+def write_thesaurus(folder: Path) -> None:
+    pairs = ["green,verdant", "kind,gentle", "kind,warm", "网络,互联网", "network,net work", "none of them,nothing"]
+    (folder / "thesaurus.csv").write_text("word,synonym\n" + "\n".join(pairs) + "\n", encoding="utf-8")
+
+
+def test_copies(both: Any, tmp_path: Path) -> None:
+    write_rows(tmp_path)
+    write_thesaurus(tmp_path)
+    ways = both(tmp_path / "decided.recipe", SOURCE + AUGMENTS, tmp_path)
+    found = {name: ways[name]["way"] for name in re.findall(r"^augment (\w+)", AUGMENTS, re.M)}
+    assert found == {
+        "plain": "rows", "many": "rows", "even": "narrow", "mixed": "narrow", "even_mixed": "narrow", "filtered": "keys", "nearly": "bands",
+        "swapped": "keys", "nothing": "rows",
+    }  # fmt: skip
+    assert all(ways[name]["tasks"] >= 3 for name in found)

@@ -26,6 +26,9 @@ How a step goes, as `plan --engine ray` tells it:
   learned from all votes where you started, by patterns of votes, and tasks give each row its label. Voters that see all rows (`crowd`, `knn`)
   or ask a model vote where you started; of tags, such steps go by `driver`. `select`: what decides about a row (its group, what it counts, the
   values that the selector looks at) goes to where you started, which ranks; of DSIR words are counted and texts weighed in tasks.
+* `augment` makes copies shard by shard (`rows`). `balance` and partners (`mix_sentences`) are decided by `narrow` columns, equal copies are found
+  by `keys` and near ones by `bands`. What augmenters make once of all originals (the entities to swap, the weights of words) is made where you
+  started, and so is the look at what copies are like, which reads one column of them.
   `export` with `shards`: keys say in which file a row is, and a task writes each file, in the formats whose files follow from their rows alone
   (`parquet`, `jsonl`, `csv`, `messages`, `sharegpt`, `alpaca`, `openai`, `preference`). The process that you started moves them to their place
   and writes the index.
@@ -39,7 +42,7 @@ How a step goes, as `plan --engine ray` tells it:
   alone is not spread: chance leaves neurons out in one process.) A training is one task with as many graphics processors as its `devices`, on one
   machine; its checkpoints lie in the workspace, so that another machine goes on where one went away, to the same weights. On one machine
   without graphics processors the process that you started trains.
-* `driver`: done by the process that you started, with DuckDB, as without a cluster: `sql`, `augment`,
+* `driver`: done by the process that you started, with DuckDB, as without a cluster: `sql`, `augment` with a model that rewrites,
   `generate` and every step that asks a model behind a server (one process holds its pace, its budget and the ledger, and writes down every answer
   before it is used; the server is what is waited for, not this process), `evaluate`, `expect`, `python`; sources whose columns are not declared and that have
   several files, sources with `repeated: drop`, and tables with a column of VARIANT or GEOMETRY. So are exports into one file of each part, which

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from recipec.api import literal, quote
-from recipec.engines.ray.shards import COMPRESSION, Rows, size, whole
-from recipec.engines.ray.tasks import Done, Job, Setting, Unit, database, finish
+from recipec.engines.ray.held import listed
+from recipec.engines.ray.shards import BUCKET, COMPRESSION, EMPTY, Rows, described, partitioned, size, whole
+from recipec.engines.ray.tasks import Done, Job, Setting, Unit, database, finish, moved, peak, placed
 
 if TYPE_CHECKING:
     import duckdb
@@ -52,6 +53,29 @@ def carry(setting: Setting, job: Job, work: Work, unit: Unit) -> Done:
             if kernels.problem is not None:
                 raise kernels.problem from None
             raise
+
+
+def send(setting: Setting, job: Job, work: Work, unit: Unit) -> Done:
+    """Do the work with one shard, and write the rows for the shards that they say, by :data:`SHARD`; under -1 an empty file."""
+    started = time.monotonic()
+    with database(setting) as (con, _, _folder):
+        views(con, unit)
+        types = described(con, f"({work.query})")
+        columns = listed({n: t for n, t in types.items() if n != SHARD})
+        with placed(job.out, unit.number) as (fresh, final):
+            con.execute(f"COPY (SELECT {columns} FROM ({work.query}) LIMIT 0) TO {literal(str(fresh / EMPTY))} (FORMAT parquet)")
+            found = partitioned(con, f"SELECT {columns}, {SHARD} AS {BUCKET} FROM ({work.query})", fresh)
+            files = moved({-1: (str(fresh / EMPTY),), **found}, fresh, final)
+            bytes = sum(Path(f).stat().st_size for names in found.values() for f in names)
+    del types[SHARD]
+    return Done(files, 0, bytes, {}, types, time.monotonic() - started, peak())
+
+
+def sent(floor: Floor, name: str, work: Work, units: Sequence[Unit], shards: int) -> list[Rows]:
+    """What tasks have for the shards, by shard."""
+    done = floor.cluster.map(send, [floor.setting, Job(str(floor.place(name))), work], units, quietly(floor))
+    floor.tally.add(done, shuffled=True)
+    return [done[0].of([f for d in done for f in d.files.get(n, ())] or done[0].files[-1]) for n in range(shards)]
 
 
 def narrow(floor: Floor, name: str, rows: Sequence[Rows], columns: str) -> Rows:
@@ -105,4 +129,4 @@ def carried(floor: Floor, work: Work, rows: Sequence[Rows], tables: Sequence[Map
     return done
 
 
-__all__ = ["ROWS", "SHARD", "Work", "by_shard", "carried", "carry", "narrow", "quietly", "views", "whole_file"]
+__all__ = ["ROWS", "SHARD", "Work", "by_shard", "carried", "carry", "narrow", "quietly", "send", "sent", "views", "whole_file"]

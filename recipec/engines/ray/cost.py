@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recipec.api import Alike, Meeting
-from recipec.engines.ray.narrow import label_cost, mix_cost, mixed_rows, select_cost
+from recipec.engines.ray.narrow import augment_cost, label_cost, made_of, mix_cost, mixed_rows, select_cost
 from recipec.engines.ray.rest import export_cost
 from recipec.engines.ray.ways import Going, Way, going, reads_model
 
@@ -185,6 +185,11 @@ def cost_of(
         return main, Cost(step.name, way.way, way.why, main.rows, *cost)
     if step.kind.name == "label":
         return main, Cost(step.name, way.way, way.why, main.rows, *label_cost(plan, main))
+    if step.kind.name == "augment":
+        copies = made_of(plan, main)
+        originals = plan.settings.originals
+        both = Table(copies.rows + originals * main.rows, copies.bytes + originals * main.bytes, main.shards)
+        return both, Cost(step.name, way.way, way.why, main.rows, *augment_cost(plan, main))
     if step.kind.name == "select":
         return main, Cost(step.name, way.way, way.why, main.rows, *select_cost(plan, main))
     cost = chain_cost(way, main, {str(r): tables[r.step] for r in step.parents if r.step in tables})

@@ -7,6 +7,7 @@ process that you started takes twice as much.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ KEYED: Final = 20
 """Bytes of a row's key and shard."""
 DECIDED: Final = 8
 """Bytes of each number that a row is decided by."""
+LINKED: Final = 100
+"""Bytes here of a row whose near-duplicates are linked."""
 VOTE: Final = 1
 """Bytes of a vote in a file: they repeat, and are packed."""
 
@@ -63,6 +66,59 @@ def select_cost(plan: Any, table: Table) -> tuple[int, int, int, int]:
     return passes * table.shards, told + ranked, memory_of(table.bytes // table.shards), 2 * (told + ranked)
 
 
+def augment_way(plan: Any) -> tuple[Way, str]:
+    """(the way of an augment step, why it is no better one)"""
+    changes = [a.change for a in plan.applied]
+    asking = next((a.title for a in plan.applied if a.change.fill is not None), None)
+    if asking is not None:
+        return "driver", f"`{asking}` sees all copies at once"
+    refusals = [c.refusal for c in changes if c.refusal is not None]
+    if any(r.alike is not None for r in refusals):
+        return "bands", "copies are compared with all others"
+    if plan.compared is not None:
+        return "keys", "copies are compared with all others"
+    if any(c.partner is not None for c in changes):
+        return "narrow", "a copy's partner may be any row"
+    if plan.settings.balance is not None:
+        return "narrow", "classes are counted over all rows"
+    return ("narrow", f'"{refusals[0].reason}" is decided here') if refusals else ("rows", "")
+
+
+def augment_cost(plan: Any, table: Table) -> tuple[int, int, int, int]:
+    """(tasks, bytes shuffled, memory of a task, memory here)"""
+    from recipec.engines.ray.cost import memory_of, sketch_bytes
+
+    changes = [a.change for a in plan.applied]
+    copies = made_of(plan, table)
+    tasks, moved, here, parts = table.shards, 0, 0, table.shards
+    if plan.settings.balance is not None or any(c.partner is not None for c in changes):
+        tasks += parts
+        moved += (KEYED + DECIDED) * table.rows
+        here = 2 * (KEYED + DECIDED) * table.rows
+    for change in changes:
+        if change.partner is not None:
+            tasks += parts
+            # Where each partner is, and the columns that are read of it.
+            moved += 3 * KEYED * copies.rows + copies.bytes
+            here = max(here, 6 * KEYED * copies.rows)
+        if change.refusal is not None and change.refusal.alike is not None:
+            found = sketch_bytes(table, change.refusal.alike.threshold) + sketch_bytes(copies, change.refusal.alike.threshold)
+            tasks, moved, here = tasks + 2 * parts, moved + found, max(here, LINKED * (table.rows + copies.rows))
+    if plan.compared is not None:
+        tasks += 2 * parts + -(-(table.bytes + copies.bytes) // max(table.bytes // parts, 1))
+        moved += table.bytes + copies.bytes
+    if plan.compared is not None or any(c.refusal is not None for c in changes):
+        tasks += parts
+        moved += copies.bytes
+    return tasks, moved, memory_of((table.bytes + copies.bytes) // parts), here
+
+
+def made_of(plan: Any, table: Table) -> Table:
+    """The copies, as far as they can be known: with ``balance`` as many as there are rows."""
+    many = 1 if plan.settings.balance is not None else plan.copies if plan.copies is not None else 4
+    return replace(table, rows=table.rows * many, bytes=table.bytes * many)
+
+
 def mix_cost(plan: Any, inputs: Sequence[Table]) -> tuple[int, int, int, int]:
     """(tasks, bytes shuffled, memory of a task, memory here)"""
     from recipec.engines.ray.cost import memory_of
@@ -82,4 +138,4 @@ def mixed_rows(plan: Any, rows: int) -> int:
     return int(rows * max((e or 1 for e in plan.epochs), default=1))
 
 
-__all__ = ["label_cost", "label_way", "mix_cost", "mixed_rows", "select_cost", "select_way"]
+__all__ = ["augment_cost", "augment_way", "label_cost", "label_way", "made_of", "mix_cost", "mixed_rows", "select_cost", "select_way"]

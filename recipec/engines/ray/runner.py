@@ -208,6 +208,10 @@ class RayRunner(Runner):
                 from recipec.engines.ray.labels import label
 
                 return label(floor)
+            case "augment":
+                from recipec.engines.ray.copies import augment
+
+                return augment(floor)
             case "select":
                 from recipec.engines.ray.selection import select
 

@@ -82,7 +82,7 @@ class Going:
 def going(step: ResolvedStep, models: bool = False) -> Going:
     """The way of a step. ``models`` says that it reads one."""
     from recipec.engines.ray.held import portable
-    from recipec.engines.ray.narrow import label_way, select_way
+    from recipec.engines.ray.narrow import augment_way, label_way, select_way
     from recipec.engines.ray.rest import export_way
 
     kind, plan = step.kind.name, step.bound.plan
@@ -110,6 +110,8 @@ def going(step: ResolvedStep, models: bool = False) -> Going:
             return Going(*label_way(plan))
         case "select":
             return Going(*select_way(plan))
+        case "augment":
+            return Going(*augment_way(plan))
         case "mix":
             return Going("rows") if plan.plain else Going("narrow", "shares are counted over all rows")
         case "export":
@@ -122,7 +124,6 @@ WHY = {
     "predict": "the server is what is waited for",
     "export": "files are written in order",
     "generate": "one ledger writes down every answer",
-    "augment": "copies are counted over all rows",
     "evaluate": "scores are of all rows",
     "expect": "tests are of whole tables",
     "python": "the function sees the whole table",
