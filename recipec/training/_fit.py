@@ -33,7 +33,7 @@ from recipec.training._base import (
 from recipec.training._cores import threads
 from recipec.training._env import Env
 from recipec.training._quiet import quiet
-from recipec.training._run import TrainResult, fingerprint, learn, tracker
+from recipec.training._run import TrainResult, fingerprint, learn, resumable, run_key, tracker
 from recipec.training._share import processes
 from recipec.training._store import VERSION, Store, encode, key_of
 from recipec.training._trainer import Moment, Progress
@@ -90,6 +90,8 @@ def fit(
         else:
             from recipec.training._together import Crew, Job
 
+            # What cannot be gone on from is known before processes are started.
+            resumable(at, run_key(env, train, valid))
             job = Job(env, train.folder, valid.folder if valid is not None else None, folder, at, lineage, logs)
             with nullcontext(crew) if crew is not None else Crew() as together:
                 result = together.train(job, tell, asked)

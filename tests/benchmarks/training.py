@@ -1,12 +1,13 @@
 """What fine-tuning reaches and what it costs.
 
-    python tests/benchmarks/training.py banking77 | wnut17 | gsm8k | overhead | trl | tokenise  [--data DIR] [--threads N] [--epochs N] [--rate R] [--rows N] [--place DIR]
+    python tests/benchmarks/training.py banking77 | wnut17 | gsm8k | overhead | trl | devices | tokenise  [--data DIR] [--threads N] [--epochs N] [--rate R] [--rows N] [--place DIR]
 
 ``banking77`` trains MiniLM on all rows and prints accuracy on the test part; ``wnut17`` tags entities and prints their F1 on the
 annotated test part; ``gsm8k`` teaches a model made from scratch to answer school mathematics, its loss on the answers only, shows which tokens
 are trained, and says whether a training that was stopped and resumed ends at the same weights (with ``--place DIR`` its work is kept there, and the same
 command again goes on where a killed one was); ``overhead`` runs the same model on the same batches here and in a bare transformers Trainer, alternately in one process,
-and prints steps a second, ``trl`` the same for supervised fine-tuning beside TRL's SFTTrainer; ``tokenise`` streams rows (a million by default) into the store twice, and prints seconds and the peak of memory.
+and prints steps a second, ``trl`` the same for supervised fine-tuning beside TRL's SFTTrainer, ``devices`` two
+processes of one thread here beside one process of two threads and beside accelerate's own loop in two processes; ``tokenise`` streams rows (a million by default) into the store twice, and prints seconds and the peak of memory.
 """
 
 from __future__ import annotations
@@ -175,6 +176,71 @@ def overhead(data: Path, args: argparse.Namespace) -> None:
     race.print("overhead", "bare Trainer", "on the same batches")
 
 
+def devices(data: Path, args: argparse.Namespace) -> None:
+    """Steps a second, and seconds of processor time a step (of all processes together), on the same batches of MiniLM in turn: two processes
+    of one thread, one process of two threads, and accelerate's own loop in two processes of one thread. From the third step to the last."""
+    from recipec.training._batches import Batches
+    from recipec.training._together import Crew
+
+    steps = args.steps
+    spec = TrainSpec("classify", "single", ("text", "label"), minilm(), steps=steps, batch_size=16, precision="fp32")
+    rows = banking(data, "train")
+    found: dict[str, list[tuple[float, float]]] = {}
+    with tempfile.TemporaryDirectory() as folder, Crew() as crew:
+        place = Path(folder)
+        env, store, _ = prepare(spec, rows, None, place, place / "cache", lambda _: None)
+        batches = [b for e in range(5) for b in _epoch(Batches(store.lengths, 16, 0), e)][:steps]
+        plain = [[{"input_ids": store[p]["input_ids"].tolist(), "labels": int(store[p]["label"])} for p in batch] for batch in batches]
+        told = {"base": spec.base.path, "classes": len(env.classes), "batches": plain}  # type: ignore[union-attr]
+        (place / "batches").write_text(json.dumps(told), encoding="utf-8")
+
+        def ours(name: str, wanted: TrainSpec) -> None:
+            marks: dict[int, tuple[float, float]] = {}
+
+            def mark(moment: Moment) -> None:
+                if moment.doing == "train" and moment.done in (2, steps):
+                    marks[moment.done] = time.monotonic(), sum(spent(p.pid) for p in crew.processes) or time.process_time()
+
+            fit(wanted, rows, place / "m", cache=place / "cache", progress=mark, crew=crew)
+            found.setdefault(name, []).append((marks[steps][0] - marks[2][0], marks[steps][1] - marks[2][1]))
+
+        for _ in range(args.times):
+            ours("recipec, 2 processes x 1 thread", replace(spec, devices=2, threads=1))
+            crew.end()
+            found.setdefault("accelerate's own loop, 2 processes x 1 thread", []).append(bare(place / "batches"))
+            ours("recipec, 1 process x 2 threads", replace(spec, threads=2))
+    for name, seen in found.items():
+        clock, processor = (statistics.median(s[n] for s in seen) / (steps - 2) for n in (0, 1))
+        print(f"{name}: {1 / clock:.3f} steps/s, {processor:.3f} s of processor time a step")
+    print(found)
+
+
+def spent(pid: int) -> float:
+    """Seconds of processor time that a process of Linux has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def bare(batches: Path) -> tuple[float, float]:
+    """Seconds of the clock, and of the processor in both processes, that accelerate's own loop takes."""
+    import socket
+    import subprocess
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    shared = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, str(Path(__file__).with_name("bare_loop.py")), str(batches), "1"]
+    two = [
+        subprocess.Popen(
+            command, env={**os.environ, **shared, "RANK": str(n), "LOCAL_RANK": str(n)}, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+        for n in range(2)
+    ]
+    said = [json.loads(p.communicate()[0].decode().strip().splitlines()[-1]) for p in two]
+    return max(s[0] for s in said), sum(s[1] for s in said)
+
+
 def gsm8k(data: Path, args: argparse.Namespace) -> None:
     spec, rows, held = (
         gsm_spec(args, steps=args.steps, checkpoint_every=max(1, args.steps // 3)),
@@ -301,7 +367,7 @@ def tokenise(data: Path, args: argparse.Namespace) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["banking77", "wnut17", "gsm8k", "overhead", "trl", "tokenise"])
+    parser.add_argument("what", choices=["banking77", "wnut17", "gsm8k", "overhead", "trl", "devices", "tokenise"])
     parser.add_argument("--data", type=Path, default=Path(__file__).resolve().parents[3] / "shared" / "data")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--epochs", type=float, default=5)
@@ -322,6 +388,8 @@ def main() -> None:
             gsm8k(args.data, args)
         case "trl":
             against_trl(args.data, args)
+        case "devices":
+            devices(args.data, args)
         case "overhead":
             overhead(args.data, args)
         case _:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -55,3 +57,28 @@ def test_what_the_database_may_use_does_not_decide_weights(lab: Any, monkeypatch
     lab.run(recipe(lab, "") + "\npredict guess from parts.dev { model: clf }", threads=1)
     assert threads() in seen
     assert set(seen) <= {threads(), before}
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "sched_setaffinity") or len(os.sched_getaffinity(0)) < 2, reason="one core, or a system that binds no threads"
+)
+def test_threads_bound_the_cores_of_a_training(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of its threads, those of torch too, on one core; afterwards on all."""
+    from recipec.training import here
+    from recipec.training._trials import train
+
+    cores: list[set[int]] = []
+
+    def seen() -> set[int]:
+        return {len(os.sched_getaffinity(int(t.name))) for t in Path("/proc/self/task").iterdir()}
+
+    def watched(*args: Any, **more: Any) -> Any:
+        made = train(*args, **more)
+        cores.append(seen())
+        return made
+
+    monkeypatch.setattr(here, "train", watched)
+    whole = len(os.sched_getaffinity(0))
+    lab.run(recipe(lab, ""), threads=1)
+    assert cores == [{1}]
+    assert seen() == {whole}
