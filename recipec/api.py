@@ -141,6 +141,13 @@ class ReadContext:
     bad: str
     progress: Callable[[int, int], None]
     scratch: Path
+    among: tuple[SourceFile, ...] = ()
+    """Where ``files`` are not all of a source's: those that columns are inferred from, which stand for all. Empty: ``files`` are all."""
+
+    @property
+    def looked_at(self) -> tuple[SourceFile, ...]:
+        """The files that columns are inferred from."""
+        return self.among or self.files
 
 
 class Reader(ABC):
@@ -159,6 +166,10 @@ class Reader(ABC):
 
     lasting: ClassVar[bool] = False
     """Whether ``header`` follows from its settings and the bytes of its files alone: a check then keeps it while these do not change."""
+
+    columns_from: ClassVar[Literal["settings", "sample", "files"]] = "files"
+    """What the columns follow from where none are declared: from the settings, whatever the files hold; from :attr:`ReadContext.looked_at`, so
+    that other files can be read elsewhere with the same columns (or with such as are cast to those of ``header``); or from all files together."""
 
     folder: Path = Path()
     """The recipe's, set before ``places`` is asked."""

@@ -48,6 +48,7 @@ class Dialect:
 class DelimitedReader(FileReader):
     """Base of ``csv`` and ``tsv``."""
 
+    columns_from = "sample"
     lasting = True
 
     @property
@@ -84,8 +85,8 @@ class DelimitedReader(FileReader):
         declared = None if self.dialect.header else ctx.columns
         layouts = {file: self._layout(file, blocks(file, ctx.encoding), ctx.encoding, declared) for file in ctx.files}
         if ctx.columns is None:
-            self._same(layouts)
-            types = self.header(ctx.con, ctx.files, ctx.encoding)
+            self._same({file: self._layout(file, blocks(file, ctx.encoding), ctx.encoding) for file in ctx.among} | layouts)
+            types = self.header(ctx.con, ctx.looked_at, ctx.encoding)
         else:
             types = {name: type_name(ctx.con, type) for name, type in ctx.columns.items()}
         columns = [f"{quote(n)} {t}" for n, t in types.items()]

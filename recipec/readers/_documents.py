@@ -44,6 +44,7 @@ class DocumentReader(FileReader):
     """``columns`` maps names to DuckDB types, ``limit`` is the most bytes of a file."""
 
     by_database = False
+    columns_from = "settings"
     columns: ClassVar[Mapping[str, str]]
     limit: ClassVar[int] = MAX_RECORD
 

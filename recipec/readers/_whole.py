@@ -24,6 +24,7 @@ class WholeFileReader(FileReader):
     """``columns`` are the columns, all text, the first of them ``path``; :meth:`parts` gives the others' values."""
 
     by_database = False
+    columns_from = "settings"
     columns: ClassVar[tuple[str, ...]]
 
     def header(self, con: duckdb.DuckDBPyConnection, files: Sequence[SourceFile], encoding: str) -> dict[str, str]:

@@ -48,6 +48,7 @@ class Conll(FileReader):
 
     Params = ConllParams
     extensions = (".conll", ".bio", ".iob")
+    columns_from = "settings"
     params: ConllParams
 
     @property

@@ -54,7 +54,7 @@ class Json(FileReader):
     Params = JsonParams
     lasting = True
     extensions = (".json",)
-    alone = False
+    columns_from = "sample"
     params: JsonParams
 
     @property
@@ -97,12 +97,12 @@ class Json(FileReader):
         return texts
 
     def load(self, ctx: ReadContext) -> None:
-        shape = declared_shape(ctx.con, ctx.columns, lambda: self._shape(ctx.con, ctx.files, ctx.encoding))
+        shape = declared_shape(ctx.con, ctx.columns, lambda: self._shape(ctx.con, ctx.looked_at, ctx.encoding))
         told = progress_of(ctx)
 
         def frames(index: int, file: SourceFile) -> Iterator[Frame]:
             found = Scanner(file, index, blocks(file, ctx.encoding, told(index)), self.keys).frames()
-            if len(ctx.files) == 1 or size_of(file) > SMALL:
+            if (len(ctx.files) == 1 and not ctx.among) or size_of(file) > SMALL:
                 return found
             try:
                 return iter(list(found))

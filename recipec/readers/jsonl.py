@@ -50,6 +50,7 @@ class Jsonl(FileReader):
     Params = JsonlParams
     lasting = True
     extensions = (".jsonl", ".ndjson")
+    columns_from = "sample"
     params: JsonlParams
 
     @property
@@ -71,7 +72,7 @@ class Jsonl(FileReader):
         return infer_shape(con, texts)
 
     def load(self, ctx: ReadContext) -> None:
-        shape = declared_shape(ctx.con, ctx.columns, lambda: self._shape(ctx.con, ctx.files, ctx.encoding))
+        shape = declared_shape(ctx.con, ctx.columns, lambda: self._shape(ctx.con, ctx.looked_at, ctx.encoding))
         told = progress_of(ctx)
 
         def frames() -> Iterator[Frame]:

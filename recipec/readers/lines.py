@@ -36,6 +36,7 @@ class Lines(FileReader):
 
     Params = LinesParams
     extensions = (".txt", ".lst")
+    columns_from = "settings"
     params: LinesParams
 
     def header(self, con: duckdb.DuckDBPyConnection, files: Sequence[SourceFile], encoding: str) -> dict[str, str]:

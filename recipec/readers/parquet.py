@@ -40,6 +40,7 @@ class Parquet(FileReader):
     lasting = True
     archives = "copied"
     extensions = (".parquet",)
+    columns_from = "sample"
     params: ParquetParams
 
     def header(self, con: duckdb.DuckDBPyConnection, files: Sequence[SourceFile], encoding: str) -> dict[str, str]:

@@ -45,6 +45,7 @@ class Warc(FileReader):
     needs = ("trafilatura", "web")
     archives = ""
     extensions = (".warc", ".warc.gz", ".warc.wet.gz", ".wet.gz")
+    columns_from = "settings"
     params: WarcParams
 
     def header(self, con: duckdb.DuckDBPyConnection, files: Sequence[SourceFile], encoding: str) -> dict[str, str]:

@@ -407,8 +407,7 @@ class Source(Kind):
             )
         )
 
-    @staticmethod
-    def check_key(plan: SourcePlan, ctx: RunContext, rows: int) -> int:
+    def check_key(self, plan: SourcePlan, ctx: RunContext, rows: int) -> int:
         """Every row has a key of its own; returns how many rows were removed because theirs was repeated."""
         shown = ", ".join(plan.key)
         nulls = int(ctx.one(f"SELECT count(*) FROM {ctx.target} WHERE _key IS NULL")[0])
@@ -422,17 +421,7 @@ class Source(Kind):
         if distinct == rows:
             return 0
         if plan.repeated == "drop":
-            values = " || chr(31) || ".join(f"coalesce({quote(c)}::VARCHAR, chr(30))" for c in plan.schema.names)
-            kept = f"SELECT arg_min(rowid, {{'d': md5({values}), 'r': rowid}}) FROM {ctx.target} GROUP BY _key HAVING count(*) > 1"
-            twice = f"SELECT _key FROM {ctx.target} GROUP BY _key HAVING count(*) > 1"
-            gone = f"FROM {ctx.target} WHERE _key IN ({twice}) AND rowid NOT IN ({kept})"
-            shown_values = ", ".join(f"{literal(c)}: {quote(c)}" for c in plan.schema.names)
-            files = literal(", ".join(f.name for f in plan.files[:3]))
-            reason = literal(f"key repeated ({shown})")
-            ctx.con.execute(
-                f"INSERT INTO recipec.bad SELECT {literal(ctx.run_key)}, {files}, NULL, {reason}, {{{shown_values}}}::VARCHAR {gone}"
-            )
-            ctx.con.execute(f"DELETE {gone}")
+            self.drop_repeated(plan, ctx)
             return rows - distinct
         listed = ", ".join(quote(k) for k in plan.key)
         query = (
@@ -447,6 +436,27 @@ class Source(Kind):
             "choose a key that is unique (key: [a, b]), keep one row of each (repeated: drop), or give no key: rows are then known by their place",
             [dict(zip(names, r, strict=True)) for r in found],
         )
+
+    def drop_repeated(self, plan: SourcePlan, ctx: RunContext) -> None:
+        """Keep one row of each key, the one whose values are first by their digest; the others go to ``recipec.bad``."""
+        kept = f"SELECT arg_min(rowid, {{'d': {digest_of(plan)}, 'r': rowid}}) FROM {ctx.target} GROUP BY _key HAVING count(*) > 1"
+        twice = f"SELECT _key FROM {ctx.target} GROUP BY _key HAVING count(*) > 1"
+        gone = f"FROM {ctx.target} WHERE _key IN ({twice}) AND rowid NOT IN ({kept})"
+        put_aside(plan, ctx, gone)
+        ctx.con.execute(f"DELETE {gone}")
+
+
+def digest_of(plan: SourcePlan) -> str:
+    """SQL for the digest of a row's values."""
+    return "md5(" + " || chr(31) || ".join(f"coalesce({quote(c)}::VARCHAR, chr(30))" for c in plan.schema.names) + ")"
+
+
+def put_aside(plan: SourcePlan, ctx: RunContext, gone: str) -> None:
+    """Show the rows of ``gone`` (SQL from its FROM on) among those that are not in the table because of their keys."""
+    values = ", ".join(f"{literal(c)}: {quote(c)}" for c in plan.schema.names)
+    files = literal(", ".join(f.name for f in plan.files[:3]))
+    reason = literal(f"key repeated ({', '.join(plan.key)})")
+    ctx.con.execute(f"INSERT INTO recipec.bad SELECT {literal(ctx.run_key)}, {files}, NULL, {reason}, {{{values}}}::VARCHAR {gone}")
 
 
 def aside(plan: SourcePlan, ctx: RunContext, reason: str, condition: str) -> None:

@@ -328,19 +328,27 @@ def test_a_row_of_an_archive_is_found_by_its_place(lab: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "names", "way"),
+    ("kind", "names", "declared", "way"),
     [
-        ("csv", ["a.csv", "b.csv"], "rows"),
-        ("csv", ["a.zip"], "driver"),
-        ("json", ["a.json"], "rows"),
-        ("json", ["a.json", "b.json"], "driver"),
+        ("csv", ["a.csv", "b.csv"], ["n"], "rows"),
+        ("csv", ["a.csv", "b.csv"], None, "rows"),
+        ("csv", ["a.zip", "b.tar"], ["n"], "rows"),
+        ("csv", ["a.zip"], None, "rows"),
+        ("csv", ["a.zip", "b.tar"], None, "driver"),
+        ("markdown", ["a.zip", "b.tar"], None, "rows"),
+        ("json", ["a.json", "b.json"], ["n"], "rows"),
+        ("json", ["a.zip", "b.zip"], ["value"], "driver"),
+        ("sqlite", ["a.db", "b.db"], None, "driver"),
     ],
 )
-def test_what_one_file_at_a_time_cannot_be_read_as_is_read_in_one_place(kind: str, names: list[str], way: str) -> None:
+def test_what_one_file_at_a_time_cannot_be_read_as_is_read_in_one_place(
+    kind: str, names: list[str], declared: list[str] | None, way: str
+) -> None:
     from types import SimpleNamespace
 
     from recipec.engines.ray.ways import source_way
 
     files = tuple(as_found(Path(n), n, "") for n in names)
-    plan = SimpleNamespace(repeated="error", key=(), declared={"n": "BIGINT"}, files=files, reader=make(kind, names))
+    types = None if declared is None else dict.fromkeys(declared, "BIGINT")
+    plan = SimpleNamespace(repeated="error", key=(), declared=types, files=files, reader=make(kind, names))
     assert source_way(plan).way == way

@@ -17,7 +17,8 @@ that appear whole: a machine that goes away takes nothing with it, and its tasks
 
 How a step goes, as `plan --engine ray` tells it:
 
-* `rows`: sources by file; columns, filters and operators that look at one row; a mix without weights. A task for each shard.
+* `rows`: sources by file or archive; columns, filters and operators that look at one row; a mix without weights. A task for each shard. Columns
+  that are not declared are inferred from the same sample of all files everywhere; under `repeated: drop` keys are counted where you started.
 * `keys`: exact `dedupe`, `join` (read whole by every task where the other table is under 32 MB). Rows that must meet move to one bucket.
 * `bands`: `dedupe(near: ...)` by MinHash. Texts are hashed in tasks; the process that you started goes through the bands and decides which
   rows are compared, about 100 bytes a row, and tasks compare them. The rows dropped, and why, are those that DuckDB drops.
@@ -44,8 +45,8 @@ How a step goes, as `plan --engine ray` tells it:
   without graphics processors the process that you started trains.
 * `driver`: done by the process that you started, with DuckDB, as without a cluster: `sql`, `augment` with a model that rewrites,
   `generate` and every step that asks a model behind a server (one process holds its pace, its budget and the ledger, and writes down every answer
-  before it is used; the server is what is waited for, not this process), `evaluate`, `expect`, `python`; sources whose columns are not declared and that have
-  several files, sources with `repeated: drop`, and tables with a column of VARIANT or GEOMETRY. So are exports into one file of each part, which
+  before it is used; the server is what is waited for, not this process), `evaluate`, `expect`, `python`; sources
+  of several databases (`sqlite`, `duckdb`) or archives whose columns are not declared, and tables with a column of VARIANT or GEOMETRY. So are exports into one file of each part, which
   is written from its start to its end, and those in other formats: their files follow from all rows (a card, names of classes, a database).
 
 A task's database is confined as a run's is: it opens the workspace and the recipe's file that the task reads, and no statement changes that.

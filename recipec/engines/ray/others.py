@@ -1,4 +1,4 @@
-"""Sources, splits and plain mixtures on a cluster."""
+"""Splits and plain mixtures on a cluster."""
 
 from __future__ import annotations
 
@@ -8,41 +8,10 @@ from typing import TYPE_CHECKING
 from recipec.api import Outcome, literal, quote
 from recipec.engines.ray import near
 from recipec.engines.ray.shards import Rows, whole
-from recipec.engines.ray.tasks import Job, Reading, Unit, read, segment
+from recipec.engines.ray.tasks import Job, Unit, segment
 
 if TYPE_CHECKING:
     from recipec.engines.ray.runner import Floor
-
-
-def source(floor: Floor) -> Outcome:
-    """A task for each file; see :class:`recipec.steps.source.Source`."""
-    from recipec.identity import position_key, source_key
-    from recipec.steps.source import Source
-
-    ctx = floor.ctx
-    plan, con = ctx.step.bound.plan, ctx.con
-    listed = ", ".join(quote(c) for c in plan.schema.names)
-    key = source_key([quote(k) for k in plan.key]) if plan.key else position_key("_file", "_row")
-    reading = Reading(plan.reader, plan.declared, plan.encoding, f"SELECT {key} AS _key, NULL::UUID AS _parent, {listed} FROM {{raw}}")
-    sizes = [f.path.stat().st_size for f in plan.files]
-    pieces = floor.pieces(-(-sum(sizes) // len(sizes)))
-    enough = floor.cluster.processors
-    if len(plan.files) < enough and sum(sizes) > floor.cutting.shard_bytes // 8:
-        # Too few files to keep all busy after this step: each becomes several shards.
-        pieces = max(pieces, -(-enough // len(plan.files)))
-    job = Job(str(floor.final), by="_key" if pieces > 1 else None, buckets=pieces)
-    units = [Unit(n, Rows((str(f.path.resolve()),), f.name)) for n, f in enumerate(plan.files)]
-    done = floor.cluster.map(read, [floor.setting, job, reading], units, ctx.progress)
-    floor.tally.add(done, shuffled=False)
-    types = floor.publish(done)
-    bad = f"{ctx.scratch}bad"
-    con.execute(f"CREATE TEMP TABLE {quote(bad)} (file VARCHAR, row BIGINT, reason VARCHAR, text VARCHAR)")
-    found = [list(row) for d in done for row in d.facts["bad"]]
-    if found:
-        con.executemany(f"INSERT INTO {quote(bad)} VALUES (?, ?, ?, ?)", found)
-    outcome = Source().accept(plan, ctx, bad)
-    outcome.extra["rows"] = floor.lying(done, types)
-    return outcome
 
 
 def split(floor: Floor) -> Outcome:

@@ -197,7 +197,9 @@ class RayRunner(Runner):
             case "clean":
                 return run_chain(floor, way.passes)
             case "source":
-                return others.source(floor)
+                from recipec.engines.ray.sources import source
+
+                return source(floor)
             case "split":
                 return others.split(floor)
             case "export":

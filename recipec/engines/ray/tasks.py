@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from recipec.api import KERNELS, DataError, Kernel, ReadContext, Reader, RunTools, SourceFile, quote
+from recipec.api import KERNELS, DataError, Kernel, RunTools, quote
 from recipec.engines.batches import Kernels, flat, load
 from recipec.engines.ray.held import portable
 from recipec.engines.ray.shards import Rows, cast, described, write
+from recipec.engines.ray.stores import published
 
 if TYPE_CHECKING:
     import duckdb
@@ -179,6 +180,7 @@ def placed(out: str, number: int) -> Iterator[tuple[Path, Path]]:
             # The same task was run before, and its answer was lost with its machine: its files are these.
             if not final.is_dir():
                 raise
+        published(final)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
 
@@ -244,31 +246,3 @@ def segment(setting: Setting, job: Job, unit: Unit) -> Done:
             if kernels.problem is not None:
                 raise kernels.problem from None
             raise
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What all tasks of a source have in common. ``select`` makes its rows of the relation ``{raw}``."""
-
-    reader: Reader
-    declared: Mapping[str, str] | None
-    encoding: str
-    select: str
-
-
-def read(setting: Setting, job: Job, reading: Reading, unit: Unit) -> Done:
-    """Read a source's file (``unit.rows.files`` is its path, ``unit.rows.select`` its name); bad rows go to a file of their own."""
-    import duckdb
-
-    started = time.monotonic()
-    with database(setting, unit.rows.files) as (con, _, folder):
-        files = (SourceFile(Path(unit.rows.files[0]), unit.rows.select),)
-        con.execute("CREATE TEMP TABLE __bad (file VARCHAR, row BIGINT, reason VARCHAR, text VARCHAR)")
-        reading.reader.load(ReadContext(con, files, reading.declared, reading.encoding, "__raw", "__bad", lambda done, total: None, folder))
-        try:
-            done = finish(con, job, unit, reading.select.replace("{raw}", "__raw"), started)
-        except duckdb.IOException as error:
-            explain = getattr(reading.reader, "explain", None)
-            raise explain(con, files, error) if explain is not None else error from None
-        bad = con.execute("SELECT file, row, reason, text FROM __bad").fetchall()
-    return Done(done.files, done.rows, done.bytes, done.counts, done.types, done.seconds, done.peak, {"bad": bad})

@@ -131,18 +131,19 @@ WHY = {
 
 
 def source_way(plan: Any) -> Going:
-    """Files are read side by side where each can be understood alone."""
-    if plan.repeated == "drop" and plan.key:
-        return Going("driver", "one of the rows with a key is chosen among all")
-    if plan.declared is None and len(plan.files) > 1:
-        return Going("driver", "columns are not declared: what they are shows in all files together")
+    """Files are read side by side where each can be understood alone, or beside a sample of all."""
+    reader, archives = plan.reader, any(getattr(f, "pattern", None) is not None for f in plan.files)
     if not plan.files:
         return Going("driver", "it reads no file")
-    if not getattr(plan.reader, "extensions", ()):
+    if not getattr(reader, "extensions", ()):
         return Going("driver", "what it reads is no file that can be cut")
-    if any(getattr(f, "pattern", None) is not None for f in plan.files):
-        return Going("driver", "an archive is gone through from its start")
-    if len(plan.files) > 1 and not getattr(plan.reader, "alone", True):
+    # A column `value` may be a field, or whole records that are no objects.
+    if len(plan.files) > 1 and (plan.declared is None or list(plan.declared) == ["value"]):
+        if reader.columns_from == "files" and plan.declared is None:
+            return Going("driver", "columns are not declared: what they are shows in all files together")
+        if reader.columns_from == "sample" and archives:
+            return Going("driver", "columns are not declared: what they are shows in files of all archives")
+    if len(plan.files) > 1 and not getattr(reader, "alone", True):
         return Going("driver", "what becomes of a file that cannot be read depends on the others")
     return Going("rows")
 
