@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recipec.api import ORDER, DataError, Schema, literal, quote
+from recipec.workspace import rows as stored
 from recipec.workspace.lock import WorkspaceBusy, locked
 from recipec.workspace.trouble import told
 
@@ -85,7 +86,10 @@ class Name:
     run_key: str = ""
 
 
-_JSON = ("meaning", "shown", "inputs", "files", "parts", "dropped", "notes", "extra")
+_JSON: Mapping[str, type] = {
+    "meaning": dict, "shown": dict, "inputs": dict, "files": dict, "parts": list, "dropped": dict, "notes": list, "extra": dict,
+}  # fmt: skip
+_KEY = re.compile(r"[0-9A-Za-z_]+")
 _FIELDS = tuple(Built.__dataclass_fields__)
 
 
@@ -95,6 +99,8 @@ class Workspace:
 
     folder: Path
     con: duckdb.DuckDBPyConnection
+    rows_at: str | None = None
+    """The store where what a cluster makes of tables lies, if not in the folder: see :mod:`recipec.workspace.rows`."""
     read_only: bool = False
     built: dict[str, Built] = field(default_factory=dict)
 
@@ -105,19 +111,33 @@ class Workspace:
     # The journal
 
     def load(self) -> None:
-        rows = self.con.execute(f"SELECT {', '.join(_FIELDS)} FROM recipec.steps").fetchall()
-        for row in rows:
-            facts = dict(zip(_FIELDS, row, strict=True))
-            for name in _JSON:
-                facts[name] = json.loads(facts[name])
-            self.built[facts["run_key"]] = Built(**facts)
+        """Read the journal. Raises DataError where it is not one that recipec wrote: keys are names of tables and folders, so nothing else may
+        stand in their place."""
+        import duckdb
+
+        try:
+            rows = self.con.execute(f"SELECT {', '.join(_FIELDS)} FROM recipec.steps").fetchall()
+            for row in rows:
+                facts = dict(zip(_FIELDS, row, strict=True))
+                for name, shape in _JSON.items():
+                    facts[name] = json.loads(facts[name])
+                    if not isinstance(facts[name], shape):
+                        raise ValueError(f"`{name}` is no {shape.__name__}")
+                if not _KEY.fullmatch(facts["run_key"]):
+                    raise ValueError(f"{facts['run_key']!r} is no key")
+                self.built[facts["run_key"]] = Built(**facts)
+        except (duckdb.CatalogException, duckdb.BinderException, ValueError, TypeError, RecursionError) as error:
+            path = self.folder / "work.duckdb"
+            raise DataError(
+                f"cannot read the journal in {path}: {str(error).splitlines()[0]}", f"it is damaged: {anew(self.folder)}"
+            ) from None
 
     def follow(self) -> None:
         """Results that lie in files are views over them, by whole paths: where the workspace was moved, the views follow."""
         folder = str(self.folder.resolve())
         for built in self.built.values():
             rows = built.extra.get("rows")
-            if isinstance(rows, dict) and rows["workspace"] != folder:
+            if isinstance(rows, dict) and "store" not in rows and rows["workspace"] != folder:
                 from recipec.engines.ray.shards import view
 
                 files = [f"{folder}/artifacts/{built.run_key}/rows/{f}" for shard in rows["files"] for f in shard]
@@ -199,6 +219,13 @@ class Workspace:
     def clear_artifact(self, run_key: str) -> None:
         """Remove what a step made that is no table."""
         clear(self.folder / "artifacts" / run_key)
+        if self.rows_at is not None:
+            stored.forget(self.rows_at, f"artifacts/{run_key}")
+
+    def clear_rows(self) -> None:
+        """Remove from the store of rows what no result has: runs that were killed left it."""
+        if self.rows_at is not None:
+            stored.sweep(self.rows_at, set(self.built))
 
     def names(self) -> dict[tuple[str, str], Name]:
         """The views that people query, by schema and name."""
@@ -290,12 +317,15 @@ def open_workspace(
             config["threads"] = str(threads)
         con = connect(path, config)
         try:
+            rows_at = stored.place(folder)
+            if rows_at is not None:
+                stored.admit(con, rows_at)
             if files is not None or not create:
-                confine(con, folder, files or ())
+                confine(con, folder, files or (), rows_at)
             # What a moment is called must not depend on where the machine stands.
             con.execute("SET TimeZone = 'UTC'")
             lock(con)
-            workspace = Workspace(folder, con)
+            workspace = Workspace(folder, con, rows_at)
             prepare(workspace)
             workspace.load()
             workspace.follow()
@@ -305,12 +335,13 @@ def open_workspace(
             clear(temporary)
 
 
-def confine(con: duckdb.DuckDBPyConnection, folder: Path, files: Iterable[Path]) -> None:
-    """From here on the database opens the workspace and these files (folders among them with all that they hold), loads no extension and no
-    secret, and cannot be told otherwise (:func:`lock`)."""
+def confine(con: duckdb.DuckDBPyConnection, folder: Path, files: Iterable[Path], store: str | None = None) -> None:
+    """From here on the database opens the workspace, with the folder of a ``store`` that belongs to it, and these files (folders among them with
+    all that they hold), loads no extension and no secret, and cannot be told otherwise (:func:`lock`)."""
     given = list(files)
     folders = [folder, *(f for f in given if f.is_dir())]
     written = {name: sorted({form(p) for p in places for form in FORMS}) for name, places in (("directories", folders), ("paths", given))}
+    written["directories"] += [f"{store}/"] if store is not None else []
     for name, paths in written.items():
         con.execute(f"SET allowed_{name} = [{', '.join(map(literal, paths))}]")
     con.execute("SET enable_external_access = false")

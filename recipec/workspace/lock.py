@@ -57,10 +57,26 @@ def own(folder: Path) -> None:
     write or clear what the link leads to."""
     beside = folder.is_symlink() and folder.name == ".recipec"
     found: str | None = str(folder) if beside else None
-    for place in (folder, folder / "ledger", folder / "mirror", folder / "artifacts"):
+    for place, below in ((folder, False), *((p, p.name not in SHALLOW) for p in folder.glob("*") if p.name != "tmp")):
         if found is None and place.is_dir():
-            with os.scandir(place) as entries:
-                found = next((e.path for e in entries if e.is_symlink()), None)
+            found = link_in(place, below)
     if found is not None:
         help = "remove the link; a workspace elsewhere is named: --workspace DIR, and room for large work: --spill DIR"
         raise DataError(f"{found} is a link: results are kept in folders of their own", help)
+
+
+SHALLOW = ("mirror", "ledger", "logs")
+"""Folders of the workspace of which only the entries are looked at: copies may be a million files, and are looked at where they are read; what
+trackers of trainings write may have links of their own."""
+
+
+def link_in(folder: Path, below: bool) -> str | None:
+    """A link among the entries of a folder, or in the folders below it."""
+    with os.scandir(folder) as entries:
+        folders: list[Path] = []
+        for entry in entries:
+            if entry.is_symlink():
+                return entry.path
+            if below and entry.is_dir():
+                folders.append(Path(entry.path))
+    return next((found for inner in folders if (found := link_in(inner, below)) is not None), None)

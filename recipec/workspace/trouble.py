@@ -49,6 +49,9 @@ def of_database(error: Exception) -> DataError | None:
         return Invalidated(f"the database gave up: {text}", f"is the disk full, or broken? {STAYS[0].upper()}{STAYS[1:]}")
     if isinstance(error, duckdb.IOException) or any(says in text for says in _SAYS):
         return DataError(text, "is the disk full, or a file gone? What is finished stays; run again")
+    if isinstance(error, duckdb.PermissionException):
+        help = "a query reads its inputs alone; a database that came from elsewhere is not used: remove .recipec/work.duckdb* and run again"
+        return DataError(f"the database wants what it may not: {text}", help)
     if any(says in text for says in _DAMAGED):
         return DataError(f"a file is damaged: {text}", "is the source whole? Copy it again, or write it anew; what is finished stays")
     return None
