@@ -36,6 +36,10 @@ references. ``numbers``: regression. ``losses``: a language model's summed log-p
 Average = Literal["macro", "micro", "weighted", "binary"]
 
 
+HOW = ("tokens: ", "strict ")
+"""Notes that begin so say how a score is counted, and warn of nothing."""
+
+
 class NoParams(Settings):
     """A metric without arguments."""
 

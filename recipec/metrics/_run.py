@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from recipec.api import DataError, Json, Outcome, literal, quote
 from recipec.metrics import bootstrap
+from recipec.metrics._base import HOW
 from recipec.metrics._data import (
     ClassData,
     Data,
@@ -62,8 +63,9 @@ def evaluate(plan: EvaluatePlan, ctx: RunContext) -> Outcome:
         low, high = (known(span.low), known(span.high)) if span is not None else (None, None)
         values |= {name: score.known, f"{name}_low": low, f"{name}_high": high}
         facts["metrics"][name] = {"value": score.known, "low": low, "high": high, "notes": list(score.notes)}
-        outcome.notes.extend(f"{name}: {n}" for n in score.notes)
-        shown.append(f"{name} {brief(score.known)}" + (f" ({brief(low)} to {brief(high)})" if low is not None else ""))
+        outcome.notes.extend(f"{name}: {n}" for n in score.notes if not n.startswith(HOW))
+        how = "".join(f", {n}" for n in score.notes if n.startswith(HOW))
+        shown.append(f"{name} {brief(score.known)}" + (f" ({brief(low)} to {brief(high)}{how})" if low is not None else how))
         if other is not None:
             compared = bootstrap.compare(metric, data, other, resamples=plan.bootstrap or 1000, seed=plan.seed, groups=groups)
             values |= {f"{name}_against": known(compared.second), f"{name}_p": known(compared.p_value)}

@@ -31,6 +31,7 @@ from recipec.registry import find
 from recipec.resolve.arguments import Choices, Inner
 from recipec.resolve.binder import StepBinder
 from recipec.resolve.chain import Test, bind_test, meaning_of, one_line
+from recipec.resolve.modules import RoundModule
 from recipec.resolve.problems import BadValue, MissingSetting, WrongArguments, WrongType
 from recipec.resolve.types import is_number, shown
 from recipec.resolve.uses import given
@@ -345,6 +346,8 @@ class Evaluate(Kind):
 
         asked = PredictSettings(model=model, text=settings.text, prompt=settings.prompt, max_failed=0.01)
         node = self.node(bind, setting)
+        # After a loop that ended early the model of the last round is called as it is written: no round of that number ran.
+        name = str(model) if isinstance(bind.names, RoundModule) else node.span.text
         if kind == "losses":
             if not model.can("score"):
                 message = f"`{model}` does not say how probable a given text is"
@@ -357,12 +360,12 @@ class Evaluate(Kind):
                 bind.report(MissingSetting(span=bind.node.head, message=message, help=help))
                 return None
             if settings.prompt is None:
-                return Answering(str(model), model, "score", "NULL")
+                return Answering(name, model, "score", "NULL")
             found = Predict.given(bind, asked, "complete", node)
-            return None if found is None else Answering(str(model), model, "score", found[0])
+            return None if found is None else Answering(name, model, "score", found[0])
         does = Predict.does(bind, asked, node)
         given = Predict.given(bind, asked, does, node)
-        return None if given is None else Answering(str(model), model, does, given[0])
+        return None if given is None else Answering(name, model, does, given[0])
 
     def run(self, plan: EvaluatePlan, ctx: RunContext) -> Outcome:
         from recipec.engines.tests import run_tests
