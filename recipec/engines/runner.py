@@ -18,7 +18,7 @@ from recipec.engines.context import RunContext, StepFailed
 from recipec.engines.tests import test_again
 from recipec.engines.until import round_to_skip
 from recipec.plan.fingerprint import file_digests, guards_key, run_key
-from recipec.plan.planner import Plan, Planned, program_id, stale
+from recipec.plan.planner import Plan, Planned, out_of_reach, program_id, stale
 from recipec.resolve.program import ResolvedStep
 from recipec.workspace.database import Built, Name, Workspace, clear
 from recipec.workspace.trouble import Invalidated, of_database, of_system, words
@@ -157,7 +157,8 @@ class Runner:
             self.keep(step, built)
             self.report(StepResult(step.name, step.kind.name, "reused", planned.why, built))
             return
-        again = built if built is not None and built.parts and step.kind.stale(step.bound.plan, built.extra) is None else None
+        kept = built is not None and built.parts and out_of_reach(built, self.workspace) is None
+        again = built if built is not None and kept and step.kind.stale(step.bound.plan, built.extra) is None else None
         self.build(planned, key, files, again)
 
     def build(self, planned: Planned, key: str, files: dict[str, str], again: Built | None) -> None:
@@ -497,6 +498,7 @@ def prune(workspace: Workspace) -> list[str]:
     for path in (workspace.folder / "artifacts").glob("*"):
         if path.name not in workspace.built:
             clear(path)
+    workspace.clear_rows()
     workspace.con.execute("DELETE FROM recipec.bad WHERE starts_with(run_key, 'failed ')")
     used = {name for built in workspace.built.values() for name in built.extra.get("lasting", ())}
     found = workspace.con.execute(

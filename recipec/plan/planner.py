@@ -127,9 +127,17 @@ def plan_step(step: ResolvedStep, workspace: Workspace, planned: dict[str, Plann
 
 def stale(built: Built, step: ResolvedStep, workspace: Workspace) -> str | None:
     """Why a finished step cannot be reused as it is: its tests changed, or files that it wrote are gone or were changed."""
+    if (why := out_of_reach(built, workspace)) is not None:
+        return why
     if built.guards != guards_key(step):
         return "its tests changed" if built.guards else "its tests failed"
     return step.kind.stale(step.bound.plan, built.extra) or overwritten(built, workspace)
+
+
+def out_of_reach(built: Built, workspace: Workspace) -> str | None:
+    """Why the rows of a finished step cannot be read: they lie in an object store (:mod:`recipec.workspace.rows`) that this run does not know."""
+    store = built.extra.get("rows", {}).get("store") if isinstance(built.extra.get("rows"), dict) else None
+    return None if store is None or store == workspace.rows_at else "its rows lie in a store: set RECIPEC_ROWS"
 
 
 def overwritten(built: Built, workspace: Workspace) -> str | None:

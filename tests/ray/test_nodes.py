@@ -38,9 +38,9 @@ predict guess from parts.test { model: clf }
 WRITING = (
     RECIPE
     + '''
-model lm = transformers("tiny", precision: "fp32", max_tokens: 120, batch_tokens: 1000, temperature: 0.8)
+model lm = transformers("tiny", precision: "fp32", max_tokens: 120, batch_tokens: 400, temperature: 0.8)
 template ask(x) """Say {{ x }}: """
-generate said from rows { with: lm  prompt: ask(text)  into: said  max_bad: 100%  cut_off: keep }
+generate said from parts.test { with: lm  prompt: ask(text)  into: said  max_bad: 100%  cut_off: keep }
 '''
 )
 
@@ -125,7 +125,7 @@ def test_a_node_whose_model_writes_is_killed(tmp_path: Path) -> None:
     with two_nodes() as (cluster, kill):
 
         def during(process: subprocess.Popen[str]) -> None:
-            waited(process, lambda: sum(lines(tmp_path / "ray" / "ledger").values()) > 20)
+            waited(process, lambda: sum(lines(tmp_path / "ray" / "ledger").values()) > 8)
             kill()
 
         ran(tmp_path, "ray", cluster.address, during)
@@ -136,4 +136,4 @@ def test_a_node_whose_model_writes_is_killed(tmp_path: Path) -> None:
     query = "select s::varchar from said as s order by _key"
     assert asked(tmp_path, query, "ray") == asked(tmp_path, query, "duckdb")
     extra = json.loads(asked(tmp_path, "select extra::varchar from recipec.steps where step = 'said'", "ray")[0][0])
-    assert sum(extra["ray"]["asked"].values()) > 10
+    assert sum(extra["ray"]["asked"].values()) > 5

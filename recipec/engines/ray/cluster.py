@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from recipec.api import DataError
+from recipec.engines.ray import stores
 from recipec.engines.ray.tasks import Done, Wrong, told
 
 AHEAD = 3
@@ -41,7 +42,9 @@ class Cluster:
 
     def __init__(self, ray: Any) -> None:
         self.ray = ray
-        self.remote = ray.remote(told)
+        self.remote, self.stored = ray.remote(told), ray.remote(stores.told)
+        self.store: stores.Store | None = None
+        """Where the files of tables lie, if not on a disk that all machines share."""
 
     @property
     def machines(self) -> int:
@@ -69,10 +72,13 @@ class Cluster:
         Of several that fail, the first unit's error is raised. A task whose machine goes away is run again on another.
         """
         ray = self.ray
-        remote = self.remote.options(
+        remote = (self.remote if self.store is None else self.stored).options(
             num_cpus=processors, max_retries=RETRIES, scheduling_strategy="SPREAD", name=task.__name__, runtime_env=None
         )
         given = [task, *(c if isinstance(c, ray.ObjectRef) else self.put(c) for c in common)]
+        if self.store is not None:
+            given.insert(0, self.store)
+            self.store.offer(stores.every_text([c for c in common if not isinstance(c, ray.ObjectRef)]))
         answers: dict[int, Done] = {}
         waiting: dict[Any, int] = {}
         failed: dict[int, DataError] = {}
@@ -81,6 +87,8 @@ class Cluster:
         try:
             while True:
                 while len(waiting) < ahead and not failed and (number := next(following, None)) is not None:
+                    if self.store is not None:
+                        self.store.offer(stores.every_text(units[number]))
                     waiting[remote.remote(*given, units[number])] = number
                 if not waiting:
                     break

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from recipec.api import DataError, ExportContext, ExportPart, Format, Outcome, Schema, SourceFile
 from recipec.engines.ray.ordered import runs_of
 from recipec.engines.ray.shards import Rows
+from recipec.engines.ray.stores import here
 from recipec.engines.ray.tasks import Done, Setting, database, peak, placed
 from recipec.steps.export import Export, ExportPlan, selected, sorted_by
 
@@ -114,7 +115,7 @@ class There(Export):
             target = made.folder / d.facts["path"]
             target.parent.mkdir(parents=True, exist_ok=True)
             # A renaming, where the place is on the disk of the workspace.
-            shutil.move(d.files[0][0], target)
+            shutil.move(here(d.files[0])[0], target)
             self.digests[target] = d.facts["digest"]
 
     def digest(self, path: Path) -> str:

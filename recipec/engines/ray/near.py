@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 from recipec.api import DataError, literal
 from recipec.engines.ray.cluster import Cluster
 from recipec.engines.ray.shards import Rows, scan
+from recipec.engines.ray.stores import here
 from recipec.engines.ray.tasks import Done, Job, Setting, Unit, database, peak, placed
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ def similarity_of(pairs: Pairs) -> npt.NDArray[np.float64]:
 
     from recipec.fast.sketches import jaccard
 
-    opened = [os.open(Path(f) / "shingles", os.O_RDONLY) for f in pairs.files]
+    opened = [os.open(f, os.O_RDONLY) for f in here(f"{folder}/shingles" for folder in pairs.files)]
     try:
         parts = [
             os.pread(opened[f], length * 8, start * 8)
@@ -164,7 +165,7 @@ class Spread:
 
         parts = []
         for folder, blocks in zip(self.files, self.blocks, strict=True):
-            with open(Path(folder) / "bands", "rb") as file:
+            with open(here([f"{folder}/bands"])[0], "rb") as file:
                 for place, count in blocks:
                     file.seek((place + number * count) * 8)
                     parts.append(np.frombuffer(file.read(count * 8), np.uint64))
@@ -222,6 +223,7 @@ def found(
     con = duckdb.connect(":memory:")
     try:
         listed = [d.files[0][0] for d in done if d.files[0]]
+        listed = here(listed)
         numbers = [n for n, d in enumerate(done) if d.files[0]]
         order = f"{search.order}, _key" if search.order else "_key"
         columns: Any
@@ -247,7 +249,8 @@ def found(
     offsets = np.cumsum([0, *(d.rows for d in done)])
     place = np.empty(len(n), np.int64)
     place[offsets[part] + n] = np.arange(len(n))
-    owners = [np.fromfile(Path(f) / "banded", np.int64) + offset for f, offset in zip(spread.files, offsets[:-1], strict=True)]
+    banded = here(f"{f}/banded" for f in spread.files)
+    owners = [np.fromfile(f, np.int64) + offset for f, offset in zip(banded, offsets[:-1], strict=True)]
     spread.banded = place[np.concatenate(owners)].astype(np.int32)
     firsts = copies(spread.whole)
     links = link(spread, firsts, search.threshold, lambda share: progress(0.6 + 0.3 * share, ""))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from recipec.api import KERNELS, ORDER, Estimate, Outcome, TableRef, literal
 from recipec.engines.context import RunContext
+from recipec.engines.ray import stores
 from recipec.engines.ray.calls import Spread
 from recipec.engines.ray.chain import run_chain
 from recipec.engines.ray.cluster import Cluster, TypesDiffer
@@ -57,12 +58,13 @@ def run(
 
     runner = RayRunner(plan, workspace, watcher or Silent(), cluster, agreed, cutting or Cutting())
     started = time.monotonic()
-    try:
-        for planned in plan.steps:
-            runner.step(planned)
-    finally:
-        runner.finish(complete=len(runner.result.steps) == len(plan.steps))
-        runner.result.seconds = time.monotonic() - started
+    with stores.of_run(cluster, workspace):
+        try:
+            for planned in plan.steps:
+                runner.step(planned)
+        finally:
+            runner.finish(complete=len(runner.result.steps) == len(plan.steps))
+            runner.result.seconds = time.monotonic() - started
     return runner.result
 
 
@@ -131,7 +133,12 @@ class Floor:
         empty = [f for d in done for f in d.files.get(-1, ())]
         shards = [list(found) for d in done for n, found in sorted(d.files.items()) if n >= 0 and found] or [empty]
         files = [[str(Path(f).relative_to(self.final)) for f in shard] for shard in shards]
-        return {"files": files, "types": dict(types), "workspace": str(self.ctx.store.resolve())}
+        lie: dict[str, Any] = {"files": files, "types": dict(types), "workspace": str(self.ctx.store.resolve())}
+        store = self.cluster.store
+        if store is not None:
+            sizes = store.settle(self.final, [f for shard in shards for f in shard])
+            lie |= {"store": store.place, "bytes": [sum(sizes[f] for f in shard) for shard in shards]}
+        return lie
 
 
 class RayRunner(Runner):
@@ -248,7 +255,7 @@ class RayRunner(Runner):
         built = self.outputs[ref.step]
         folder = self.workspace.folder.resolve() / "artifacts" / built.run_key / "rows"
         kept = built.extra.get("rows")
-        if kept is None or not folder.is_dir():
+        if kept is None or not ("store" in kept or folder.is_dir()):
             return self.export(ref, built.run_key)
         types: Mapping[str, str] = kept["types"]
         schema = ref.schema
@@ -258,7 +265,8 @@ class RayRunner(Runner):
             conditions.append(f"_part = {literal(ref.part)}")
         where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
         select = f"SELECT {cast(wanted)} FROM {{files}}{where}"
-        return [Rows(tuple(str(folder / f) for f in files), select, size(str(folder / f) for f in files)) for files in kept["files"]]
+        sizes = kept.get("bytes") or [size(str(folder / f) for f in files) for files in kept["files"]]
+        return [Rows(tuple(str(folder / f) for f in files), select, bytes) for files, bytes in zip(kept["files"], sizes, strict=True)]
 
     def export(self, ref: TableRef, key: str) -> list[Rows]:
         """Rows that lie in the database, written into files for this run."""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from recipec.api import ColumnName, Expression, Outcome, quote
 from recipec.engines.ray.carry import ROWS, SHARD, Work, by_shard, carried, narrow, views
 from recipec.engines.ray.shards import Rows, whole
+from recipec.engines.ray.stores import here
 from recipec.engines.ray.tasks import Done, Job, Setting, Unit, database, finish, peak, placed
 from recipec.selectors._base import Selecting
 from recipec.selectors.dsir import DSIR
@@ -163,7 +164,7 @@ def weighed(floor: Floor, selector: DSIR, rows: list[Rows], columns: list[str], 
         floor.tally.add(done, shuffled=True)
         made: Counts = np.zeros(0, np.int64)
         for d in done:
-            found = np.load(d.files[0][0])
+            found = np.load(here(d.files[0])[0])
             made = found if not len(made) else made + found
         return made
 

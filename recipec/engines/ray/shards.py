@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from recipec.api import literal
 from recipec.engines.ray.held import given_back, listed
+from recipec.engines.ray.stores import here, remote
 
 if TYPE_CHECKING:
     import duckdb
@@ -37,6 +38,11 @@ class Rows:
 
 
 def scan(files: Iterable[str]) -> str:
+    """SQL that reads files; with a store, their copies here."""
+    return listed_files(here(files))
+
+
+def listed_files(files: Iterable[str]) -> str:
     return f"read_parquet([{', '.join(map(literal, files))}], hive_partitioning = false)"
 
 
@@ -56,7 +62,7 @@ def cast(types: Mapping[str, str]) -> str:
 
 def view(con: duckdb.DuckDBPyConnection, name: str, files: Sequence[str], types: Mapping[str, str]) -> None:
     """Make the workspace's table a view over files."""
-    con.execute(f"CREATE OR REPLACE VIEW {name} AS SELECT {cast(types)} FROM {scan(files)}")
+    con.execute(f"CREATE OR REPLACE VIEW {name} AS SELECT {cast(types)} FROM {listed_files(remote(files))}")
 
 
 def bucket_of(buckets: int, coarse: int) -> str:
