@@ -118,11 +118,16 @@ class Store:
     def _check(self, path: Path, header: bytes) -> None:
         try:
             about = json.loads(header)
-        except ValueError:
+        except (ValueError, RecursionError):
             about = None
-        if not isinstance(about, dict) or about.get("format") != "recipec vectors" or about.get("version") != VERSION:
-            raise LedgerError(f"{path} holds no vectors that this recipec reads: its header is another")
-        self._agree(int(about["dimensions"]))
+        if not isinstance(about, dict) or about.get("format") != "recipec vectors":
+            raise LedgerError(f"{path} holds no vectors that this recipec reads: its header is another. Move it away")
+        if about.get("version") != VERSION or not isinstance(about.get("dimensions"), int) or about["dimensions"] < 1:
+            raise LedgerError(
+                f"{path} has version {about.get('version')}; this recipec writes and reads version {VERSION}: run the recipec that wrote it, "
+                "or move the file away (its vectors are then made again)"
+            )
+        self._agree(about["dimensions"])
 
     def _agree(self, dimensions: int) -> None:
         if self.dimensions not in (None, dimensions):

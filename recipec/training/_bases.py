@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from recipec.training._env import Env
 
 FACTS = "recipec.json"
+WRITTEN = ("task", "form", "classes", "spec", "task_facts")
+"""What stands in it in every case."""
 WEIGHTS = (".safetensors", ".bin")
 HEADS = ("classifier", "score")
 
@@ -72,12 +74,17 @@ def digest(folder: Path) -> str:
 
 
 def facts(folder: Path) -> dict[str, Any] | None:
-    """``recipec.json`` of an earlier training's result; None for other models."""
+    """``recipec.json`` of an earlier training's result; None for other models. Raises DataError for one that this version cannot read."""
     path = folder / FACTS
     if not path.exists():
         return None
-    read: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return read
+    try:
+        read: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if all(name in read for name in WRITTEN) and all(name in read["spec"] for name in ("task", "form", "roles", "max_length")):
+            return read
+    except (ValueError, TypeError, RecursionError):
+        pass
+    raise DataError(f"`{path}` is not as this version of recipec writes it", "use the recipec that wrote it, or train the model again")
 
 
 def tokenizer_of(folder: Path, spec: TrainSpec) -> Any:

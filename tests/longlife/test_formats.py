@@ -170,3 +170,86 @@ def test_findings_kept_by_another_version_are_not_read(
         path.write_bytes(blake2b(forged, digest_size=16).hexdigest().encode() + b"\n" + forged)
     assert kept
     assert command(lab.folder, "check", "r.recipe") == first
+
+
+@pytest.mark.parametrize(
+    "header",
+    [{"version": 0}, {"version": 2}, {"version": None}, {"dimensions": 0}, {"dimensions": "3"}, {"format": "tomorrow's vectors"}, None],
+)
+def test_vectors_of_another_version(tmp_path: Path, header: dict[str, Any] | None) -> None:
+    from recipec.models.ledger import LedgerError
+    from recipec.models.vectors import HEADER, Store
+
+    store = Store(tmp_path, "m")
+    store.add([(bytes(16), bytes(12))])
+    path = store.path(1)
+    store.close()
+    whole = path.read_bytes()
+    about = json.loads(whole[:HEADER])
+    forged = b"\x07" * HEADER if header is None else json.dumps(about | header).encode().ljust(HEADER - 1) + b"\n"
+    path.write_bytes(forged + whole[HEADER:])
+    with pytest.raises(LedgerError, match=r"(move the file|Move it) away"):
+        Store(tmp_path, "m")
+    path.write_bytes(whole)
+    assert Store(tmp_path, "m").has(bytes(16))
+
+
+@pytest.mark.parametrize("version", [0, 2])
+def test_rescued_answers_of_another_version(asked: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, version: int) -> None:
+    """What was kept elsewhere for a ledger has the ledger's format."""
+    from recipec.models import rescue
+    from recipec.models.ledger import HEADER
+
+    lab, server, _ = asked
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    path = rescue.place(lab.folder / ".recipec" / "ledger")
+    assert path is not None
+    path.parent.mkdir(parents=True)
+    path.write_bytes(HEADER.replace(b'"version":1', b'"version":%d' % version))
+    lab.write("rows.csv", "id,text\n1,a new game\n")
+    status, said = command(lab.folder, "run", "--yes")
+    assert status in (1, 2), said
+    assert f"has version {version}" in said
+    assert server.number == 12
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    ["", "[]", "{", '{"files": 3}', '{"mark": 1, "files": [{"path": "../../x", "name": "x", "size": 1}], "facts": {}}', '{"files": [{}]}'],
+)
+def test_a_copy_of_another_version_is_copied_again(tmp_path: Path, manifest: str) -> None:
+    """A manifest that this version does not read is none."""
+    from types import SimpleNamespace
+
+    from recipec.mirror.catalog import MANIFEST, Catalog
+
+    (tmp_path / "k").mkdir()
+    (tmp_path / "k" / MANIFEST).write_text(manifest, encoding="utf-8")
+    assert Catalog(tmp_path).snapshot(SimpleNamespace(key="k")) is None  # type: ignore[arg-type]
+
+
+def facts(folder: Path) -> Any:
+    from recipec.training._bases import facts
+
+    return facts(folder)
+
+
+def test_a_model_of_another_version(tmp_path: Path) -> None:
+    from recipec.api import DataError
+
+    right: dict[str, Any] = {
+        "task": "classify", "form": "single", "classes": ["a"], "task_facts": {},
+        "spec": {"task": "classify", "form": "single", "roles": {}, "max_length": 8},
+    }  # fmt: skip
+    path = tmp_path / "recipec.json"
+    path.write_text(json.dumps(right | {"tomorrow": 1}), encoding="utf-8")
+    assert facts(tmp_path) == right | {"tomorrow": 1}
+    wrong = [{k: v for k, v in right.items() if k != name} for name in right] + [
+        right | {"spec": {"task": "classify"}},
+        right | {"spec": None},
+    ]
+    for text in (*map(json.dumps, wrong), "", "[]", "3", "{", "[" * 100_000):
+        path.write_text(text, encoding="utf-8")
+        with pytest.raises(DataError, match="not as this version of recipec writes it") as told:
+            facts(tmp_path)
+        assert "train the model again" in told.value.help
