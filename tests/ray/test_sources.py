@@ -41,8 +41,8 @@ def write(folder: Path) -> None:
         lines = [",".join(names), *(",".join(f'"{r[c]}"' for c in names) for r in rows), *(["x"] if n == 3 else [])]
         (folder / "t" / f"{n:02}.csv").write_text("\n".join(lines), encoding="utf-8")
     for n in range(3):
-        rows = [{"id": n * 10 + i, "n": 0.5 if n == 2 else i, **({"more": [i, None]} if n == 1 else {})} for i in range(10)]
-        (folder / "l" / f"{n}.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+        lists: list[Any] = [{"id": n * 10 + i, "n": 0.5 if n == 2 else i, **({"more": [i, None]} if n == 1 else {})} for i in range(10)]
+        (folder / "l" / f"{n}.jsonl").write_text("\n".join(map(json.dumps, lists)), encoding="utf-8")
         (folder / "m" / f"{n}.md").write_text(f"---\ntitle: Nr. {n}\n---\n# Head\n\nText *{n}*.\n", encoding="utf-8")
         kind = "INTEGER" if n else "DOUBLE"
         duckdb.connect().execute(

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recipec.api import DataError, Outcome, ReadContext, Reader, SourceFile, literal, quote
-from recipec.engines.ray.shards import Rows, cast, described
+from recipec.engines.ray.shards import Rows, cast, described, scan
 from recipec.engines.ray.tasks import Done, Job, Setting, Unit, database, finish, segment
 from recipec.formats._types import parse
 from recipec.readers._archives import ArchiveFile, read_through
@@ -142,45 +142,46 @@ class There(Source):
 
     def drop_repeated(self, plan: SourcePlan, ctx: RunContext) -> None:
         con, types = ctx.con, self.done[0].types
-        files = [f for d in self.done for n, found in sorted(d.files.items()) if n >= 0 for f in found]
-        every = f"SELECT {cast(types)}, {PLACE} FROM {placed_scan(files)}"
+        shards = [(place, n, found) for place, d in enumerate(self.done) for n, found in sorted(d.files.items()) if n >= 0]
+        files = [f for _, _, found in shards for f in found]
         twice = f"SELECT _key FROM {ctx.target} GROUP BY _key HAVING count(*) > 1"
-        numbered = f"row_number() OVER (PARTITION BY _key ORDER BY {digest_of(plan)}, __path, __n)"
+        numbered = f"row_number() OVER (PARTITION BY _key ORDER BY {digest_of(plan)}, __f, __n)"
         gone = ctx.temp("gone")
         con.execute(
-            f"CREATE TEMP TABLE {gone} AS SELECT * EXCLUDE (__i) FROM (SELECT *, {numbered} AS __i FROM ({every}) "
+            f"CREATE TEMP TABLE {gone} AS SELECT * EXCLUDE (__i) FROM (SELECT *, {numbered} AS __i FROM ({placed(types, files, 0)}) "
             f"WHERE _key IN ({twice})) WHERE __i > 1"
         )
         put_aside(plan, ctx, f"FROM {gone}")
         told = self.floor.place("gone")
         told.mkdir(parents=True)
         table = told / "gone.parquet"
-        con.execute(f"COPY (SELECT __path, __n FROM {gone}) TO {literal(str(table))} (FORMAT parquet)")
-        paths = {str(r[0]) for r in con.execute(f"SELECT DISTINCT __path FROM {gone}").fetchall()}
-        shards = [(place, n) for place, d in enumerate(self.done) for n, found in sorted(d.files.items()) if n >= 0 and paths & set(found)]
-        left = "NOT EXISTS (SELECT 1 FROM __gone AS g WHERE g.__path = t.__path AND g.__n = t.__n)"
-        units = []
-        for number, (place, n) in enumerate(shards):
-            own = self.done[place].files[n]
-            query = f"SELECT * EXCLUDE (__path, __n) FROM (SELECT {cast(types)}, {PLACE} FROM {placed_scan(own)}) AS t WHERE {left}"
-            units.append(Unit(number, Rows(own, query), tables={"__gone": Rows((str(table),))}))
+        con.execute(f"COPY (SELECT __f, __n FROM {gone}) TO {literal(str(table))} (FORMAT parquet)")
+        touched = {int(r[0]) for r in con.execute(f"SELECT DISTINCT __f FROM {gone}").fetchall()}
+        units: list[Unit] = []
+        anew: list[tuple[int, int]] = []
+        first = 0
+        for place, n, own in shards:
+            if touched & set(range(first, first + len(own))):
+                left = "NOT EXISTS (SELECT 1 FROM __gone AS g WHERE g.__f = t.__f AND g.__n = t.__n)"
+                query = f"SELECT * EXCLUDE (__f, __n) FROM ({placed(types, None, first)}) AS t WHERE {left}"
+                units.append(Unit(len(units), Rows(own, query), tables={"__gone": Rows((str(table),))}))
+                anew.append((place, n))
+            first += len(own)
         job = Job(str(self.floor.final / "left"))
         again = self.floor.cluster.map(segment, [self.floor.setting, job], units, lambda share, text: ctx.progress(None, text))
         self.floor.tally.add(again, shuffled=False)
-        for (place, n), made in zip(shards, again, strict=True):
+        for (place, n), made in zip(anew, again, strict=True):
             old = self.done[place]
             for file in old.files[n]:
-                Path(file).unlink()
+                Path(file).unlink(missing_ok=True)
             self.done[place] = replace(old, files={**old.files, n: made.files[0]})
         self.floor.publish(self.done)
 
 
-PLACE = "filename AS __path, file_row_number AS __n"
-
-
-def placed_scan(files: Sequence[str]) -> str:
-    """Rows of files, with where each stands."""
-    return f"read_parquet([{', '.join(map(literal, files))}], hive_partitioning = false, filename = true, file_row_number = true)"
+def placed(types: Mapping[str, str], files: Sequence[str] | None, first: int) -> str:
+    """SQL for the rows of files (``{files}`` where None), with where each stands: the number of its file, the first of which is ``first``,
+    and its own there."""
+    return f"SELECT {cast(types)}, file_index::BIGINT + {first} AS __f, file_row_number AS __n FROM {'{files}' if files is None else scan(files)}"
 
 
 __all__ = ["source"]
