@@ -39,7 +39,9 @@ tests/annotate/test_page.py and tests/safety/test_pages.py.
 
 ## Nothing is lost, nothing is paid twice
 
-Rows that do not parse are kept with place and reason (`recipec bad`); every dropped row is counted. A step's table, an export, a checkpoint is there whole or
+Rows that do not parse are kept with place and reason (`recipec bad`); every dropped row is counted. Where it cannot be counted what is lost (a
+file of records whose packing, gzip, bzip2, xz, zst, ZIP or tar, is cut off or damaged) the run stops, whatever `max_bad` says, and tells how what is
+there can be had; a file that is itself a document is one bad row. A step's table, an export, a checkpoint is there whole or
 not at all; an answer of a model is on disk before it is used. After a kill, a full disk, an error of input or output, the next run gives the
 same bytes as one that nothing disturbed. Tested: tests/faults (`python -m tests.faults.run` injects about a thousand faults), tests/longlife,
 tests/readers, tests/engines/test_run_crash.py, tests/models/test_crash.py.

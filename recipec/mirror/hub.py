@@ -139,7 +139,7 @@ class HubMirror(Mirror):
         if self.path:
             from recipec.readers._archives import matcher
 
-            fits = matcher(self.path).fullmatch
+            fits = matcher(self.path).fits
             found = [f for f in listed if f.path == self.path] or [f for f in listed if fits(f.path)]
             if not found:
                 raise DataError(f"no file matches {self.address}", f"look at them: {endpoint()}/datasets/{self.repo}/tree/{self.revision}")

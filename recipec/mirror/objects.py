@@ -113,7 +113,7 @@ class ObjectMirror(Mirror):
         if not fixed:
             raise DataError(f"{self.address}: a bucket's name cannot be a pattern", "name the bucket, and a pattern in it")
         rest = self.pattern[len(fixed) + 1 :]
-        yield from below(store, fixed, rest.split("/"), lambda part: matcher(part).fullmatch)
+        yield from below(store, fixed, rest.split("/"), lambda part: matcher(part).fits)
 
     # Copying
 

@@ -92,40 +92,74 @@ def as_found(path: Path, name: str, inside: str) -> SourceFile:
     return ArchiveFile(path, name) if kind_of(name) else SourceFile(path, name)
 
 
-@cache
-def matcher(pattern: str) -> re.Pattern[str]:
-    """A glob over names in an archive: ``*`` and ``?`` stay within a folder, ``**`` is any folders, ``[ab]`` is one of them.
+class Glob:
+    """A glob over names in an archive or a store: ``*`` and ``?`` stay within a folder, ``**`` is any folders, ``[ab]`` is one of them.
 
-    Names that begin with a dot match only where the pattern says so, as on disk.
+    Names that begin with a dot match only where the pattern says so, as on disk. Whoever wrote the pattern: a name is matched in time that grows with
+    its length times the pattern's, never with a power of it.
     """
-    out = ""
-    parts = pattern.split("/")
-    for number, part in enumerate(parts):
-        last = number == len(parts) - 1
-        if part == "**":
-            out += r"(?:(?!\.)[^/]+/)*" + (r"(?!\.)[^/]+" if last else "")
-            continue
-        if part[:1] in ("*", "?", "["):
-            out += r"(?!\.)"
-        at = 0
-        while at < len(part):
-            char = part[at]
-            if char == "*":
-                out += "[^/]*"
-            elif char == "?":
-                out += "[^/]"
-            elif char == "[" and (close := part.find("]", at + 2)) > 0:
-                body = part[at + 1 : close].replace("\\", "\\\\")
-                out += f"(?!/)[{'^' + body[1:] if body[0] == '!' else body.replace('^', chr(92) + '^')}]"
-                at = close
-            else:
-                out += re.escape(char)
-            at += 1
-        out += "" if last else "/"
+
+    def __init__(self, pattern: str) -> None:
+        parts = pattern.split("/")
+        # `**/**` is `**`.
+        self.parts = [p for n, p in enumerate(parts) if not (p == "**" and n and parts[n - 1] == "**")]
+        self.each = [None if p == "**" else part_of(p) for p in self.parts]
+
+    def fits(self, name: str) -> bool:
+        """Whether the whole of a name is as the pattern says."""
+        last = len(self.each) - 1
+        at = self.further({0})
+        for inside in name.split("/"):
+            after: set[int] = set()
+            for n in at:
+                if n > last:
+                    continue
+                fit = self.each[n]
+                if fit is not None:
+                    if fit.fullmatch(inside) is not None:
+                        after.add(n + 1)
+                elif inside and not inside.startswith("."):
+                    after.add(n)
+                    if n == last:
+                        after.add(n + 1)
+            at = self.further(after)
+        return last + 1 in at
+
+    def further(self, at: set[int]) -> set[int]:
+        """The places in the pattern that are reached without a folder: ``**`` may be none, unless it is the last."""
+        return at | {n + 1 for n in at if n < len(self.each) - 1 and self.each[n] is None}
+
+
+def part_of(part: str) -> re.Pattern[str]:
+    """The names that a part of a glob, between two slashes, matches. What stands between two stars is looked for once, from the left: its first
+    place is as good as any, so the pattern need not go back to it."""
+    fixed = [""]
+    at = 0
+    while at < len(part):
+        char = part[at]
+        if char == "*":
+            fixed.append("")
+        elif char == "?":
+            fixed[-1] += "."
+        elif char == "[" and (close := part.find("]", at + 2)) > 0:
+            body = part[at + 1 : close].replace("\\", "\\\\")
+            fixed[-1] += f"[{'^' + body[1:] if body[0] == '!' else body.replace('^', chr(92) + '^')}]"
+            at = close
+        else:
+            fixed[-1] += re.escape(char)
+        at += 1
+    first, *rest = fixed
+    between = "".join(f"(?>.*?{f})" for f in rest[:-1] if f)
+    out = first + between + (f".*{rest[-1]}" if rest else "")
     try:
-        return re.compile(out)
+        return re.compile(r"(?!\.)" * (part[:1] in ("*", "?", "[")) + out, re.S)
     except re.error:
-        return re.compile(re.escape(pattern))
+        return re.compile(re.escape(part))
+
+
+@cache
+def matcher(pattern: str) -> Glob:
+    return Glob(pattern)
 
 
 def hidden(name: str) -> bool:

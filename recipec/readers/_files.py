@@ -149,6 +149,9 @@ def unreadable(file: SourceFile, error: OSError) -> DataError:
     return DataError(f"cannot read `{file.name}`: {error.strerror or error}")
 
 
+_TOOL = {".gz": "gzip", ".bz2": "bzip2", ".xz": "xz", ".zst": "zstd"}
+
+
 class Input:
     """The decompressed bytes of one file. A context manager; ``position`` is how far the file itself is read."""
 
@@ -249,7 +252,12 @@ class Input:
     def _broken(self, error: Exception) -> Damaged:
         what = _COMPRESSION[self.suffix] if self.suffix else "file"
         if isinstance(error, EOFError) or "ended before" in str(error) or "truncated" in str(error).lower():
-            return Damaged(f"`{self.file.name}` ends in the middle: the {what} data is cut off", "fetch or copy the file again")
+            help = "fetch or copy the file again"
+            if self.given and self.suffix and not isinstance(self.file, Member) and self.suffix == self.file.path.suffix.lower():
+                there = f"{self.given / 1e6:,.1f} MB" if self.given >= 1e6 else f"{self.given:,} bytes"
+                bare = self.file.name[: -len(self.suffix)]
+                help += f"; to go on with what there is ({there}): {_TOOL[self.suffix]} -dc {self.file.name} > {bare}"
+            return Damaged(f"`{self.file.name}` ends in the middle: the {what} data is cut off", help)
         return Damaged(f"`{self.file.name}` is damaged: {what} cannot unpack it ({error})", "fetch or copy the file again")
 
     def read(self, size: int) -> bytes:

@@ -171,13 +171,27 @@ class Scanner:
                 self.at += 1
                 continue
             if not comma:
-                raise self._wrong("a comma or a closing bracket")
+                if not records:
+                    raise self._wrong("a comma or a closing bracket")
+                yield from self._unparted()
+                continue
             comma = False
             if records:
                 yield from self._record()
             else:
                 yield from self._value(depth)
         self.at += 1
+
+    def _unparted(self) -> Iterator[Frame]:
+        """What follows a record without a comma between them: what was meant is not known."""
+        yield from self._flush()
+        end = self._end(bounded=True)
+        if end < 0:
+            yield self._bad(self.buffer[self.at : self.at + MAX_SHOWN], TOO_LONG)
+            self._skip()
+            return
+        yield self._bad(self.buffer[self.at : end], "no comma stands before it")
+        self.at = end
 
     def _record(self) -> Iterator[Frame]:
         end = self._end(bounded=True)

@@ -62,7 +62,7 @@ class Archive:
         for count, (place, inside, size, wrong) in enumerate(self.entries(look=look), 1):
             if count > MOST_MEMBERS:
                 raise DataError(f"`{self.name}` holds more than {MOST_MEMBERS:,} files", "unpack it, and read a part of it at a time")
-            if (inside == pattern or wanted.fullmatch(inside) is not None) if wanted is not None else not hidden(inside):
+            if (inside == pattern or wanted.fits(inside)) if wanted is not None else not hidden(inside):
                 if wrong:
                     raise DataError(
                         f"`{self.name}{MARK}{inside}` is {wrong}, which is not read", "pack the archive anew without such files"

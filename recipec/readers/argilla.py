@@ -33,7 +33,8 @@ class Argilla(AnswerReader):
     person discarded the record or chose several), ``answers`` (the labels as a list) and ``spans`` (of a span question: ``start``
     and ``end`` count characters, from 0 and without the end, and ``tag``). Suggestions and drafts are no answers.
 
-    Bad rows: a record that is no object or lacks its id; spans without places.
+    Bad rows: a record that is no JSON, no object or lacks its id; spans without places. A document that ends in the middle stops the run; of several,
+    one of up to a MiB is one bad row.
 
     Source of the format: Argilla's ``Record.to_dict`` (version 2).
     """

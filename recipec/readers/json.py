@@ -44,7 +44,7 @@ class Json(FileReader):
 
     Names and types, declared or inferred, are as in ``jsonl``, with a sample of the first MiB of each file.
 
-    Bad rows: as in ``jsonl``, each for one element. A fault between the elements, where no row can be blamed, and a
+    Bad rows: as in ``jsonl``, each for one element. A fault on the way to them, where no row can be blamed, and a
     document that ends in the middle stop the run; but where there are several files, one of up to a MiB with such a fault is one
     bad row, and the others are read.
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from typing import Any
 
-from recipec.api import ReadContext, Settings, SourceFile, Word, named, reader
+from recipec.api import DataError, ReadContext, Settings, SourceFile, Word, named, reader
 from recipec.readers._answers import Answer, AnswerReader, Row, item_of
-from recipec.readers._files import MAX_SHOWN, blocks, shown
+from recipec.readers._documents import whole
+from recipec.readers._files import MAX_SHOWN, blocks, shown, size_of
+from recipec.readers._jsonfaults import parse
 from recipec.readers._jsonscan import Scanner
-from recipec.readers._stream import checked, progress_of
+from recipec.readers._stream import Frame, checked, progress_of
+from recipec.readers._whole import reason
+from recipec.readers.json import SMALL, started
 
 
 class LabelStudioParams(Settings):
@@ -38,7 +41,8 @@ class LabelStudio(AnswerReader):
     and ``spans`` (of labels: ``start`` and ``end`` count characters, from 0 and without the end, and ``tag``). Predictions and
     drafts are no answers.
 
-    Bad rows: a task that is no object or whose data lack ``item``; spans that do not say their places in characters.
+    Bad rows: a task that is no JSON, no object, or whose data lack ``item``; spans that do not say their places in characters. A document that
+    ends in the middle stops the run; of several, one of up to a MiB is one bad row.
 
     Source of the format: Label Studio's documentation, "Label Studio JSON format of annotated tasks".
     """
@@ -74,6 +78,10 @@ class LabelStudio(AnswerReader):
                 continue
             results = [r for r in one.get("result", []) if isinstance(r, dict) and given.name in (None, r.get("from_name"))]
             values = [(str(r.get("type")), r["value"]) for r in results if isinstance(r.get("value"), dict)]
+            odd = next((kind for kind, v in values if kind in ("choices", "labels") and not isinstance(v.get(kind) or [], list)), None)
+            if odd is not None:
+                yield f"the `{odd}` of an annotation must be a list"
+                continue
             chosen = [str(c) for kind, v in values if kind == "choices" for c in v.get("choices") or ()]
             marked = [(v.get("start"), v.get("end"), t) for kind, v in values if kind == "labels" for t in v.get("labels") or ()]
             if chosen:
@@ -105,7 +113,7 @@ def placed(item: tuple[str, ...], worker: str, marked: Sequence[tuple[Any, Any, 
     """An answer of marked characters; what is wrong with it."""
     made: list[tuple[int, int, str]] = []
     for start, end, tag in marked:
-        if not (isinstance(start, int) and isinstance(end, int) and isinstance(tag, str) and 0 <= start < end):
+        if not (type(start) is type(end) is int and isinstance(tag, str) and 0 <= start < end < 1 << 63):
             return f"a label says its place as {str((start, end))[:60]}, not in characters"
         made.append((start, end, tag))
     return Answer(item, worker, None, tuple(sorted(made)))
@@ -120,21 +128,34 @@ def records(ctx: ReadContext, read: Callable[[Any], Iterator[Answer | str]]) -> 
             if why is not None:
                 yield Row(file.name, next(number), None, why, text[:MAX_SHOWN])
                 continue
-            try:
-                record = json.loads(text)
-            except (ValueError, RecursionError):
-                yield Row(file.name, next(number), None, "not valid JSON", text[:MAX_SHOWN])
+            record, wrong = parse(text)
+            if wrong is not None:
+                yield Row(file.name, next(number), None, wrong, text[:MAX_SHOWN])
                 continue
             for found in read(record):
-                if isinstance(found, str):
-                    yield Row(file.name, next(number), None, found, text[:MAX_SHOWN])
+                why = found if isinstance(found, str) else unfit(found)
+                if why is not None:
+                    yield Row(file.name, next(number), None, why, text[:MAX_SHOWN])
                 else:
+                    assert isinstance(found, Answer)
                     yield Row(file.name, next(number), found)
 
 
+def unfit(answer: Answer) -> str | None:
+    """Why an answer cannot be a row."""
+    texts = (*answer.item, answer.worker, *(answer.answers or ()), *(t for _, _, t in answer.spans or ()))
+    return None if all(whole(t) for t in texts) else "half of a surrogate pair stands alone"
+
+
 def texts(ctx: ReadContext, index: int, file: SourceFile, told: Callable[[int], None]) -> Iterator[tuple[str, str | None]]:
-    """(a record's text, what is wrong with it)."""
-    for frame in checked(Scanner(file, index, blocks(file, ctx.encoding, told), ()).frames(), ctx.encoding):
+    """(a record's text, what is wrong with it). One of several files that is no JSON is a bad row, as in ``json``."""
+    frames = Scanner(file, index, blocks(file, ctx.encoding, told), ()).frames()
+    if len(ctx.files) > 1 and size_of(file) <= SMALL:
+        try:
+            frames = iter(list(frames))
+        except DataError as error:
+            frames = iter([Frame(index, 0, started(file), why=reason(file, error))])
+    for frame in checked(frames, ctx.encoding):
         if frame.why is not None:
             yield shown(frame.text), frame.why
             continue

@@ -14,9 +14,10 @@ from email.utils import getaddresses, parsedate_to_datetime
 from typing import ClassVar
 
 from recipec.api import ReadContext, Settings, SourceFile, reader
-from recipec.readers._archives import Damaged
+from recipec.readers._archives import Damaged, inner_path
 from recipec.readers._documents import Bad, DocumentReader, Row
 from recipec.readers._files import BLOCK, MAX_RECORD, Input, shown
+from recipec.readers._whole import reason
 from recipec.readers.html import collapsed
 
 _NEXT = re.compile(rb"\r?\n\r?\n(?=From \S[^\n]*\d:\d\d[^\n]*\n)")
@@ -65,8 +66,8 @@ class Mbox(DocumentReader):
     Text is decoded by each part's own charset, names for GB2312 as GB 18030 (which holds it), and where none is named as UTF-8 or else the
     source's ``encoding``. Quoted replies and signatures stay: they are the sender's text as it was sent.
 
-    Bad rows: a message without headers, one whose text is not in the encoding that it names, one longer than 64 MiB; a file that ends or is
-    damaged in the middle gives the messages before that.
+    Bad rows: a message without headers, one whose text is not in the encoding that it names, one longer than 64 MiB; an
+    ``.eml`` file whose packing is damaged. Of a packed ``mbox`` that is cut off nobody knows how many messages are lost: the run stops.
 
     Source of the format: RFC 4155 (mbox, and its kin mboxrd), 5322 and 2045 to 2047.
     """
@@ -94,7 +95,9 @@ class Mbox(DocumentReader):
                 else:
                     yield from self.rows(file, unquoted(raw), ctx)
         except Damaged as error:
-            yield Bad(error.message.removeprefix(f"`{file.name}` "))
+            if ".eml" not in inner_path(file).suffixes:
+                raise  # how many messages are lost nobody can count
+            yield Bad(reason(file, error))
 
     def rows(self, file: SourceFile, raw: bytes, ctx: ReadContext) -> Iterator[Row | Bad]:
         message = message_from_bytes(raw)

@@ -264,7 +264,12 @@ def test_a_document_that_is_cut_off(given: Any, document: str, message: str, hel
     ("document", "at", "message", "help"),
     [
         ("<html>", "", "`x.json` is not JSON: it begins with '<html>'", ""),
-        ('[{"a":1} {"a":2}]', "", "`x.json` is not JSON: a comma or a closing bracket should stand before", "the fault is after record 1"),
+        (
+            '{"p": [{"a":1} {"a":2}]}',
+            "p.q",
+            "`x.json` is not JSON: a comma or a closing bracket should stand before",
+            "the fault is after record 0",
+        ),
         ('{"data": {"item": []}}', "data.items", "`x.json` has nothing at `data.items`", "did you mean `item`?"),
         ('{"p": 1, "q": 2}', "data", "`x.json` has nothing at `data`", "the keys on the way are: p, q"),
         ("{1: 2}", "data", "`x.json` is not JSON: a key in quotes should stand before", "the fault is after record 0"),
@@ -275,6 +280,14 @@ def test_documents_that_cannot_be_read(given: Any, document: str, at: str, messa
         given("json")(document, at=at)
     assert caught.value.message.startswith(message)
     assert caught.value.help == help
+
+
+def test_an_element_without_a_comma_before_it_is_bad(given: Any) -> None:
+    r = given("json")('[{"a":1} {"a":2}, {"a":3} x {"a":4},{"a":5}]')
+    assert r.rows == [(1,), (3,), (5,)]
+    assert [(b[1], b[2], b[3]) for b in r.bad] == [
+        (n, "no comma stands before it", t) for n, t in ((2, '{"a":2}'), (4, "x"), (5, '{"a":4}'))
+    ]
 
 
 def test_an_element_that_is_too_long(given: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from readers_harness import read
 
+from recipec.api import DataError
 from recipec.readers import _files, mbox
 
 
@@ -133,8 +134,10 @@ def test_mail_that_is_cut_off(tmp_path: Path) -> None:
     one = "From a Mon Jan  1 10:00:00 2024\nFrom: a\nSubject: {}\n\n"
     data = gzip.compress("".join(one.format(i) + os.urandom(20_000).hex() + "\n\n" for i in range(20)).encode())
     (tmp_path / "a.mbox.gz").write_bytes(data[: len(data) // 2])
-    r = read(tmp_path, "mbox", "a.mbox.gz")
-    assert bad(r)[0][1] == "ends in the middle: the gzip data is cut off"
+    with pytest.raises(DataError, match=r"`a.mbox.gz` ends in the middle: the gzip data is cut off"):
+        read(tmp_path, "mbox", "a.mbox.gz")
+    (tmp_path / "a.eml.gz").write_bytes(gzip.compress(one.format(1).encode())[:-9])
+    assert [why for _, why in bad(read(tmp_path, "mbox", "a.eml.gz"))] == ["ends in the middle: the gzip data is cut off"]
     assert _files.BLOCK > 20_000
 
 
