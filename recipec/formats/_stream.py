@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,7 +39,10 @@ def steady(ctx: ExportContext) -> Iterator[None]:
     try:
         yield
     finally:
-        ctx.con.execute(f"SET TimeZone = '{zone}'")
+        import duckdb
+
+        with suppress(duckdb.Error):  # In a transaction that failed nothing more can be said, and what failed must not be hidden.
+            ctx.con.execute(f"SET TimeZone = '{zone}'")
 
 
 class Rows:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -311,6 +312,8 @@ class Export(Kind):
         return gone(plan, extra)
 
     def run(self, plan: ExportPlan, ctx: RunContext) -> Outcome:
+        import duckdb
+
         parts: list[ExportPart] = []
         for name, ref in plan.parts:
             schema = ref.schema.only(plan.columns) if plan.columns else ref.schema
@@ -355,7 +358,9 @@ class Export(Kind):
             else:
                 extra = deliver(plan, ctx, fresh, files, parts, {"private": plan.private})
         finally:
-            con.execute("SET preserve_insertion_order = false")
+            # By another connection: in a transaction that failed nothing more can be said, and what failed must not be hidden.
+            with suppress(duckdb.Error), con.cursor() as other:
+                other.execute("SET preserve_insertion_order = false")
             shutil.rmtree(fresh, ignore_errors=True)
         for file in files if plan.remote is None else ():
             path = plan.target / file["path"] if plan.single is None else plan.target
