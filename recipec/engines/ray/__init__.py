@@ -15,6 +15,17 @@ one path (NFS, Lustre, a disk in the cloud that all mount), and have recipec ins
 A step's rows are Parquet files in `artifacts/<run key>/rows/` of the workspace, and its table a view over them. Tasks write into folders
 that appear whole: a machine that goes away takes nothing with it, and its tasks are run again elsewhere, up to four times.
 
+```shell
+RECIPEC_ROWS=s3://bucket/folder recipec run packages.recipe --engine ray
+```
+
+keeps the rows in an object store, and what tasks hand on to each other too (extra `cloud`): then machines need no disk in common for tables. A
+workspace has a folder of its own there, named in its file `rows-id`; what was of a run alone goes with it. Each machine takes a copy of a file
+that it reads, for as long as the run lasts, below the workspace's path on a disk of its own. Whoever opens the workspace later (the other
+engine, `show`, `report`) reads from the store and wants the same setting; without it the plan says "its rows lie in a store", and makes them
+again. `recipec gc` removes the objects of results that it removes. Credentials are found by each machine in their usual places. Still to be seen
+by every machine under one path: the files of sources, folders of models, and, where it trains, the workspace (weights and checkpoints).
+
 How a step goes, as `plan --engine ray` tells it:
 
 * `rows`: sources by file or archive; columns, filters and operators that look at one row; a mix without weights. A task for each shard. Columns
@@ -45,9 +56,10 @@ How a step goes, as `plan --engine ray` tells it:
   without graphics processors the process that you started trains.
 * `driver`: done by the process that you started, with DuckDB, as without a cluster: `sql`, `augment` with a model that rewrites,
   `generate` and every step that asks a model behind a server (one process holds its pace, its budget and the ledger, and writes down every answer
-  before it is used; the server is what is waited for, not this process), `evaluate`, `expect`, `python`; sources
-  of several databases (`sqlite`, `duckdb`) or archives whose columns are not declared, and tables with a column of VARIANT or GEOMETRY. So are exports into one file of each part, which
-  is written from its start to its end, and those in other formats: their files follow from all rows (a card, names of classes, a database).
+  before it is used; the server is what is waited for, not this process), `evaluate`, `expect`, `python`; sources of several databases
+  (`sqlite`, `duckdb`) or archives whose columns are not declared, and tables with a column of VARIANT or GEOMETRY. So are exports into one
+  file of each part, which is written from its start to its end, and those in other formats: their files follow from all rows (a card, names
+  of classes, a database).
 
 A task's database is confined as a run's is: it opens the workspace and the recipe's file that the task reads, and no statement changes that.
 Values of types that Parquet would change (HUGEINT, INTERVAL, ENUM, BIT, UNION, times with a zone) lie in the files as texts or structs, and are
@@ -71,6 +83,8 @@ second and makes 10,000 files a second. Packed as the package descriptions are (
   files, 2.4 TB each, a quarter of an hour; writing them takes as long as the folder takes 10 TB, 8 minutes at 20 GB a second, for one processor
   makes 100 to 200 MB a second and there are 3,200. With `shards: 1`, or in a format that looks at all rows, one process writes it all: 14 to 28
   hours. Delivering to an object store or a hub is from that process, at the speed of its line.
+* With `RECIPEC_ROWS` each file is one request to write and one to read: at the 3,500 writes a second that S3 takes below one prefix the 7 million
+  files of a round take half an hour more, and each machine copies the shingles that it compares, up to all 10.5 TB: dedupe in parts there.
 * What goes by `one` needs the table in one task, 2.4 TB and three times as much on its machine's disk: not at this size. What goes by
   `driver` neither, but for models behind servers, where the server is what is waited for.
 * Ray has 37,000 tasks a pass to hand out, three at a time for each processor: far below what it can.
