@@ -114,7 +114,7 @@ def told(made: Preview, count: int, as_json: bool, out: Terminal) -> None:
         facts = {
             "rows": count, "looked_at": ledger.json(), "shown": rows, "max_length": made.spec.max_length, "batch_size": made.spec.batch_size,
             "learning_rate": made.spec.learning_rate, "trained": memory.trained_parameters, "parameters": memory.total_parameters,
-            "memory": memory.total,
+            "memory": memory.total, "processes": memory.processes,
         }  # fmt: skip
         out.line(json.dumps(facts, ensure_ascii=not out.unicode, indent=2))
         return
@@ -129,7 +129,8 @@ def told(made: Preview, count: int, as_json: bool, out: Terminal) -> None:
     which = f"of the first {ledger.rows:,} of {count:,} rows" if ledger.rows < count else f"of {count:,} rows"
     out.line(f"{which}: {ledger.kept:,} kept{cut}{gone}")
     of = f" of {memory.total_parameters:,}" if memory.trained_parameters != memory.total_parameters else ""
-    out.line(f"{memory.trained_parameters:,}{of} weights trained; about {size(memory.total)} of memory")
+    together = f" in {memory.processes} processes" if memory.processes > 1 else ""
+    out.line(f"{memory.trained_parameters:,}{of} weights trained; about {size(memory.total)} of memory{together}")
 
 
 def marked(tokens: Any, out: Terminal) -> str:

@@ -76,7 +76,8 @@ class Preview(NamedTuple):
 def preview(spec: TrainSpec, rows: Rows, n: int = 3, validation: Rows | None = None) -> Preview:
     """What a training would see, without training. DataError as from the training itself, where the rows are few enough to look at all."""
     require()
-    spec = replace(spec, devices=processes(spec.devices, threads()))
+    # A number is taken as it is: what is looked at here may be trained on a machine with more.
+    spec = replace(spec, devices=processes("auto", threads()) if spec.devices == "auto" else spec.devices)
     with TemporaryDirectory() as at, quiet([]), settled(spec):
         if rows.count <= WHOLE and (validation is None or validation.count <= WHOLE):
             env, store, _ = prepare(spec, rows, validation, Path(at), Path(at), lambda _: None)
