@@ -392,13 +392,22 @@ class Program:
         first = min(range(len(loop)), key=lambda i: self.position(loop[i]))
         loop = [*loop[first:], *loop[:first]]
         edges = [(self.mention(n, following), n, following) for n, following in zip(loop, [*loop[1:], loop[0]], strict=True)]
+        help = ["make one of them read something else"]
+        for _, n, following in edges:
+            # A step outside a loop speaks of what the loop makes anew.
+            base, _, number = following.rpartition("@")
+            if number not in ("", "0") and self.entries[n].repeat is None and f"{base}@0" in self.entries:
+                local = self.entries[following].node.name.id
+                help = [
+                    f"outside the loop `{local}` means the last round's, wherever it is written: from before the loop it is `{local}@0`"
+                ]
         findings.add(
             Cycle(
                 span=edges[0][0],
                 message=f"steps need each other in a circle: {' -> '.join([*loop, loop[0]])}",
                 label=f"`{edges[0][1]}` needs `{edges[0][2]}`",
                 also=tuple(Label(span, f"`{n}` needs `{following}`") for span, n, following in edges[1:]),
-                help=("make one of them read something else",),
+                help=tuple(help),
             )
         )
 
