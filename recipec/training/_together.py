@@ -180,26 +180,24 @@ class Crew:
 
     def judge(self) -> None:
         """Raise what ended the training, where it did not end as it should."""
-        ends = sorted(self.ends.items())
+        ends, count = sorted(self.ends.items()), self.made[0]
         for rank, end in ends:
             match end["is"]:
                 case "refused":
                     raise DataError(end["message"], end["help"])
                 case "broken":
-                    error = Broken(f"process {rank + 1} of {self.count}: {end['message']}")
+                    error = Broken(f"process {rank + 1} of {count}: {end['message']}")
                     error.add_note(end["trace"])
                     raise error
         for rank, end in ends:
             if end["is"] == "died":
-                raise DataError(
-                    f"process {rank + 1} of {self.count} that trained {self.manner(rank, end['code'])}", self.way_on(end["code"])
-                )
+                raise DataError(f"process {rank + 1} of {count} that trained {self.manner(rank, end['code'])}", self.way_on(end["code"]))
         for _, end in ends:
             if end["is"] == "stopped":
                 raise KeyboardInterrupt(*([end["text"]] if end["text"] else []))
-        if len(ends) < self.count or any(end["is"] != "done" for _, end in ends):
+        if len(ends) < count or any(end["is"] != "done" for _, end in ends):
             said = next((end["message"] for _, end in ends if end["is"] == "lost"), "no answer")
-            raise DataError(f"the {self.count} processes that trained lost each other: {said}", self.way_on(0))
+            raise DataError(f"the {count} processes that trained lost each other: {said}", self.way_on(0))
 
     def manner(self, rank: int, code: int) -> str:
         if code < 0:

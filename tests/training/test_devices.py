@@ -20,9 +20,9 @@ from recipec.api import DataError
 from recipec.training._artifact import hash_of
 from recipec.training._base import LoraParams, Rows, TrainSpec
 from recipec.training._fit import fit
-from recipec.training._run import TrainResult
+from recipec.training._run import TrainResult, starving
 from recipec.training._share import Counted, Portions, Share, processes
-from recipec.training._together import Crew
+from recipec.training._together import Broken, Crew
 from recipec.training._trainer import Moment
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
@@ -138,6 +138,43 @@ def test_how_many_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DataError, match="asks for 5 GPUs, and this machine has 4") as found:
         processes(5, 8)
     assert found.value.help == "devices: 4, or devices: auto"
+
+
+@pytest.mark.parametrize(
+    ("ends", "said"),
+    [
+        (
+            {0: {"is": "lost", "message": "closed"}, 1: {"is": "refused", "message": "the disk is full", "help": "make room"}},
+            "the disk is full",
+        ),
+        ({0: {"is": "lost", "message": "closed"}, 1: {"is": "died", "code": -9}}, r"process 2 of 2 that trained was killed \(SIGKILL\)"),
+        ({0: {"is": "lost", "message": "closed"}}, "the 2 processes that trained lost each other: closed"),
+        ({1: {"is": "died", "code": 1}}, "process 2 of 2 that trained ended with status 1: cannot allocate"),
+    ],
+)
+def test_the_reason_is_told_and_not_what_followed(ends: dict[int, dict[str, Any]], said: str, place: Path) -> None:
+    crew = Crew()
+    crew.made, crew.ends, crew.folder, crew.at = (2, 1), ends, place, place
+    crew.log(1).write_text("...\ncannot allocate\n", encoding="utf-8")
+    with pytest.raises(DataError, match=said):
+        crew.judge()
+
+
+def test_a_fault_of_ours_is_one() -> None:
+    crew = Crew()
+    crew.made, crew.ends = (2, 1), {1: {"is": "broken", "message": "KeyError: 'x'", "trace": "Traceback ..."}}
+    with pytest.raises(Broken, match="process 2 of 2: KeyError: 'x'"):
+        crew.judge()
+
+
+def test_memory_that_ends_is_told() -> None:
+    def full() -> None:
+        raise RuntimeError("CUDA out of memory. Tried to allocate 20.00 GiB")
+
+    with pytest.raises(DataError, match="the training ran out of memory at step 3 of 9"), starving(lambda: "at step 3 of 9"):
+        full()
+    with pytest.raises(RuntimeError, match="shape"), starving(lambda: "at step 3 of 9"):
+        raise RuntimeError("shape")
 
 
 def interrupt(step: int) -> Any:
