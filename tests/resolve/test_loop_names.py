@@ -9,8 +9,8 @@ LOOP = """source seeds = csv("s.csv") { columns: { text: text, label: text } }
 clean taught from seeds { keep where text != "" }
 train clf from TAUGHT { task: classify(text => label)  base: scratch() }
 repeat 2 as round {
-  predict p from taught { model: clf }
-  clean taught from p { keep where label == "a" }
+  predict p from taught { model: clf  into: guess }
+  clean taught from p { keep where guess == "a"  select(text, label) }
   train clf from taught { task: classify(text => label)  base: scratch() }
 }
 """
