@@ -265,11 +265,13 @@ def gsm8k(data: Path, args: argparse.Namespace) -> None:
             if moment.doing == "train" and moment.done == args.steps // 2:
                 raise KeyboardInterrupt
 
-        if not (place / "parts.work").exists():
+        stopped = place / "stopped.txt"
+        if not stopped.exists():
             try:
                 fit(spec, rows, place / "parts", validation=held, cache=place / "cache", progress=stop)
             except KeyboardInterrupt as interruption:
-                print("stopped, and has", *interruption.args, flush=True)
+                stopped.write_text(f"stopped, and has {interruption}\n")
+        print(stopped.read_text(), end="", flush=True)
         again = fit(spec, rows, place / "parts", validation=held, cache=place / "cache", progress=said)
         print(f"weights of the one that was stopped and resumed are the same: {again.hash == hash}")
         print("it answers:", Predictor(place / "whole", threads=args.threads).generate([held_question(held)], max_tokens=40)[0])
