@@ -311,14 +311,12 @@ def partition(
     if time is not None and stratify and group is not None:
         raise DataError("by time, rows can be stratified or grouped, not both", "leave out `stratify` or `group`")
     work = _Work(con, parts, out, seed, salt, strata=len(stratify), grouped=group is not None)
-    try:
-        work.read(relation, stratify, group, time)
-        if time is not None:
-            return work.by_time()
-        return work.by_group() if group is not None else work.by_row()
-    finally:
-        for table in ("rows", "strata", "units", "alike", "ends", "bounds"):
-            con.execute(f"DROP TABLE IF EXISTS __part_{table}")
+    work.read(relation, stratify, group, time)
+    made = work.by_time() if time is not None else work.by_group() if group is not None else work.by_row()
+    # Where one of these statements failed, the tables go with its transaction: it takes no other statement.
+    for table in ("rows", "strata", "units", "alike", "ends", "bounds"):
+        con.execute(f"DROP TABLE IF EXISTS __part_{table}")
+    return made
 
 
 class _Work:

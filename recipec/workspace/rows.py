@@ -32,10 +32,12 @@ def address() -> str | None:
         return None
     scheme, _, place = said.partition("://")
     bucket, _, inside = place.partition("/")
-    from recipec.mirror._stores import PACKAGES
+    from recipec.mirror._stores import PACKAGES, missing_package
 
     if scheme not in PACKAGES or not bucket or not inside or any(c in place for c in "*?[@'\"") or ".." in place.split("/"):
         raise DataError(f"{VARIABLE} is `{said}`, which names no folder of a bucket", f"{VARIABLE}=s3://BUCKET/folder (or gs://, az://)")
+    if (lacking := missing_package(scheme)) is not None:
+        raise DataError(f"{VARIABLE} needs `{lacking}`, which is not installed", "pip install 'recipec[cloud]'")
     return said
 
 

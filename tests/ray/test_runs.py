@@ -131,27 +131,40 @@ def test_a_plan_says_what_a_run_does(cluster: Any, tmp_path: Path) -> None:
 
 
 POISON = (
-    ("a value that does not convert", "n = cast(n as int)"),
-    ("a join that would make two rows of one", "join(rows, on: text)"),
+    ("a value that does not convert", TEXT.replace("text = upper(text)", "n = cast(n as int)")),
+    ("a join that would make two rows of one", TEXT + "clean more from tidy { select(text)  join(rows, on: text) }"),
+    ("a split by one", TEXT.replace("test: 20%", "test: 20%  group: cast(n as int)")),
+    ("a rule that votes by one", TEXT + 'label said from tidy { classes: ["a", "1"]  when cast(n as int) > 3 => "a" as a }'),
+    ("a voter that fails", TEXT + 'label said from tidy { classes: ["a", "1"]  vote plugin("poison:vote") as a }'),
+    ("copies kept by one", TEXT + "augment more from tidy { typos(text, rate: 20%)  keep where cast(n as int) > 3 }"),
+    ("a choice by one", TEXT + "select some from tidy { take: 5  by: top(cast(n as int)) }"),
+    ("a function that fails", TEXT + 'python more from tidy { call: "poison:change"  columns: { id: int } }'),
 )
+FAILS = """
+def vote(batch):
+    return [str(1 // (n != "x")) for n in batch["n"].to_pylist()]
 
 
-@pytest.mark.parametrize(("what", "statement"), POISON, ids=[w for w, _ in POISON])
-def test_a_poisoned_row_fails_in_the_same_words(cluster: Any, tmp_path: Path, what: str, statement: str) -> None:
-    write(tmp_path)
-    text = (
-        TEXT.replace("text = upper(text)", statement)
-        if "cast" in statement
-        else TEXT + f"clean more from tidy {{ select(text)  {statement} }}\n"
-    )
-    here, there = [(tmp_path / n) for n in ("here", "there")]
-    for folder in (here, there):
+def change(batch):
+    return batch.select([str(1 // (n != "x")) and "id" for n in batch["n"].to_pylist()][:1])
+"""
+
+
+@pytest.mark.parametrize(("what", "text"), POISON, ids=[w for w, _ in POISON])
+def test_a_poisoned_row_fails_in_the_same_words(cluster: Any, tmp_path: Path, what: str, text: str) -> None:
+    """What failed, why, and what was kept aside, by every step."""
+    found = []
+    for name in ("here", "there"):
+        folder = tmp_path / name
         folder.mkdir()
         write(folder)
-    one, other = run(here, text), run(there, text, cluster)
-    assert statuses(one) == statuses(other)
-    assert [s.error.message for s in one.failed if s.error] == [s.error.message for s in other.failed if s.error]
-    assert one.failed
+        (folder / "poison.py").write_text(FAILS, encoding="utf-8")
+        result = run(folder, text, cluster if name == "there" else None)
+        assert result.failed
+        with open_workspace(folder / ".recipec", doing="test") as workspace:
+            aside = workspace.con.execute("SELECT file, row, reason, text FROM recipec.bad ORDER BY ALL").fetchall()
+        found.append((statuses(result), [(s.error.message, s.error.help) for s in result.failed if s.error], aside))
+    assert found[0] == found[1]
 
 
 def test_a_worker_that_dies_is_told_in_words(cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
