@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +32,7 @@ from recipec.settings import Field
 from recipec.syntax import tree
 
 if TYPE_CHECKING:
+    import duckdb
     import pyarrow as pa
 
     from recipec.engines.context import RunContext
@@ -101,74 +102,104 @@ class Python(Kind):
         )
 
     def run(self, plan: PythonPlan, ctx: RunContext) -> Outcome:
+        ref = ctx.step.inputs[0]
+        calling = Calling(plan, ctx.con, ctx.relation(ref), ref.schema.names, ctx.rows(ref), ctx.temp("answer"))
+        calling.ask(load(plan), lambda share: ctx.progress(share, ""))
+        ctx.con.execute(f"CREATE TABLE {ctx.target} AS {calling.result}")
+        return told(plan, calling.rows, int(ctx.one(f"SELECT count(*) FROM {ctx.target}")[0]), calling.lost())
+
+
+def told(plan: PythonPlan, rows: int, kept: int, lost: int) -> Outcome:
+    outcome = Outcome(rows_in=rows, rows_out=kept)
+    if lost:
+        outcome.dropped[f"left out by {plan.function}"] = lost
+    return outcome
+
+
+@dataclass(frozen=True)
+class Calling:
+    """A function that is asked about the rows of ``source``: a relation with ``columns``, ``_key`` and ``_parent``, of so many ``rows``. Its
+    answers go to the temporary table ``raw``."""
+
+    plan: PythonPlan
+    con: duckdb.DuckDBPyConnection
+    source: str
+    columns: Sequence[str]
+    rows: int
+    raw: str
+
+    def answers(self, function: Any, progress: Callable[[float | None], None]) -> Iterator[pa.RecordBatch]:
+        """Its answers to the batches, in the order of keys."""
+        from recipec.engines.order import ordered
+
+        listed = ", ".join(["_key::VARCHAR AS _key", *map(quote, self.columns)])
+        part = ExportPart("", f"SELECT {listed} FROM (SELECT * FROM {self.source}) ORDER BY _key", Schema(), self.rows)
+        done = 0
+        # A connection of its own: the step's own one takes in the answers meanwhile.
+        reading = self.con.cursor()
+        for query in ordered(reading, part, "*"):
+            for batch in reading.sql(query).to_arrow_reader(self.plan.batch):
+                yield from checked(self.plan, function, batch)
+                done += batch.num_rows
+                progress(done / self.rows if self.rows else None)
+
+    def ask(self, function: Any, progress: Callable[[float | None], None]) -> pa.Schema | None:
+        """Ask, and write down the answers; the types of the first. Raises DataError for answers that are none."""
         import duckdb
         import pyarrow as pa
 
-        from recipec.engines.order import ordered
-
-        function = load(plan)
-        source = ctx.relation(ctx.step.inputs[0])
-        rows = ctx.rows(ctx.step.inputs[0])
-        columns = ctx.step.inputs[0].schema.names
-        listed = ", ".join(["_key::VARCHAR AS _key", *map(quote, columns)])
-        part = ExportPart("", f"SELECT {listed} FROM (SELECT * FROM {source}) ORDER BY _key", Schema(), rows)
-
-        def answers() -> Iterator[pa.RecordBatch]:
-            done = 0
-            # A connection of its own: the step's own one takes in the answers meanwhile.
-            reading = ctx.con.cursor()
-            for query in ordered(reading, part, "*"):
-                for batch in reading.sql(query).to_arrow_reader(plan.batch):
-                    yield from checked(plan, function, batch)
-                    done += batch.num_rows
-                    ctx.progress(done / rows if rows else None, "")
-
-        batches = answers()
+        plan, raw, con = self.plan, self.raw, self.con
+        batches = self.answers(function, progress)
         first = next(batches, None)
         names = ", ".join(f"{quote(c.name)}::{c.type} AS {quote(c.name)}" for c in plan.schema.columns)
-        raw = ctx.temp("answer")
         if first is None:
             empty = ", ".join(f"NULL::{c.type} AS {quote(c.name)}" for c in plan.schema.columns)
-            ctx.con.execute(f"CREATE TEMP TABLE {raw} AS SELECT NULL::VARCHAR AS _key, 0::BIGINT AS __n, {empty} WHERE false")
-        else:
-            failed: list[DataError] = []
+            con.execute(f"CREATE TEMP TABLE {raw} AS SELECT NULL::VARCHAR AS _key, 0::BIGINT AS __n, {empty} WHERE false")
+            return None
+        failed: list[DataError] = []
 
-            def everything() -> Iterator[pa.RecordBatch]:
-                yield first
-                try:
-                    for batch in batches:
-                        yield batch if batch.schema == first.schema else same_types(plan, batch, first.schema)
-                except DataError as error:
-                    # DuckDB, which draws the batches, would tell it as an error of its own.
-                    failed.append(error)
-                    raise
-
-            stream = pa.RecordBatchReader.from_batches(first.schema, everything())
-            ctx.con.register("__answer", stream)
+        def everything() -> Iterator[pa.RecordBatch]:
+            yield first
             try:
-                ctx.con.execute(f"CREATE TEMP TABLE {raw} AS SELECT _key, __n, {names} FROM __answer")
-            except duckdb.Error as error:
-                if failed:
-                    raise failed[0] from None
-                if not isinstance(error, (duckdb.ConversionException, duckdb.BinderException)):
-                    raise
-                message = f"{plan.function}: its answer does not have the declared types: {str(error).splitlines()[0]}"
-                raise DataError(message, "see `columns`") from None
-            ctx.con.unregister("__answer")
-        # A row given back once keeps its key; several from one row are its children.
-        keyed = f"SELECT *, count(*) OVER (PARTITION BY _key) AS __c, row_number() OVER (PARTITION BY _key ORDER BY __n) AS __i FROM {raw}"
-        child = derived_key("_key::UUID", "python", "__i")
-        ctx.con.execute(
-            f"CREATE TABLE {ctx.target} AS SELECT CASE WHEN __c = 1 THEN a._key::UUID ELSE {child.replace('_key::UUID', 'a._key::UUID')} END AS _key, "
-            f"CASE WHEN __c = 1 THEN s._parent ELSE a._key::UUID END AS _parent, {', '.join('a.' + quote(c) for c in plan.schema.names)} "
-            f"FROM ({keyed}) AS a LEFT JOIN {source} AS s ON a._key::UUID = s._key"
+                for batch in batches:
+                    yield batch if batch.schema == first.schema else same_types(plan, batch, first.schema)
+            except DataError as error:
+                # DuckDB, which draws the batches, would tell it as an error of its own.
+                failed.append(error)
+                raise
+
+        stream = pa.RecordBatchReader.from_batches(first.schema, everything())
+        con.register("__answer", stream)
+        try:
+            con.execute(f"CREATE TEMP TABLE {raw} AS SELECT _key, __n, {names} FROM __answer")
+        except duckdb.Error as error:
+            if failed:
+                raise failed[0] from None
+            if not isinstance(error, (duckdb.ConversionException, duckdb.BinderException)):
+                raise
+            message = f"{plan.function}: its answer does not have the declared types: {str(error).splitlines()[0]}"
+            raise DataError(message, "see `columns`") from None
+        con.unregister("__answer")
+        return first.schema
+
+    @property
+    def result(self) -> str:
+        """SQL for the step's rows. A row given back once keeps its key; several from one row are its children."""
+        keyed = (
+            f"SELECT *, count(*) OVER (PARTITION BY _key) AS __c, row_number() OVER (PARTITION BY _key ORDER BY __n) AS __i FROM {self.raw}"
         )
-        kept = int(ctx.one(f"SELECT count(*) FROM {ctx.target}")[0])
-        lost = int(ctx.one(f"SELECT count(*) FROM {source} WHERE _key NOT IN (SELECT _key::UUID FROM {raw})")[0])
-        outcome = Outcome(rows_in=rows, rows_out=kept)
-        if lost:
-            outcome.dropped[f"left out by {plan.function}"] = lost
-        return outcome
+        child = derived_key("_key::UUID", "python", "__i").replace("_key::UUID", "a._key::UUID")
+        return (
+            f"SELECT CASE WHEN __c = 1 THEN a._key::UUID ELSE {child} END AS _key, "
+            f"CASE WHEN __c = 1 THEN s._parent ELSE a._key::UUID END AS _parent, "
+            f"{', '.join('a.' + quote(c) for c in self.plan.schema.names)} "
+            f"FROM ({keyed}) AS a LEFT JOIN {self.source} AS s ON a._key::UUID = s._key"
+        )
+
+    def lost(self) -> int:
+        """How many rows the function gave back nothing for."""
+        query = f"SELECT count(*) FROM {self.source} WHERE _key NOT IN (SELECT _key::UUID FROM {self.raw})"
+        return int(self.con.execute(query).fetchall()[0][0])
 
 
 def same_types(plan: PythonPlan, batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:

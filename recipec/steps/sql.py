@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -212,8 +212,13 @@ class Sql(Kind):
         return [f"CREATE TABLE {quote(table)} AS {plan.query if same else composed(plan.query, plan.dotted, tables)}"]
 
     def run(self, plan: SqlPlan, ctx: RunContext) -> Outcome:
-        from recipec.engines.tests import run_tests
+        tables = {n: ctx.relation(r) for n, r in zip(plan.names, ctx.step.inputs, strict=True)}
+        ctx.con.execute(f"CREATE TABLE {ctx.target} AS {self.result(plan, tables)}")
+        return self.accept(plan, ctx)
 
+    @staticmethod
+    def result(plan: SqlPlan, tables: Mapping[str, str]) -> str:
+        """SQL for the step's rows, where its inputs have these names."""
         # The casts matter for a column that is null everywhere, which DuckDB gives a type of its own.
         listed = ", ".join(f"{quote(c.name)}::{c.type} AS {quote(c.name)}" for c in plan.schema.columns)
         if plan.keyed:
@@ -223,9 +228,12 @@ class Sql(Kind):
             columns = [quote(k) for k in (plan.key or plan.schema.names)]
             key = source_key(columns if plan.key else [f"CASE WHEN {c} IS NULL THEN chr(30) ELSE ({c})::VARCHAR END" for c in columns])
         parent = "_parent" if plan.parents else "NULL::UUID"
-        tables = {n: ctx.relation(r) for n, r in zip(plan.names, ctx.step.inputs, strict=True)}
-        query = composed(plan.query, plan.dotted, tables, f"{key} AS _key, {parent} AS _parent, {listed}")
-        ctx.con.execute(f"CREATE TABLE {ctx.target} AS {query}")
+        return composed(plan.query, plan.dotted, tables, f"{key} AS _key, {parent} AS _parent, {listed}")
+
+    def accept(self, plan: SqlPlan, ctx: RunContext) -> Outcome:
+        """Test and count the rows, which are ``ctx.target``."""
+        from recipec.engines.tests import run_tests
+
         rows, nulls, distinct = ctx.one(f"SELECT count(*), count(*) - count(_key), count(DISTINCT _key) FROM {ctx.target}")
         shown = ", ".join(plan.key) if plan.key else "_key" if plan.keyed else "all columns"
         if nulls:

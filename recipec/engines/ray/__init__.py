@@ -41,10 +41,12 @@ How a step goes, as `plan --engine ray` tells it:
 * `augment` makes copies shard by shard (`rows`). `balance` and partners (`mix_sentences`) are decided by `narrow` columns, equal copies are found
   by `keys` and near ones by `bands`. What augmenters make once of all originals (the entities to swap, the weights of words) is made where you
   started, and so is the look at what copies are like, which reads one column of them.
-  `export` with `shards`: keys say in which file a row is, and a task writes each file, in the formats whose files follow from their rows alone
+* `export` with `shards` (`narrow`): keys say in which file a row is, and a task writes each file, in the formats whose files follow from their rows alone
   (`parquet`, `jsonl`, `csv`, `messages`, `sharegpt`, `alpaca`, `openai`, `preference`). The process that you started moves them to their place
   and writes the index.
-* `one`: `sort`, `limit`, `sample(n)`, `novel`, `dedupe` by lines, SimHash. One task has the whole table; DuckDB puts to disk what does not fit.
+* `python` (`narrow`): keys say in which batch a row is, and a task asks the function about some of the batches, which are those of a run without a
+  cluster. Whose code is executed is asked where you started; a machine executes the very file that was allowed there, and no other.
+* `one`: `sort`, `limit`, `sample(n)`, `novel`, `dedupe` by lines, SimHash, `sql`. One task has the whole table; DuckDB puts to disk what does not fit.
 * `actors`: `predict` with a model of this machine (trained by the recipe, or of a folder), and `train`. Whatever the step, such a model is asked
   by actors, one for each graphics processor, or for each machine where there is none: `predict`, `generate`, `evaluate`, `vote llm`, `zero_shot`,
   `knn` and `classifier`, `select` by a model, `mask_words`, `back_translate` and `paraphrase`, `keeps_label` and `keeps_meaning`, `dedupe(meaning:)`.
@@ -54,12 +56,12 @@ How a step goes, as `plan --engine ray` tells it:
   alone is not spread: chance leaves neurons out in one process.) A training is one task with as many graphics processors as its `devices`, on one
   machine; its checkpoints lie in the workspace, so that another machine goes on where one went away, to the same weights. On one machine
   without graphics processors the process that you started trains.
-* `driver`: done by the process that you started, with DuckDB, as without a cluster: `sql`, `augment` with a model that rewrites,
+* `driver`: done by the process that you started, with DuckDB, as without a cluster: `augment` with a model that rewrites,
   `generate` and every step that asks a model behind a server (one process holds its pace, its budget and the ledger, and writes down every answer
-  before it is used; the server is what is waited for, not this process), `evaluate`, `expect`, `python`; sources of several databases
-  (`sqlite`, `duckdb`) or archives whose columns are not declared, and tables with a column of VARIANT or GEOMETRY. So are exports into one
-  file of each part, which is written from its start to its end, and those in other formats: their files follow from all rows (a card, names
-  of classes, a database).
+  before it is used; the server is what is waited for, not this process); `evaluate`, which reads answers and predictions, and `expect`,
+  which reads the columns that its tests name: a few columns of what lies in files; sources of several databases (`sqlite`, `duckdb`) or
+  archives whose columns are not declared, and tables with a column of VARIANT or GEOMETRY. So are exports into one file of each part, which
+  is written from its start to its end, and those in other formats: their files follow from all rows (a card, names of classes, a database).
 
 A task's database is confined as a run's is: it opens the workspace and the recipe's file that the task reads, and no statement changes that.
 Values of types that Parquet would change (HUGEINT, INTERVAL, ENUM, BIT, UNION, times with a zone) lie in the files as texts or structs, and are
@@ -85,7 +87,9 @@ second and makes 10,000 files a second. Packed as the package descriptions are (
   hours. Delivering to an object store or a hub is from that process, at the speed of its line.
 * With `RECIPEC_ROWS` each file is one request to write and one to read: at the 3,500 writes a second that S3 takes below one prefix the 7 million
   files of a round take half an hour more, and each machine copies the shingles that it compares, up to all 10.5 TB: dedupe in parts there.
-* What goes by `one` needs the table in one task, 2.4 TB and three times as much on its machine's disk: not at this size. What goes by
-  `driver` neither, but for models behind servers, where the server is what is waited for.
+* What goes by `one` needs the table in one task, 2.4 TB and three times as much on its machine's disk: not at this size: `sql` is for
+  tables of some 100 GB. What goes by `driver` neither, but for models behind servers, where the server is what is waited for, and for
+  `evaluate` and `expect`, which read the columns that they name: a test of all texts reads 2.4 TB, half an hour over a line of
+  10 Gbit a second.
 * Ray has 37,000 tasks a pass to hand out, three at a time for each processor: far below what it can.
 """

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from recipec.api import Alike, Meeting
 from recipec.engines.ray.narrow import augment_cost, label_cost, made_of, mix_cost, mixed_rows, select_cost
-from recipec.engines.ray.rest import export_cost
+from recipec.engines.ray.rest import export_cost, function_cost
 from recipec.engines.ray.ways import Going, Way, going, reads_model
 
 if TYPE_CHECKING:
@@ -178,6 +178,10 @@ def cost_of(
         if way.way == "narrow":
             return Table(mixed_rows(plan, rows), bytes, shards), Cost(step.name, way.way, way.why, rows, *mix_cost(plan, inputs))
         return Table(rows, bytes, shards), Cost(step.name, way.way, way.why, rows, shards, 0, memory_of(bytes // max(shards, 1)))
+    if step.kind.name == "sql":
+        return Table(rows, bytes, main.shards), Cost(step.name, way.way, way.why, rows, 1, 0, memory_of(bytes))
+    if step.kind.name == "python":
+        return main, Cost(step.name, way.way, way.why, main.rows, *function_cost(plan, main))
     if step.kind.name == "export":
         return main, Cost(step.name, way.way, way.why, rows, *export_cost(step, tables))
     if step.kind.name == "split":

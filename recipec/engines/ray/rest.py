@@ -1,4 +1,4 @@
-"""Which way exports go and what they cost; known before anything runs, and without Ray."""
+"""Which way exports, functions and queries go, and what they cost; known before anything runs, and without Ray."""
 
 from __future__ import annotations
 
@@ -40,4 +40,19 @@ def export_cost(step: ResolvedStep, tables: Mapping[str, Table]) -> tuple[int, i
     return tasks, shuffled, memory_of(greatest), here
 
 
-__all__ = ["export_cost", "export_way"]
+def run_size(rows: int, batch: int, shards: int) -> int:
+    """Rows of a task that asks a function about batches: so many whole ones that there are about as many tasks as shards."""
+    return batch * max(1, -(-rows // (max(shards, 1) * batch)))
+
+
+def function_cost(plan: Any, table: Table) -> tuple[int, int, int, int]:
+    """Of a ``python`` step: (tasks, bytes shuffled, memory of a task, memory here)"""
+    from recipec.engines.ray.cost import MOST_FILES, ROW_OF_SPLIT, SHARD, memory_of
+
+    runs = -(-table.rows // run_size(table.rows, plan.batch, max(table.shards, -(-table.bytes // SHARD))))
+    moved = table.bytes * (1 + (table.shards * runs > MOST_FILES)) if runs > 1 else 0
+    tasks = runs + (table.shards if runs > 1 else 0)
+    return tasks, moved, memory_of(table.bytes // max(runs, 1)), table.rows * ROW_OF_SPLIT
+
+
+__all__ = ["export_cost", "export_way", "function_cost", "run_size"]

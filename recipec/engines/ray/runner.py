@@ -209,6 +209,10 @@ class RayRunner(Runner):
                 return source(floor)
             case "split":
                 return others.split(floor)
+            case "python" | "sql":
+                from recipec.engines.ray import functions
+
+                return functions.python(floor) if step.kind.name == "python" else functions.sql(floor)
             case "export":
                 from recipec.engines.ray.exports import export
 

@@ -116,17 +116,18 @@ def going(step: ResolvedStep, models: bool = False) -> Going:
             return Going("rows") if plan.plain else Going("narrow", "shares are counted over all rows")
         case "export":
             return Going(*export_way(plan))
+        case "python":
+            return Going("narrow", "keys say in which batch a row is")
+        case "sql":
+            return Going("one", "a query may look at all rows") if refs else Going("driver", "it reads no table")
     return Going("driver", WHY.get(kind, ""))
 
 
 WHY = {
-    "sql": "SQL may look at anything",
     "predict": "the server is what is waited for",
-    "export": "files are written in order",
     "generate": "one ledger writes down every answer",
-    "evaluate": "scores are of all rows",
-    "expect": "tests are of whole tables",
-    "python": "the function sees the whole table",
+    "evaluate": "it reads answers and predictions, a few columns of all rows",
+    "expect": "it reads the columns that its tests name",
 }
 
 
