@@ -29,6 +29,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+# Read when torch is loaded; `fit` sets it too, but MiniLM's package may load torch first.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from recipec.training._base import Folder, Rows, ScratchParams, TrainSpec
 from recipec.training._fit import fit, prepare
