@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 from functools import cached_property
+from math import inf
 from typing import Any, Literal
 
 from recipec.record import record
@@ -26,11 +27,13 @@ HIDDEN = (KEY, PARENT, ORDER)
 
 @record(frozen=True)
 class Column:
-    """A column and its DuckDB type. ``origin`` is where the recipe made it, when it did."""
+    """A column and its DuckDB type. ``origin`` is where the recipe made it, when it did; ``most`` is the greatest value that it can have,
+    where the step that makes it knows one: a score is a share of one."""
 
     name: str
     type: str
     origin: Span | None = field(default=None, compare=False, repr=False)
+    most: float = field(default=inf, compare=False, repr=False)
 
 
 @record(frozen=True)

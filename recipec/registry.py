@@ -8,10 +8,10 @@ group ``recipec.<group>`` (name = object); they are asked only for names that th
 
 from __future__ import annotations
 
+import os
 import re
 from functools import cache
 from importlib import import_module
-from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 Group = Literal[
@@ -43,12 +43,16 @@ T = TypeVar("T")
 def _index(group: str) -> dict[str, str]:
     """Name to module, by reading the decorators in the group's folder."""
     package = PACKAGES[group]
-    folder = Path(__file__).parent / package.rpartition(".")[2]
+    folder = os.path.join(os.path.dirname(__file__), package.rpartition(".")[2])
+    decorator = f"\n@{group}(".encode()
     index: dict[str, str] = {}
-    for path in sorted(folder.glob("*.py")):
-        for kind, name in _ANNOUNCED.findall(path.read_text(encoding="utf-8")):
-            if kind == group:
-                index[name] = f"{package}.{path.stem}"
+    for file in sorted(f for f in os.listdir(folder) if f.endswith(".py")):
+        with open(os.path.join(folder, file), "rb") as stream:
+            text = stream.read()
+        if decorator in text:  # read as text only where there is something to read
+            for kind, name in _ANNOUNCED.findall(text.decode()):
+                if kind == group:
+                    index[name] = f"{package}.{file[:-3]}"
     return index
 
 

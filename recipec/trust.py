@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -78,6 +77,8 @@ def write(folders: Iterable[Path]) -> None:
     temporary = ""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        import tempfile
+
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{NAME}-")
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
             stream.write(json.dumps({"folders": sorted({str(f) for f in folders})}, ensure_ascii=False, indent=2) + "\n")

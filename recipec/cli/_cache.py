@@ -107,13 +107,12 @@ def cache_folder() -> Path | None:
 def save(path: Path, body: bytes) -> None:
     """Write an entry whole or not at all, into a folder of mode 0700; then remove the oldest entries of its kind beyond the number kept.
     ``path`` is ``KIND-...``; :func:`saved` reads it back."""
-    import tempfile
-
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not private(path.parent):
         return
     kind = path.name.partition("-")[0]
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{kind}-")
+    temporary = path.parent / f".{kind}-{os.urandom(8).hex()}"
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(blake2b(body, digest_size=16).hexdigest().encode() + b"\n" + body)

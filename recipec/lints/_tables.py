@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from recipec.api import ColumnName, Expression, Made, PromptCall, TableRef, Traits, Use
-from recipec.lints._facts import FALSE, NULL, TRUE, Fact, Facts, Reasoner
+from recipec.lints._facts import FALSE, INFINITY, NULL, TRUE, Fact, Facts, Reasoner
 from recipec.lints._values import EMPTY, Root, Scope, Values
 from recipec.resolve.program import Program, ResolvedStep
 from recipec.source import Span
@@ -145,7 +145,9 @@ class Tables:
         if key and all(k in columns for k in key):
             unique = frozenset({Unique(frozenset(columns[k] for k in key), step.entry.node.head)})
         parts = frozenset[tuple[str, str]]().union(*(self.table(r).parts for r in step.inputs))
-        return Table(columns, unique=unique, parts=parts, holds={step.name: True}, walled=bool(step.inputs))
+        limited = [c for c in schema.columns if c.most < INFINITY] if schema is not None else []
+        facts = {columns[c.name]: Fact(high=c.most) for c in limited}
+        return Table(columns, facts, unique, parts=parts, holds={step.name: True}, walled=bool(step.inputs))
 
     def copied(self, step: ResolvedStep) -> Table:
         """A table with changed copies of its rows: other values in the columns that its operators name first."""
@@ -177,6 +179,8 @@ class Tables:
             self.origins[step.name, m.column] = step, m
             if facts is not None and m.classes is not None and types.get(m.column) == "VARCHAR":
                 facts[value] = Fact(only=frozenset(m.classes), null=m.null, why=step.entry.node.head)
+            elif facts is not None and m.role == "confidence" and types.get(m.column) == "DOUBLE":
+                facts[value] = Fact(low=0, high=1, null=m.null)
         return before._replace(columns=columns, facts=facts, unique=unique, copying=copying)
 
     def rules(self, step: ResolvedStep, before: Table) -> None:

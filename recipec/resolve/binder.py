@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from recipec.api import (
@@ -204,34 +205,43 @@ class StepBinder:
         except ExpansionFailed:
             return None
 
-    def expanded_with_gaps(self, node: tree.Expr, schema: Schema) -> tree.Expr | None:
+    def expanded_with_gaps(self, node: tree.Expr, columns: Iterable[str]) -> tree.Expr | None:
         """``node`` with a gap in the place of each macro or parameter that is wrong; None for one too large."""
         try:
-            return expand_with_gaps(node, self.names, frozenset(schema.names), self.findings)
+            return expand_with_gaps(node, self.names, frozenset(columns), self.findings)
         except ExpansionFailed:
             return None
 
     def lowerer(self, schema: Schema, columns: dict[str, str] | None = None, **more: Any) -> Lowerer:
-        own = {c: quote(c) for c in (*schema.names, *(h for h in HIDDEN if h != "_order" or schema.ordered))}
+        if columns is None:
+            columns = {c: quote(c) for c in (*schema.names, *(h for h in HIDDEN if h != "_order" or schema.ordered))}
         return Lowerer(
-            columns=own if columns is None else columns,
+            columns=columns,
             findings=more.pop("findings", self.findings),
             table=self.table_name,
             random=self.random,
             unknown=schema.unknown,
-            macros=(*self.names.defs, *(f"{alias}.{d}" for alias, inner in self.names.imports.items() for d in inner.defs)),
-            templates=(*self.names.prompts, *(f"{alias}.{t}" for alias, inner in self.names.imports.items() for t in inner.prompts)),
-            steps=frozenset(self.names.steps),
-            members={alias: tuple(inner.params) for alias, inner in self.names.imports.items()},
+            **self.around,
             **more,
         )
+
+    @cached_property
+    def around(self) -> dict[str, Any]:
+        """What else there is: for messages."""
+        imports = self.names.imports.items()
+        return {
+            "macros": (*self.names.defs, *(f"{alias}.{d}" for alias, inner in imports for d in inner.defs)),
+            "templates": (*self.names.prompts, *(f"{alias}.{t}" for alias, inner in imports for t in inner.prompts)),
+            "steps": self.names.steps,
+            "members": {alias: tuple(inner.params) for alias, inner in imports},
+        }
 
     def expression(
         self, node: tree.Expr, schema: Schema, *, condition: bool = False, what: str = "this", aggregates: bool = False
     ) -> Expression | None:
         """One expression over the columns of ``schema``, typed; None after reporting all that is wrong with it. It looks at one
         row at a time, or with ``aggregates`` may look at all of them."""
-        expanded = self.expanded_with_gaps(node, schema)
+        expanded = self.expanded_with_gaps(node, schema.names)
         if expanded is None:
             return None
         whole = with_gaps(expanded, (), schema.unsure) if schema.unsure else expanded

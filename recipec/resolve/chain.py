@@ -150,6 +150,7 @@ class ChainBuilder:
         self.meaning: list[tuple[str, Json, str]] = []
         self.tests: list[tree.Expect] = []
         self.pending: list[tuple[tree.Assign | tree.Filter, tree.Expr | None]] = []
+        self.assigned = [s for s in bind.node.body if isinstance(s, tree.Assign)]
         self.traits = Traits()
         self.trail: list[tuple[str, Span]] = []
         self.heights: dict[str, int] = {}
@@ -183,7 +184,6 @@ class ChainBuilder:
 
     def add(self, statement: tree.Assign | tree.Filter) -> None:
         names = set(self.schema.names) | {s.column.id for s, _ in self.pending if isinstance(s, tree.Assign)}
-        visible = replace(self.schema, columns=tuple(Column(n, "VARCHAR") for n in names))
         if isinstance(statement, tree.Assign):
             problem = name_problem(statement.column, names)
             if problem is not None:
@@ -191,9 +191,9 @@ class ChainBuilder:
                 self.failed = True
                 self.tainted.add(statement.column.id)
                 return
-            expanded = self.bind.expanded_with_gaps(statement.value, visible)
+            expanded = self.bind.expanded_with_gaps(statement.value, names)
         else:
-            expanded = self.bind.expanded_with_gaps(statement.condition, visible)
+            expanded = self.bind.expanded_with_gaps(statement.condition, names)
         if expanded is None:
             self.failed = True
         below = [self.heights.get(n.id, 0) for n in tree.walk(expanded) if isinstance(n, tree.Name)] if expanded is not None else []
@@ -253,8 +253,7 @@ class ChainBuilder:
 
     def made_after(self, statement: tree.Statement) -> frozenset[str]:
         """The columns that the step makes in statements below this one."""
-        body = self.bind.node.body
-        return frozenset(s.column.id for s in body if isinstance(s, tree.Assign) and s.span.start > statement.span.start)
+        return frozenset(s.column.id for s in self.assigned if s.span.start > statement.span.start)
 
     def build(
         self, skip: set[int], findings: Findings, instead: tuple[int, tree.Expr] | None = None
@@ -326,8 +325,7 @@ class ChainBuilder:
             wanted |= {f"__p{n}_{i}": p.fragment for i, p in enumerate(item.lowerer.probes)}
         # What several statements ask of is bound once.
         asked = {fragment.text: name for name, fragment in reversed(wanted.items())}
-        table = self.bind.typing.table(self.schema)
-        query = segment.query(entry(table), extra=[(name, wanted[name]) for name in asked.values()])
+        query = segment.types_query(self.bind.typing.table(self.schema), [(name, wanted[name]) for name in asked.values()])
         try:
             types = self.bind.typing.types(query.text, lasting=True)
         except Refused:

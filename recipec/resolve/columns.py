@@ -43,7 +43,7 @@ def twin(name: str, others: Iterable[str]) -> str | None:
 
 
 def ascii_lower(name: str) -> str:
-    return "".join(c.lower() if c.isascii() else c for c in name)
+    return name.lower() if name.isascii() else "".join(c.lower() if c.isascii() else c for c in name)
 
 
 def name_problem(name: tree.Name, others: Iterable[str], span: Span | None = None) -> Diagnostic | None:

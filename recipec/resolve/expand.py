@@ -135,7 +135,8 @@ class Expander:
             case tree.Field(base=base_node):
                 return replace(node, base=inside(base_node))
             case tree.Call():
-                args = tuple(replace(a, value=inside(a.value)) for a in node.args)
+                values = [inside(a.value) for a in node.args]
+                args = tuple(a if v is a.value else replace(a, value=v) for a, v in zip(node.args, values, strict=True))
                 try:
                     return self.call(node, names, args, depth)
                 except Exhausted:
@@ -182,7 +183,7 @@ class Expander:
                 raise ExpansionFailed
             prompt = names.prompt(node.func)
             if prompt is None:
-                return replace(node, args=args)
+                return node if all(a is b for a, b in zip(args, node.args, strict=True)) else replace(node, args=args)
             called = prompt_call(node, prompt, args)
             if not isinstance(called, tree.Call):
                 raise self.fail(called)

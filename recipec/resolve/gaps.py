@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import field
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from recipec.diagnostics import Diagnostic
 from recipec.record import record
@@ -26,9 +26,12 @@ class Gap(tree.Name):
     """Stands for a part whose mistake is told. Its own ``parts`` are still looked at."""
 
     parts: tuple[tree.Expr, ...] = field(default=(), kw_only=True)
+    made: ClassVar[bool] = False
+    """Whether this process has made any: of a recipe without mistakes there are none, and they are looked for everywhere."""
 
 
 def gap(node: tree.Node, parts: Iterable[tree.Expr] = ()) -> Gap:
+    Gap.made = True
     return Gap("", True, span=node.span, parts=tuple(parts))
 
 
@@ -82,7 +85,7 @@ def with_gaps(node: tree.Expr, guilty: Collection[int], columns: Collection[str]
 
 
 def has_gap(node: tree.Node) -> bool:
-    return any(isinstance(n, Gap) for n in tree.walk(node))
+    return Gap.made and any(isinstance(n, Gap) for n in tree.walk(node))
 
 
 def holder(node: tree.Expr, span: Span) -> tree.Expr:

@@ -8,11 +8,13 @@ after each round with the values put in.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import inf
 from typing import TYPE_CHECKING
 
 from recipec.api import Schema, quote
 from recipec.diagnostics import Findings
 from recipec.record import record
+from recipec.resolve.bounds import beyond
 from recipec.resolve.expand import ExpansionFailed, expand
 from recipec.resolve.expr import Lowerer, LoweringFailed
 from recipec.resolve.modules import RepeatEntry
@@ -52,9 +54,10 @@ def condition(program: Program, repeat: RepeatEntry) -> Until | None:
         return None
     findings = program.findings
     reads: dict[str, Read] = {}
+    highest: dict[str, float] = {}
     known = True
 
-    def read(field: tree.Expr, gain: bool) -> tree.Expr:
+    def read(field: tree.Expr, gain: bool, whole: tree.Expr) -> tree.Expr:
         nonlocal known
         if not isinstance(field, tree.Field) or not isinstance(field.base, tree.Name):
             findings.add(
@@ -83,15 +86,17 @@ def condition(program: Program, repeat: RepeatEntry) -> Until | None:
             findings.add(WrongType(span=field.span, message=f"`gain` is of numbers; `{column.id}` is {shown(type)}"))
             raise LoweringFailed
         name = f"__u{len(reads)}"
+        # What lies between two scores is at most twice what one can be: some are below zero.
+        highest[name] = next((c.most for c in schema.columns if c.name == column.id), inf) * (2 if gain else 1)
         reads[name] = Read(step.id, column.id, gain, "DOUBLE" if gain else type)
-        return tree.Name(name, True, span=field.span)
+        return tree.Name(name, True, span=whole.span)
 
     def take(n: tree.Expr) -> tree.Expr:
         match n:
             case tree.Call(func=tree.Name(id="gain"), args=(tree.Arg(value=value),)):
-                return read(value, True)
+                return read(value, True, n)
             case tree.Field(base=tree.Name(id=base)) if base not in repeat.module.imports:
-                return read(n, False)
+                return read(n, False, n)
             case _:
                 return tree.replaced(n, take)
 
@@ -106,6 +111,10 @@ def condition(program: Program, repeat: RepeatEntry) -> Until | None:
             types = program.typing.types(join("SELECT ", fragment, " AS __x").text, lasting=True)
             if types["__x"] != "BOOLEAN":
                 findings.add(wrong_condition(types["__x"], node.span, "`until`"))
+                return None
+            impossible = list(beyond(plain, lambda n: highest.get(n.id, inf) if isinstance(n, tree.Name) else inf))
+            findings.extend(impossible)
+            if impossible:
                 return None
     except (ExpansionFailed, LoweringFailed):
         return None

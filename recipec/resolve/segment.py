@@ -20,23 +20,46 @@ _REFERENCE = re.compile(r'"(__[vw]\d+)"')
 
 
 @record
+class Levels:
+    """Named values, each on a level above those that it reads; a level is a SELECT over the one below."""
+
+    levels: list[list[tuple[str, Fragment]]] = field(default_factory=list)
+    level_of: dict[str, int] = field(default_factory=dict)
+
+    def put(self, name: str, fragment: Fragment) -> None:
+        # References are quoted names that no recipe column may have. One seen in a text literal only costs a level.
+        level = max((self.level_of.get(read, 0) for read in _REFERENCE.findall(fragment.text)), default=0) + 1
+        self.level_of[name] = level
+        while len(self.levels) < level:
+            self.levels.append([])
+        self.levels[level - 1].append((name, fragment))
+
+    def over(self, source: str) -> Fragment | str:
+        current: Fragment | str = source
+        for level in self.levels:
+            current = join("(SELECT *", *listed(level), " FROM ", current, ")")
+        return current
+
+
+@record
 class Segment:
-    """``columns`` is what the recipe sees now: column to the SQL reference that stands for it."""
+    """``columns`` is what the recipe sees now: column to the SQL reference that stands for it.
+
+    ``run`` are the values as they are computed, ``bare`` the same without their guards, and ``conditions`` those of the filters: of the
+    same types, which the binder finds in half the time.
+    """
 
     columns: dict[str, str]
     ordered: bool = False
     first_reason: int = 0
-    levels: list[list[tuple[str, Fragment]]] = field(default_factory=list)
-    level_of: dict[str, int] = field(default_factory=dict)
+    run: Levels = field(default_factory=Levels)
+    bare: Levels = field(default_factory=Levels)
+    conditions: list[Fragment] = field(default_factory=list)
     known: dict[tuple[str, str | None], str] = field(default_factory=dict)
     why: str = WHY
     filters: list[tuple[Fragment, int]] = field(default_factory=list)
     guard: str | None = None
     count: int = 0
-
-    def _level(self, text: str) -> int:
-        # References are quoted names that no recipe column may have. One seen in a text literal only costs a level.
-        return max((self.level_of.get(name, 0) for name in _REFERENCE.findall(text)), default=0) + 1
 
     def value(self, fragment: Fragment, *, guarded: bool = True) -> str:
         """Give a computed value a name; the same SQL under the same guard is computed once."""
@@ -46,18 +69,12 @@ class Segment:
             return self.known[key]
         name = f"__v{self.count}"
         self.count += 1
+        self.bare.put(name, fragment)
         if self.guard is not None and guarded:
             fragment = join(f"CASE WHEN {self.guard} IS NULL THEN ", fragment, " END")
-        self._put(name, fragment)
+        self.run.put(name, fragment)
         self.known[key] = quote(name)
         return quote(name)
-
-    def _put(self, name: str, fragment: Fragment) -> None:
-        level = self._level(fragment.text)
-        self.level_of[name] = level
-        while len(self.levels) < level:
-            self.levels.append([])
-        self.levels[level - 1].append((name, fragment))
 
     def assign(self, column: str, fragment: Fragment) -> None:
         if fragment.simple and fragment.text.startswith('"'):
@@ -68,6 +85,7 @@ class Segment:
     def drop(self, condition: Fragment, reason: int) -> None:
         """Rows for which ``condition`` is true are dropped under reason number ``reason``."""
         self.filters.append((condition, reason))
+        self.conditions.append(condition)
 
     def flush(self) -> None:
         """Close a run of filters: what is computed from here on is computed for the rows still in."""
@@ -78,7 +96,7 @@ class Segment:
         parts: list[str | Fragment] = [f"CASE WHEN {self.why} IS NOT NULL THEN {self.why}"]
         for condition, reason in self.filters:
             parts += [" WHEN ", condition, f" THEN {reason}"]
-        self._put(name, join(*parts, " END"))
+        self.run.put(name, join(*parts, " END"))
         self.filters.clear()
         self.why = self.guard = quote(name)
 
@@ -87,7 +105,7 @@ class Segment:
         if self.filters:
             self.filters.pop()
             return
-        for level in self.levels:
+        for level in self.run.levels:
             level[:] = [(name, fragment) for name, fragment in level if quote(name) != self.why]
         self.why = WHY
 
@@ -97,16 +115,21 @@ class Segment:
     def query(self, source: str, *, extra: list[tuple[str, Fragment]] | None = None) -> Fragment:
         """The SELECT over ``source``, a table, or a subquery in parentheses, with the hidden columns and ``_why``."""
         self.flush()
-        current: Fragment | str = source
-        for level in self.levels:
-            listed: list[str | Fragment] = []
-            for name, fragment in level:
-                listed += [", ", fragment, f" AS {quote(name)}"]
-            current = join("(SELECT *", *listed, " FROM ", current, ")")
         hidden = [quote(h) for h in self.hidden()]
         columns = [f"{reference} AS {quote(name)}" for name, reference in self.columns.items()]
-        tail: list[str | Fragment] = []
-        for name, fragment in extra or []:
-            tail += [", ", fragment, f" AS {quote(name)}"]
         head = f"SELECT {', '.join([*hidden, *columns, f'{self.why} AS {quote(WHY)}', quote(BECAUSE)])}"
-        return join(head, *tail, " FROM ", current)
+        return join(head, *listed(extra or []), " FROM ", self.run.over(source))
+
+    def types_query(self, table: str, extra: list[tuple[str, Fragment]]) -> Fragment:
+        """A SELECT whose columns have the types of those of :meth:`query`, without the hidden ones; what it takes to compute them is
+        bound in it, but never computed."""
+        columns = ", ".join(f"{reference} AS {quote(name)}" for name, reference in self.columns.items()) or 'NULL AS "__none"'
+        conditions = [(f"__d{n}", condition) for n, condition in enumerate(self.conditions)]
+        return join(f"SELECT {columns}", *listed([*conditions, *extra]), " FROM ", self.bare.over(table))
+
+
+def listed(columns: list[tuple[str, Fragment]]) -> list[str | Fragment]:
+    out: list[str | Fragment] = []
+    for name, fragment in columns:
+        out += [", ", fragment, f" AS {quote(name)}"]
+    return out

@@ -25,11 +25,11 @@ from recipec.api import (
     quote,
     step,
 )
-from recipec.diagnostics import replace_fix
 from recipec.metrics._base import Metric
 from recipec.registry import find
 from recipec.resolve.arguments import Choices, Inner
 from recipec.resolve.binder import StepBinder
+from recipec.resolve.bounds import beyond
 from recipec.resolve.chain import Test, bind_test, meaning_of, one_line
 from recipec.resolve.modules import RoundModule
 from recipec.resolve.problems import BadValue, MissingSetting, WrongArguments, WrongType
@@ -144,10 +144,10 @@ class Evaluate(Kind):
         if len(bind.findings.errors) > before or answering is None:
             return None
         columns = [Column("rows", "BIGINT")]
-        for name, _ in metrics:
-            columns += [Column(f"{name}{end}", "DOUBLE") for end in ("", "_low", "_high")]
+        for name, m in metrics:
+            columns += [Column(f"{name}{end}", "DOUBLE", most=m.most) for end in ("", "_low", "_high")]
             if against is not None:
-                columns += [Column(f"{name}_against", "DOUBLE"), Column(f"{name}_p", "DOUBLE")]
+                columns += [Column(f"{name}_against", "DOUBLE", most=m.most), Column(f"{name}_p", "DOUBLE", most=1)]
         schema = Schema((*columns, Column("slices", SLICES)))
         for expect in bind.statements(tree.Expect):
             self.reachable(bind, expect, metrics)
@@ -181,18 +181,8 @@ class Evaluate(Kind):
     def reachable(bind: StepBinder, expect: tree.Expect, metrics: Sequence[tuple[str, Metric]]) -> None:
         """Report scores that are held against more than they can be: they are shares of one."""
         most = {f"{name}{end}": m.most for name, m in metrics for end in ("", "_low", "_high", "_against")}
-        for node in tree.walk(expect.condition):
-            if not isinstance(node, tree.Binary) or node.op not in ("==", "!=", "<", "<=", ">", ">="):
-                continue
-            for score, bound in ((node.left, node.right), (node.right, node.left)):
-                if not (isinstance(score, tree.Name) and isinstance(bound, tree.Number) and bound.value > most.get(score.id, math.inf)):
-                    continue
-                share = 1 < bound.value <= 100 and not bound.percent
-                problem = BadValue(span=bound.span, message=f"`{score.id}` is at most {most[score.id]:g}, never {bound.span.text}")
-                if share:
-                    written = f"{bound.value:g}%"
-                    problem.put(label=f"did you mean `{written}`?", fixes=(replace_fix(bound.span, written, safe=False),))
-                bind.report(problem)
+        for problem in beyond(expect.condition, lambda n: most.get(n.id, math.inf) if isinstance(n, tree.Name) else math.inf):
+            bind.report(problem)
 
     @staticmethod
     def uses(bind: StepBinder, settings: EvaluateSettings, gold: ColumnName, measured: Sequence[Answering | None]) -> tuple[Use, ...]:

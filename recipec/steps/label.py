@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -32,6 +33,7 @@ from recipec.registry import find
 from recipec.registry import names as registry_names
 from recipec.resolve.arguments import Choices, Inner
 from recipec.resolve.binder import StepBinder
+from recipec.resolve.bounds import beyond
 from recipec.resolve.chain import Test, bind_test, meaning_of, merge, one_line
 from recipec.resolve.columns import name_problem
 from recipec.resolve.problems import BadValue, DuplicateName, MissingSetting, UnknownOperator, WrongForm, WrongType
@@ -385,6 +387,8 @@ class Label(Kind):
         label = "VARCHAR[]" if mode == "tags" else "VARCHAR"
         for name, type in {"confidence": "DOUBLE", "label": label, column: label}.items():
             schema = schema.with_column(Column(name, type))
+        for problem in beyond(node, lambda n: 1.0 if isinstance(n, tree.Name) and n.id == "confidence" else math.inf):
+            bind.report(problem)
         return bind.expression(node, schema, condition=True, what="`accept`")
 
     @staticmethod

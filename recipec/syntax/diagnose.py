@@ -17,7 +17,6 @@ from recipec.syntax.token_errors import ForeignComment, ForeignOperator
 
 PARTNER = {"(": ")", "[": "]", "{": "}"}
 OPENER = {closer: opener for opener, closer in PARTNER.items()}
-
 COMPARISONS = frozenset({"==", "!=", "<", "<=", ">", ">=", "IN", "LIKE", "ILIKE", "MATCHES", "BETWEEN", "IS"})
 ARITHMETIC = frozenset({"+", "-", "*", "/", "//", "%", "**", "||", "["})
 LITERALS = frozenset({"STRING", "BLOCK", "NUMBER", "PERCENT", "UNIT", "REGEX", "TRUE", "FALSE", "NULL"})

@@ -6,6 +6,7 @@ plain names here; what they mean is for ``resolve`` to find out. ``children`` wa
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import field, fields, replace
 from operator import attrgetter
@@ -399,17 +400,23 @@ class File:
 
 
 _FIELDS: dict[type, tuple[str, ...]] = {}
+_LEAF = re.compile(r"(?:str|int|float|bool|Span|None|Literal\[[^\]]*\]|[ |])+")
+"""Types of fields that hold no node."""
+
+
+def held(kind: type[Node]) -> tuple[str, ...]:
+    """The fields of a kind of node that can hold nodes."""
+    names = _FIELDS.get(kind)
+    if names is None:
+        # Which fields can hold nodes: asked once for each kind of node, because trees are walked often.
+        names = _FIELDS[kind] = tuple(f.name for f in fields(kind) if not _LEAF.fullmatch(str(f.type)))
+    return names
 
 
 def children(node: Node) -> list[Node]:
     """The nodes directly below ``node``, in the order of their fields."""
-    kind = type(node)
-    names = _FIELDS.get(kind)
-    if names is None:
-        # Which fields can hold nodes: asked once for each kind of node, because trees are walked often.
-        names = _FIELDS[kind] = tuple(f.name for f in fields(kind) if f.name not in ("span", "op_span", "head"))
     out: list[Node] = []
-    for name in names:
+    for name in held(type(node)):
         value = getattr(node, name)
         if isinstance(value, Node):
             out.append(value)
@@ -437,9 +444,11 @@ def replaced(node: N, change: Callable[[Any], Any]) -> N:
             return value if all(a is b for a, b in zip(made, value, strict=True)) else made
         return value
 
-    old = {f.name: getattr(node, f.name) for f in fields(node)}
-    new = {k: inside(v) for k, v in old.items()}
-    changes: dict[str, Any] = {k: v for k, v in new.items() if v is not old[k]}
+    changes: dict[str, Any] = {}
+    for name in held(type(node)):
+        old = getattr(node, name)
+        if (new := inside(old)) is not old:
+            changes[name] = new
     return replace(node, **changes) if changes else node
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from recipec.resolve.chain import compose, entry
+from recipec.resolve.chain import ChainBuilder, compose, entry
+from recipec.resolve.loading import load
+from recipec.resolve.segment import Segment
+from recipec.source import Source
 
 ROWS = 'sql t """select i as id, \'word \' || i as s from range(5) r(i)""" { key: id }\n'
 
@@ -118,3 +122,28 @@ def test_a_checked_recipe_leaves_nothing_behind(lab: Any) -> None:
         del program
     gc.collect()
     assert [r() for r in seen] == [None, None, None]
+
+
+def test_what_is_typed_has_the_types_of_what_is_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The binder is asked for the types of a chain without its guards; those of the SELECT that a run computes are the same."""
+    seen = 0
+    finish = ChainBuilder.finish
+
+    def compared(self: ChainBuilder, segment: Segment, types: dict[str, str]) -> None:
+        nonlocal seen
+        seen += 1
+        query = segment.query(entry(self.bind.typing.table(self.schema))).text
+        real = self.bind.typing.types(query)
+        assert {c: types[c] for c in segment.columns} == {c: real[c] for c in segment.columns}, query
+        finish(self, segment, types)
+
+    monkeypatch.setattr(ChainBuilder, "finish", compared)
+    for path in sorted((Path(__file__).resolve().parents[2] / "recipes").glob("*.recipe")):
+        program = load(Source(str(path), path.read_text(encoding="utf-8")))
+        program.resolve()
+    assert seen > 20
+
+
+def test_filters_alone_are_typed(lab: Any) -> None:
+    found = lab.check(f'{ROWS}clean k from t {{ drop where length(s) > 3 as "a"  keep where s as "b"  n = 1  drop where n as "c" }}')
+    assert [(d.name, d.span.text) for d in found] == [("wrong-type", "s"), ("wrong-type", "n")]
