@@ -55,9 +55,11 @@ def ask(ctx: RunContext, ref: ModelRef, prompts: Sequence[tuple[str, int, Prompt
                 said[key] = answer.text.strip()
     notes = [f"{ref}: {n}" for n in model.notices()]
     if failed:
-        notes.append(f"`{ref}` did not answer for {failed:,} copies ({why})")
+        notes.append(f"`{ref}` did not answer for {failed:,} cop{'y' if failed == 1 else 'ies'} ({why})")
     if cut:
-        notes.append(f"{cut:,} answers of `{ref}` were cut off and not used: raise `max_tokens`")
+        notes.append(
+            f"{cut:,} answer{'s' * (cut != 1)} of `{ref}` {'was' if cut == 1 else 'were'} cut off and not used: raise `max_tokens`"
+        )
     return said, notes
 
 

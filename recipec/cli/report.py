@@ -61,5 +61,5 @@ def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
         path.write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
         raise CannotRun(f"cannot write {path}: {error.strerror}", "name another file: --to FILE") from None
-    out.line(f"{path}: {len(found['steps'])} steps, {len(text.encode()) / 1000:,.0f} kB")
+    out.line(f"{path}: {len(found['steps'])} step{'s' * (len(found['steps']) != 1)}, {len(text.encode()) / 1000:,.0f} kB")
     return 0

@@ -154,8 +154,8 @@ def built(program: LiveProgram, name: str) -> str:
         return ""
     read, kept, dropped = rows
     if dropped:
-        return f"last run: {read:,} → {kept:,} rows ({dropped})"
-    return f"last run: {kept:,} rows"
+        return f"last run: {read:,} → {kept:,} row{'s' * (kept != 1)} ({dropped})"
+    return f"last run: {kept:,} row{'s' * (kept != 1)}"
 
 
 def journal(path: Path) -> dict[tuple[str, str], tuple[int, int, str]]:

@@ -19,6 +19,7 @@ from recipec.metrics._data import (
     loss_data,
     multilabel_data,
     number_data,
+    rows_of,
     tag_data,
     text_data,
 )
@@ -45,7 +46,7 @@ def evaluate(plan: EvaluatePlan, ctx: RunContext) -> Outcome:
     data = collected(plan, ctx, source, plan.answering, gold)
     outcome = Outcome(rows_in=rows, rows_out=1)
     for reason, count in data.left_out.items():
-        outcome.notes.append(f"{count:,} rows are left out: {reason}")
+        outcome.notes.append(f"{rows_of(count)} {'is' if count == 1 else 'are'} left out: {reason}")
     outcome.notes.extend(data.notes)
     if data.rows == 0:
         why = "; ".join(f"{reason} in {count:,}" for reason, count in data.left_out.items() if count)

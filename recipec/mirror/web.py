@@ -155,7 +155,8 @@ class WebMirror(Mirror):
         if mark is not None:
             return "other pages are listed, or some of them have changed"
         again = before.facts.get("again", 0)
-        return f"{again:,} pages that could not be had are asked for again" if again else "its pages are asked for again (refresh: true)"
+        some = "1 page that could not be had is" if again == 1 else f"{again:,} pages that could not be had are"
+        return f"{some} asked for again" if again else "its pages are asked for again (refresh: true)"
 
     # The copy
 

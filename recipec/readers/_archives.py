@@ -63,6 +63,12 @@ def inner_path(file: SourceFile) -> Path:
     return Path(file.inside) if isinstance(file, Member) else file.path
 
 
+def stem_of(file: SourceFile) -> str:
+    """A file's own name without its suffix, and without the one that says how it is compressed: ``wa`` of ``wa.txt.zst``."""
+    path = inner_path(file)
+    return Path(path.stem).stem if path.suffix.lower() in (".gz", ".zst", ".bz2", ".xz") else path.stem
+
+
 # Names in a recipe ----------------------------------------------------------------------------------------------------
 
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 from recipec.api import SourceFile
-from recipec.readers._archives import inner_path
+from recipec.readers._archives import inner_path, stem_of
 from recipec.readers._documents import Bad
 from recipec.readers.chat import Said, Talk
 from recipec.readers.notebook import json_of
@@ -160,9 +160,8 @@ _SLACK = re.compile(r"<(?:([@#!])([^|>]*)|([^|>]+))(?:\|([^>]*))?>")
 
 def slack(found: list[Any], file: SourceFile) -> Iterator[Talk | Bad]:
     """A channel's messages on a day, in the order of time; the folder's name is the channel's."""
-    path = inner_path(file)
-    channel = path.parent.name
-    talk = Talk(f"{channel}/{path.stem}" if channel else path.stem, channel or None)
+    channel, day = inner_path(file).parent.name, stem_of(file)
+    talk = Talk(f"{channel}/{day}" if channel else day, channel or None)
     for one in found:
         if not isinstance(one, dict) or moment(one.get("ts")) is None:
             yield Bad("a message without a time", shortened(one))
@@ -230,7 +229,7 @@ def whatsapp(text: str, file: SourceFile) -> Iterator[Talk | Bad]:
     if not heads or text[: heads[0].start()].strip("\ufeff\u200e \n"):
         yield Bad("no export of a chat program that is known", text[:1000])
         return
-    stem = inner_path(file).stem
+    stem = stem_of(file)
     talk = Talk(stem, stem.removeprefix("WhatsApp Chat with ").removeprefix("WhatsApp Chat - "))
     fields = [[g for g in m.groups()[:8] or ()] if m[1] else list(m.groups()[8:]) for m in heads]
     first = {int(f[0]) for f in fields if len(f[0]) < 3}

@@ -224,7 +224,7 @@ class Scanner:
         place = self.at
         if not self.begun:
             start = self.buffer[place : place + 20].decode("utf-8", "backslashreplace")
-            raise DataError(f"`{self.file.name}` is not JSON: it begins with {start!r}")
+            raise DataError(f"`{self.file.name}` is not JSON: it begins with `{start}`")
         text = b""
         while (end := self.buffer.find(b"\n", self.at)) < 0:
             text += self.buffer[self.at :][: MAX_SHOWN - len(text)]
@@ -238,7 +238,7 @@ class Scanner:
     def _wrong(self, expected: str) -> DataError:
         what = self.buffer[self.at : self.at + 20].decode("utf-8", "backslashreplace")
         place = f"the fault is after record {self.row + len(self.ready):,}"
-        return DataError(f"`{self.file.name}` is not JSON: {expected} should stand before {what!r}", place)
+        return DataError(f"`{self.file.name}` is not JSON: {expected} should stand before `{what}`", place)
 
     # Places
 

@@ -10,6 +10,7 @@ from urllib.parse import quote as url_quote
 from recipec.api import DataError, ReadContext, Settings, SourceFile, quote, reader
 from recipec.diagnostics import nearest
 from recipec.readers._files import FileReader, unreadable
+from recipec.readers._files import shown as as_text
 from recipec.readers._stream import TypeConflict, load_batches, no_column, set_aside, sizes, typed, unique_names
 
 if TYPE_CHECKING:
@@ -249,7 +250,7 @@ def connect(file: SourceFile) -> sqlite3.Connection:
         raise unreadable(file, error) from None
     if start and not start.startswith(b"SQLite format 3\0"):
         raise DataError(
-            f"`{file.name}` is not an SQLite database: it begins with {start[:8]!r}", "an encrypted database must be decrypted first"
+            f"`{file.name}` is not an SQLite database: it begins with {start[:8].hex(' ')}", "an encrypted database must be decrypted first"
         )
     # A database in WAL mode that nobody has open is read as it is: SQLite would put files beside it otherwise.
     alone = len(start) > 19 and start[18] == 2 and not file.path.with_name(file.path.name + "-wal").exists()
@@ -352,7 +353,7 @@ def _as(value: Any, type: str) -> tuple[Any, str | None]:
     """The value as the type has it, or null and what is wrong with it."""
     if value is None:
         return None, None
-    shown = repr(value)[:80] if isinstance(value, bytes) else str(value)[:80]
+    shown = f"0x{value.hex()}"[:80] if isinstance(value, bytes) else str(value)[:80]
     match type:
         case "VARCHAR":
             if isinstance(value, bytes):
@@ -362,7 +363,7 @@ def _as(value: Any, type: str) -> tuple[Any, str | None]:
                     return None, f"{shown} is no text"
             text = repr(value) if isinstance(value, float) else str(value)
             if _broken(text):
-                return None, f"{value.encode('utf-8', 'surrogateescape')[:80]!r} is not valid utf-8"
+                return None, f'"{as_text(value.encode("utf-8", "surrogateescape")[:80])}" is not valid utf-8'
             return text, None
         case "BLOB":
             if isinstance(value, bytes):

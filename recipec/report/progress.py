@@ -140,7 +140,7 @@ class Progress:
             spin = SPIN if self.terminal.unicode else SPIN_PLAIN
             text = f" {name} {spin[self.frame % len(spin)]} {pad(seconds(took), 9)}"
             if self.rows:
-                text += f" {self.rows:,} rows"
+                text += f" {self.rows:,} row{'s' * (self.rows != 1)}"
             return f"{text}   {'stopping' if self.cancelled else self.text}".rstrip()
         full = int(share * BAR)
         bar = self.terminal.draw("━" * full + ("╺" if full < BAR else "") + "─" * (BAR - full - 1))

@@ -314,7 +314,7 @@ class Predict(Kind):
             raise StepFailed(message, "what was answered is kept: run again to ask for the rest, or raise `max_failed`")
         ctx.set_aside(f"model {plan.model}", [(reason, text) for _, reason, text in failed])
         outcome.extra["failed"] = len(failed)
-        outcome.notes.append(f"{len(failed):,} rows got no answer: recipec bad {ctx.step.name}")
+        outcome.notes.append(f"{len(failed):,} row{'s' * (len(failed) != 1)} got no answer: recipec bad {ctx.step.name}")
 
     @classmethod
     def stale(cls, plan: Any, extra: Mapping[str, Json]) -> str | None:

@@ -414,7 +414,7 @@ class Source(Kind):
         if nulls:
             aside(plan, ctx, f"key is null ({shown})", "_key IS NULL")
             raise StepFailed(
-                f"the key ({shown}) is null in {nulls:,} rows",
+                f"the key ({shown}) is null in {nulls:,} row{'s' * (nulls != 1)}",
                 "choose a key that every row has, or none: rows are then known by their place",
             )
         distinct = int(ctx.one(f"SELECT count(DISTINCT _key) FROM {ctx.target}")[0])
@@ -432,7 +432,7 @@ class Source(Kind):
         found = result.fetchall()
         aside(plan, ctx, f"key repeated ({shown})", f"_key IN (SELECT _key FROM {ctx.target} GROUP BY _key HAVING count(*) > 1)")
         raise StepFailed(
-            f"the key ({shown}) is not unique: {rows - distinct:,} rows repeat a key that another row has",
+            f"the key ({shown}) is not unique: {rows - distinct:,} row{'s repeat' if rows - distinct != 1 else ' repeats'} a key that another row has",
             "choose a key that is unique (key: [a, b]), keep one row of each (repeated: drop), or give no key: rows are then known by their place",
             [dict(zip(names, r, strict=True)) for r in found],
         )

@@ -237,10 +237,10 @@ class Sql(Kind):
         rows, nulls, distinct = ctx.one(f"SELECT count(*), count(*) - count(_key), count(DISTINCT _key) FROM {ctx.target}")
         shown = ", ".join(plan.key) if plan.key else "_key" if plan.keyed else "all columns"
         if nulls:
-            raise StepFailed(f"the key ({shown}) is null in {nulls:,} rows", "choose a key that every row has")
+            raise StepFailed(f"the key ({shown}) is null in {nulls:,} row{'s' * (nulls != 1)}", "choose a key that every row has")
         if distinct != rows:
             raise StepFailed(
-                f"the key ({shown}) is not unique: {rows - distinct:,} rows repeat a key that another row has",
+                f"the key ({shown}) is not unique: {rows - distinct:,} row{'s repeat' if rows - distinct != 1 else ' repeats'} a key that another row has",
                 "say what identifies a row of the result: { key: [a, b] }, or use select distinct",
             )
         outcome = Outcome(rows_in=sum(ctx.rows(i) for i in ctx.step.inputs), rows_out=int(rows))

@@ -437,11 +437,12 @@ class Train(Kind):
         stopped = f", stopped {result.stopped}" if result.stopped else ""
         count = int(result.spec.devices)
         together = f" in {count} processes ({result.machine})" if count > 1 else ""
-        told.append(f"{result.steps:,} steps{together}{stopped}" + (f"; validation: {scores}" if scores else ""))
+        told.append(f"{result.steps:,} step{'s' * (result.steps != 1)}{together}{stopped}" + (f"; validation: {scores}" if scores else ""))
         if same:
             outcome.notes.append(same)
         if ledger.truncated:
-            outcome.notes.append(f"{ledger.truncated:,} rows are longer than {result.spec.max_length or 'the model'} tokens, and were cut")
+            many, was = ("1 row is", "was") if ledger.truncated == 1 else (f"{ledger.truncated:,} rows are", "were")
+            outcome.notes.append(f"{many} longer than {result.spec.max_length or 'the model'} tokens, and {was} cut")
         if spec.track == "tensorboard":
             told.append(f"tensorboard --logdir {os.path.relpath(logs.parent)}")
         told.extend(several.notes)

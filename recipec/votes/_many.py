@@ -118,7 +118,9 @@ def odd_ones(cast: Ballots) -> list[str]:
     """What is to be said of votes and of gold that are none of the classes."""
     notes = []
     if cast.unknown:
-        notes.append(f"rules vote {cast.unknown:,} times for what is none of the classes: these votes do not count")
+        notes.append(
+            f"rules vote {'once' if cast.unknown == 1 else f'{cast.unknown:,} times'} for what is none of the classes: these votes do not count"
+        )
     rows = cast.astray.get("", 0)
     if rows:
         notes.append(f"{counts(rows, 'row')} of gold name{'s' * (rows == 1)} what is none of the classes: it is left out")

@@ -263,7 +263,7 @@ def test_a_document_that_is_cut_off(given: Any, document: str, message: str, hel
 @pytest.mark.parametrize(
     ("document", "at", "message", "help"),
     [
-        ("<html>", "", "`x.json` is not JSON: it begins with '<html>'", ""),
+        ("<html>", "", "`x.json` is not JSON: it begins with `<html>`", ""),
         (
             '{"p": [{"a":1} {"a":2}]}',
             "p.q",

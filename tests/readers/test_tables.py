@@ -183,7 +183,7 @@ def test_sqlite_declared_types_and_bad_rows(database: Any) -> None:
     assert r.rows == [(1, dt.date(2024, 1, 1)), (4, None)]
     assert [(b[1], b[2]) for b in r.bad] == [(2, 'day: "soon" is not DATE'), (3, 'n: "2.5" is not INTEGER')]
     r = read(folder, "sqlite", "x.db", table="u")
-    assert (r.rows, [(b[1], b[2]) for b in r.bad]) == ([("fine",), ("文",)], [(2, "s: b'\\xffA' is not valid utf-8")])
+    assert (r.rows, [(b[1], b[2]) for b in r.bad]) == ([("fine",), ("文",)], [(2, 's: "\\xffA" is not valid utf-8')])
 
 
 def test_sqlite_values_beyond_the_sample(database: Any, monkeypatch: pytest.MonkeyPatch) -> None:

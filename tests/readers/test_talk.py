@@ -268,6 +268,13 @@ def test_whatsapp(given: Any, lines: list[str], times: list[str]) -> None:
     assert r.rows[0][2] == "Bob"
 
 
+def test_a_compressed_chat_is_called_as_it_is_without_that(tmp_path: Path) -> None:
+    import gzip
+
+    (tmp_path / "wa.txt.gz").write_bytes(gzip.compress(b"31/12/2023, 23:59 - Bob: hi\n01/01/2024, 00:01 - Ann: yes\n"))
+    assert read(tmp_path, "chat", "wa.txt.gz").rows[0][1] == "wa"
+
+
 def test_whatsapp_with_a_date_that_is_no_day(given: Any) -> None:
     r = given("chat")("31/1/2021, 10:00 - A: x\n31/2/2021, 10:00 - A: y\n", name="x.txt")
     assert (r.rows[0][5], bad(r)) == ([{"role": "user", "content": "x"}], [(1, "a date that is no day")])

@@ -46,7 +46,7 @@ def test_keys_that_repeat_or_are_null(lab: Any) -> None:
     )
     assert ran.error("a") == "the key (id) is not unique: 2 rows repeat a key that another row has"
     assert ran["a"].error.rows == [{"id": 1, "rows": 2}, {"id": 2, "rows": 2}]
-    assert ran.error("n") == "the key (id) is null in 1 rows"
+    assert ran.error("n") == "the key (id) is null in 1 row"
     assert ran.rows("select count(*) from d") == [(3,)]
     assert ran.dropped("d") == {"key repeated": 2}
     chosen = ran.rows("select name from d where id = 1")

@@ -43,7 +43,7 @@ def test_keys_that_are_none(lab: Any) -> None:
       sql double from t """select * from t union all select * from t"""
     ''', good=False)  # fmt: skip
     assert ran.error("twice") == "the key (all columns) is not unique: 7 rows repeat a key that another row has"
-    assert ran.error("nothing") == "the key (id) is null in 1 rows"
+    assert ran.error("nothing") == "the key (id) is null in 1 row"
     assert "7 rows repeat" in ran.error("repeated")
     assert "the key (_key) is not unique: 10 rows" in ran.error("double")
 
