@@ -11,7 +11,7 @@ import fcntl
 import os
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -130,23 +130,27 @@ def locked(folder: Path) -> Iterator[None]:
 def replace_file(path: Path, text: str) -> None:
     """Write a file whole: in place only when all of it is on disk. A link stays a link, to the file with the new text."""
     path = Path(os.path.realpath(path))
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # Under the folder's lock nobody else writes one: what lies there is of a process that was killed, or was put there by somebody else.
+    temporary = path.with_name(f".{path.name}.recipec-new")
     try:
-        with open(temporary, "w", encoding="utf-8", newline="\n") as out:
+        temporary.unlink(missing_ok=True)
+        made = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666)
+        with open(made, "w", encoding="utf-8", newline="\n") as out:
             if path.exists():
                 os.fchmod(out.fileno(), path.stat().st_mode & 0o777)
             out.write(text)
             out.flush()
             os.fsync(out.fileno())
         os.replace(temporary, path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise DataError(f"cannot write {path}: {error.strerror}", "the answers before this one are on disk") from None
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def prepare(path: Path) -> None:

