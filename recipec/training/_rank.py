@@ -15,6 +15,7 @@ import threading
 import traceback
 from dataclasses import asdict
 from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -98,6 +99,10 @@ def meeting(folder: Path, rank: int, job: Job) -> Share:
         graphics = torch.cuda.is_available()
         if graphics:
             torch.cuda.set_device(rank)
+            known: Any = import_module("accelerate.utils")
+            if not known.check_cuda_p2p_ib_support():
+                # Cards that cannot speak to each other directly, and would hang: accelerate refuses to go on where this is not said.
+                os.environ |= {"NCCL_P2P_DISABLE": "1", "NCCL_IB_DISABLE": "1"}
         # A file is where they meet: no port that another program may have.
         files: Any = dist
         store = files.FileStore(str(folder / "meeting"), count)

@@ -108,6 +108,8 @@ def learn(
         room(at, trained, everything)
     watch = Watch(env, key, tell, asked, every, total)
     loop_class, watcher_class = classes()
+    # What is not trained in a step is looked for: embeddings leave the head of a base alone. Gradients then keep the groups in which they are
+    # summed, so that a training gone on from a checkpoint sums them as before. Buffers are the same everywhere.
     arguments_of: Any = transformers.TrainingArguments
     arguments = arguments_of(
         output_dir=str(at), max_steps=total, per_device_train_batch_size=max(1, spec.batch_size // share.count),
