@@ -68,7 +68,7 @@ def plan_text(plan: Plan, terminal: Terminal, costs: Mapping[str, Sequence[Estim
     out += ["  " + line for text in head for line in wrap(safe(text), terminal.width - 2)]
     out.append("")
     column = name_column([p.name for p in plan.steps])
-    counts = {p.name: rows(p.built.rows_out) if p.built is not None and p.built.rows_out else "" for p in plan.steps}
+    counts = {p.name: rows(p.built.rows_out) if p.built is not None and has_rows(p.built) else "" for p in plan.steps}
     known = max(map(width, counts.values()), default=0)
     for p in plan.steps:
         sign, style = mark(p)
@@ -165,6 +165,11 @@ def brought_words(one: Brought) -> str:
     if gone:
         told.append(f"{gone:,} gone")
     return "; ".join(told) or "no files"
+
+
+def has_rows(built: Built) -> bool:
+    """Whether a step's number of rows says something: a table may have none, a model or a test has no table."""
+    return bool(built.rows_out or (built.parts and "trained" not in built.extra))
 
 
 def facts(built: Built, ran: bool = True) -> str:
