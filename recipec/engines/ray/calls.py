@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from recipec.api import DataError
-from recipec.engines.ray.cluster import LISTEN, RETRIES, Cluster
+from recipec.engines.ray.cluster import LISTEN, RETRIES, Cluster, raised
 from recipec.engines.ray.tasks import Wrong
 
 if TYPE_CHECKING:
@@ -157,9 +157,7 @@ class Pool:
         try:
             found = self.cluster.ray.get(ref)
         except exceptions.RayTaskError as error:
-            cause = error.cause if error.cause is not None else error
-            said = str(cause).strip().splitlines()
-            raise DataError(f"the model `{name}` failed: {type(cause).__name__}: {said[0] if said else ''}".rstrip(": ")) from None
+            raise DataError(f"the model `{name}` failed: {raised(error)}") from None
         except exceptions.RayError:
             self.busy.pop(actor, None)
             return None

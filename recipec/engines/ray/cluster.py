@@ -120,14 +120,23 @@ class Cluster:
         except (exceptions.WorkerCrashedError, exceptions.NodeDiedError):
             return DataError("a worker process died", "it may have run out of memory: more --memory, or fewer processors to a machine")
         except exceptions.RayTaskError as error:
-            cause = error.cause if error.cause is not None else error
-            return DataError(f"a task failed: {type(cause).__name__}: {str(cause).splitlines()[0] if str(cause) else ''}".rstrip(": "))
+            return DataError(f"a task failed: {raised(error)}")
         except exceptions.RayError as error:
-            said = str(error).strip().splitlines()
-            return DataError(f"the cluster lost a task: {said[0] if said else type(error).__name__}", "is the cluster up? Run again")
+            return DataError(f"the cluster lost a task: {first_line(error)}", "is the cluster up? Run again")
         if isinstance(found, Done):
             return found
         return TypesDiffer(found.message) if found.types else DataError(found.message, found.help)
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says, in one line; its kind where it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def raised(error: Any) -> str:
+    """What the code of a task or an actor raised, by what Ray made of it (``RayTaskError``)."""
+    cause = error.cause if error.cause is not None else error
+    return f"{type(cause).__name__}: {first_line(cause) if str(cause).strip() else ''}".rstrip(": ")
 
 
 class TypesDiffer(DataError):

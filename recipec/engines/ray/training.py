@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recipec.api import DataError, Outcome
-from recipec.engines.ray.cluster import LISTEN, RETRIES, Cluster
+from recipec.engines.ray.cluster import LISTEN, RETRIES, Cluster, first_line, raised
 from recipec.engines.ray.tasks import Wrong
 
 if TYPE_CHECKING:
@@ -182,13 +182,10 @@ def answer(cluster: Cluster, ref: Any) -> Any:
     try:
         found = ray.get(ref)
     except ray.exceptions.RayTaskError as error:
-        cause = error.cause if error.cause is not None else error
-        said = str(cause).strip().splitlines()
-        raise DataError(f"training failed: {type(cause).__name__}: {said[0] if said else ''}".rstrip(": ")) from None
+        raise DataError(f"training failed: {raised(error)}") from None
     except ray.exceptions.RayError as error:
-        said = str(error).strip().splitlines()
         raise DataError(
-            f"the machine that trained was lost: {said[0] if said else type(error).__name__}",
+            f"the machine that trained was lost: {first_line(error)}",
             "its checkpoint is kept: run again; it may have run out of memory",
         ) from None
     if isinstance(found, Wrong):
