@@ -6,6 +6,11 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from recipec.api import DataError
+from recipec.cli import main
+from recipec.engines.ray.code import Code, allowed
 from tests.ray.test_equal import write_rows
 
 SOURCE = """recipe "decided" { seed: 11 }
@@ -30,6 +35,17 @@ mix shared from web, some, known { weights: { web: 1  some: 2  known: 1 }  take:
 mix short from web, games { take: 100_000 }
 expect some_order from shared { expect rows(shared) > 10 }
 """
+
+
+def assert_explained_alike(folder: Path, capsys: pytest.CaptureFixture[str], **rows: str) -> None:
+    """``recipec explain`` tells the same of a row of each step, whoever made its table."""
+    for step, key in rows.items():
+        told = []
+        for engine in ("duckdb", "ray"):
+            assert main(["explain", str(folder / "decided.recipe"), step, key, "--workspace", str(folder / engine)]) == 0
+            told.append(capsys.readouterr().out)
+        assert told[0] == told[1]
+        assert f"{step} " in told[0]
 
 
 def test_mixtures(both: Any, tmp_path: Path) -> None:
@@ -131,10 +147,12 @@ def write_voters(folder: Path) -> None:
     (folder / "names.txt").write_text("network\nkind package\nThe red\n软件包\n", encoding="utf-8")
 
 
-def test_labels(both: Any, tmp_path: Path) -> None:
+def test_labels(both: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_rows(tmp_path)
     write_voters(tmp_path)
+    (tmp_path / "decided.recipe").write_text(SOURCE + LABELS, encoding="utf-8")
     ways = both(tmp_path / "decided.recipe", SOURCE + LABELS, tmp_path)
+    assert_explained_alike(tmp_path, capsys, topic="r00009", entities="r00010", many_of_them="r00009", crowd_lists="r00015")
     for name in ("topic", "heads", "agreed", "asked", "both_ways", "many_of_them", "crowd_lists", "entities", "sure_entities"):
         assert ways[name]["way"] == "narrow", name
         assert ways[name]["tasks"] >= 6, name
@@ -164,10 +182,12 @@ select of_none from none { take: 5  by: top(n) }
 """
 
 
-def test_selections(both: Any, tmp_path: Path) -> None:
+def test_selections(both: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_rows(tmp_path)
     (tmp_path / "wanted.txt").write_text("the network server\nkind sound library\n网络软件\n", encoding="utf-8")
+    (tmp_path / "decided.recipe").write_text(SOURCE + SELECTS, encoding="utf-8")
     ways = both(tmp_path / "decided.recipe", SOURCE + SELECTS, tmp_path)
+    assert_explained_alike(tmp_path, capsys, strata="r00009", suspect="r00010", like_these="r00015")
     for name in re.findall(r"^select (\w+)", SELECTS, re.M):
         assert ways[name]["way"] == "narrow", name
         assert ways[name]["tasks"] >= 6 or name == "of_none", name
@@ -209,13 +229,34 @@ def write_thesaurus(folder: Path) -> None:
     (folder / "thesaurus.csv").write_text("word,synonym\n" + "\n".join(pairs) + "\n", encoding="utf-8")
 
 
-def test_copies(both: Any, tmp_path: Path) -> None:
+def test_copies(both: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_rows(tmp_path)
     write_thesaurus(tmp_path)
+    (tmp_path / "decided.recipe").write_text(SOURCE + AUGMENTS, encoding="utf-8")
     ways = both(tmp_path / "decided.recipe", SOURCE + AUGMENTS, tmp_path)
+    assert_explained_alike(tmp_path, capsys, nearly="r00009", even_mixed="r00009")
     found = {name: ways[name]["way"] for name in re.findall(r"^augment (\w+)", AUGMENTS, re.M)}
     assert found == {
         "plain": "rows", "many": "rows", "even": "narrow", "mixed": "narrow", "even_mixed": "narrow", "filtered": "keys", "nearly": "bands",
         "swapped": "keys", "nothing": "rows",
     }  # fmt: skip
     assert all(ways[name]["tasks"] >= 3 for name in found)
+
+
+def test_code_is_what_was_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A task executes the recipe's own code where the run was allowed to, and no file that is another on its machine."""
+    from recipec import trust
+
+    write_voters(tmp_path)
+    file = tmp_path / "voters.py"
+    code = Code.allowed(file, "by_length")
+    monkeypatch.setenv("RECIPEC_TRUST", "")
+    monkeypatch.setattr(trust, "listed", list)
+    with pytest.raises(DataError, match="nobody has said"):
+        Code.allowed(file, "by_length")
+    with allowed([code]):
+        assert trust.allowed(file)
+    assert not trust.allowed(file)
+    file.write_text("def by_length(batch): ...", encoding="utf-8")
+    with pytest.raises(DataError, match="not, on every machine, the file"), allowed([code]):
+        pass

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from recipec.api import ColumnRef, Outcome, TableRef, quote
 from recipec.engines.ray.carry import ROWS, SHARD, Work, by_shard, carried, views, whole_file
+from recipec.engines.ray.code import Code, allowed
 from recipec.engines.ray.shards import Rows, whole
 from recipec.engines.ray.tasks import Done, Job, Setting, Unit, database, finish
 
@@ -35,13 +36,14 @@ VOTES, SPANS = "votes", "spans"
 @dataclass(frozen=True)
 class Casting:
     """What all tasks that vote have in common: the plan, its classes, the voters that are to vote (by their place), what the temporary
-    tables' names begin with, and the other tables, which each unit has under the names given."""
+    tables' names begin with, the other tables, which each unit has under the names given, and the voters' own code."""
 
     plan: LabelPlan
     classes: tuple[str, ...]
     only: tuple[int, ...]
     scratch: str
     relations: Mapping[TableRef, str]
+    code: tuple[Code, ...] = ()
 
 
 @contextmanager
@@ -51,7 +53,7 @@ def at_work(setting: Setting, casting: Casting, unit: Unit) -> Iterator[tuple[du
 
     from recipec.engines.context import RunContext
 
-    with database(setting) as (con, kernels, folder):
+    with database(setting) as (con, kernels, folder), allowed(casting.code):
         views(con, unit)
         step: Any = SimpleNamespace(name="", bound=SimpleNamespace(plan=casting.plan))
         nobody: Any = None
@@ -182,6 +184,8 @@ class Votes:
 
 def casting_of(floor: Floor, classes: tuple[str, ...]) -> tuple[Casting, dict[str, Rows]]:
     """What tasks that vote need: what they have in common, and other tables that voters read, by name."""
+    from recipec.votes.plugin import Plugin
+
     ctx = floor.ctx
     plan: LabelPlan = ctx.step.bound.plan
     alone = tuple(i for i, v in enumerate(plan.voters) if v.vote is None or v.vote.alone)
@@ -191,7 +195,9 @@ def casting_of(floor: Floor, classes: tuple[str, ...]) -> tuple[Casting, dict[st
     refs = [r for r in (p.table if isinstance(p, ColumnRef) else p for p in read) if isinstance(r, TableRef)]
     names = {r: f"__other{n}" for n, r in enumerate(dict.fromkeys(refs))}
     sent = replace(plan, tests=(), voters=voters, combiner=None)
-    return Casting(sent, classes, alone, ctx.scratch, names), {n: whole(floor.rows_of(r)) for r, n in names.items()}
+    own = [v.vote for v in voters if isinstance(v.vote, Plugin)]
+    code = tuple(Code.allowed(p.file, p.function) for p in own)
+    return Casting(sent, classes, alone, ctx.scratch, names, code), {n: whole(floor.rows_of(r)) for r, n in names.items()}
 
 
 def votes_on(floor: Floor, classes: tuple[str, ...]) -> Votes:
