@@ -34,6 +34,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import accumulate
@@ -311,12 +312,18 @@ def partition(
     if time is not None and stratify and group is not None:
         raise DataError("by time, rows can be stratified or grouped, not both", "leave out `stratify` or `group`")
     work = _Work(con, parts, out, seed, salt, strata=len(stratify), grouped=group is not None)
-    work.read(relation, stratify, group, time)
-    made = work.by_time() if time is not None else work.by_group() if group is not None else work.by_row()
-    # Where one of these statements failed, the tables go with its transaction: it takes no other statement.
-    for table in ("rows", "strata", "units", "alike", "ends", "bounds"):
-        con.execute(f"DROP TABLE IF EXISTS __part_{table}")
-    return made
+    try:
+        work.read(relation, stratify, group, time)
+        if time is not None:
+            return work.by_time()
+        return work.by_group() if group is not None else work.by_row()
+    finally:
+        import duckdb
+
+        # Where a statement failed its transaction takes no other; the tables go with it.
+        with suppress(duckdb.TransactionException):
+            for table in ("rows", "strata", "units", "alike", "ends", "bounds"):
+                con.execute(f"DROP TABLE IF EXISTS __part_{table}")
 
 
 class _Work:
