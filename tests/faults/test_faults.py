@@ -1,15 +1,19 @@
-"""Faults injected into real runs: a few of every kind; all of them with ``RECIPEC_FAULTS=all`` (about a thousand, an hour), or so many."""
+"""Faults injected into real runs: a few of every kind; all of them with ``RECIPEC_FAULTS=all`` (some thousands, hours), or so many."""
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.faults import shim
-from tests.faults.faults import AROUND, CALLS, STATEMENTS, WORKERS, WRITES
+from tests.faults.faults import AROUND, BY_CALL, CALLS, EVERY, MEANWHILE, STATEMENTS, WORKERS, WRITES, meanwhile
+from tests.faults.lanes import ROOT
 from tests.faults.run import chosen, family_of, table
 from tests.faults.scene import Fault, Outcome, Scene, scene
 
@@ -69,8 +73,22 @@ def test_the_disk_refuses(shop: Scene) -> None:
     holds(outcome)
 
 
+def test_answers_of_people(library: Path | None, tmp_path: Path) -> None:
+    """Every fault while ``annotate`` writes: all of them, for they are quick."""
+    if library is None:
+        pytest.skip("no C compiler: faults at system calls need one")
+    environment = os.environ | {"LD_PRELOAD": str(library)}
+    words = [sys.executable, "-m", "tests.faults.people", str(tmp_path)]
+    done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    outcomes = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(outcomes) > 100
+    assert {o["way"] for o in outcomes} == {"went on", "message", "killed"}
+    assert [o for o in outcomes if o["problems"]] == []
+
+
 @pytest.mark.skipif(not WANTED, reason="takes long: RECIPEC_FAULTS=all, or a number")
-@pytest.mark.parametrize("name", ["shop", "model"])
+@pytest.mark.parametrize("name", ["shop", "shelf", "model"])
 def test_everywhere(name: str, library: Path | None, tmp_path: Path) -> None:
     import random
 
@@ -86,7 +104,14 @@ def test_everywhere(name: str, library: Path | None, tmp_path: Path) -> None:
 
 def test_there_is_a_fault_of_every_kind() -> None:
     """What the list goes through is not less than what is promised."""
-    kinds = {*STATEMENTS, *WORKERS, *CALLS, *WRITES, *(f.kind for f in AROUND)}
-    assert {"kill", "disk full", "EIO", "out of memory", "worker memory", "truncated database", "corrupt source"} <= kinds
+    kinds = {*STATEMENTS, *WORKERS, *CALLS, *(kind for kinds in BY_CALL.values() for kind in kinds), *(f.kind for f in AROUND), *MEANWHILE}
+    assert {
+        "kill", "disk full", "EIO", "out of memory", "worker killed", "worker memory", "permission denied", "clock jumps back", "second process",
+        "truncated database", "corrupt source", "source changes",
+    } <= kinds  # fmt: skip
+    assert {"write", "fsync", "rename", "statement", "worker", "call"} <= {*EVERY}
+    points = {"statement old": 100, "statement fresh": 100, "worker old": 8, "call old": 20, "worker fresh": 8, "call fresh": 20}
+    moments = {(family_of(f.place), f.kind) for f in meanwhile(points)}
+    assert moments == {(place, kind) for place in ("statement", "worker", "call") for kind in MEANWHILE}
     assert family_of("statement 7") == "statement"
     assert family_of("to 50%") == "around"
