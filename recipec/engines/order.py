@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from recipec.api import KEY, ORDER, ExportPart, literal, quote
+from recipec.api import KEY, ORDER, ExportPart, Schema, literal, quote
 
 if TYPE_CHECKING:
     import duckdb
@@ -50,6 +50,17 @@ def source(con: duckdb.DuckDBPyConnection, part: ExportPart) -> Source:
         if part.query.endswith(end) and set(by) <= set(con.sql(part.query).columns):
             return Source(part.query.removesuffix(end), by)
     return Source(part.query, ())
+
+
+def sorted_by(schema: Schema) -> list[str]:
+    """The columns that rows are sorted by."""
+    return [ORDER, KEY] if schema.ordered else [KEY]
+
+
+def selected(schema: Schema) -> list[str]:
+    """The columns of a part's query, as SQL. What the rows are sorted by comes along unasked: formats name refused rows by it and read large
+    tables in its ranges."""
+    return [quote(c) for c in (*schema.names, *(c for c in sorted_by(schema) if c not in schema.names))]
 
 
 def yields_key(con: duckdb.DuckDBPyConnection, part: ExportPart) -> bool:

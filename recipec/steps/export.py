@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from recipec.api import (
-    KEY,
-    ORDER,
     Bound,
     ColumnName,
     DataError,
@@ -28,9 +26,9 @@ from recipec.api import (
     SourceFile,
     TableRef,
     Traits,
-    quote,
     step,
 )
+from recipec.engines.order import selected, sorted_by
 from recipec.mirror.target import INDEX
 from recipec.resolve.arguments import Choices, Inner
 from recipec.resolve.binder import StepBinder
@@ -437,17 +435,6 @@ class Export(Kind):
             os.replace(fresh / files[0]["path"], plan.target)
             return
         replace_folder(plan.target, fresh)
-
-
-def sorted_by(schema: Schema) -> list[str]:
-    """The columns that rows are sorted by."""
-    return [ORDER, KEY] if schema.ordered else [KEY]
-
-
-def selected(schema: Schema) -> list[str]:
-    """The columns of a part's query, as SQL. What the rows are sorted by comes along unasked: formats name refused rows by it and read large
-    tables in its ranges."""
-    return [quote(c) for c in (*schema.names, *(c for c in sorted_by(schema) if c not in schema.names))]
 
 
 def made_by_us(folder: Path) -> bool:

@@ -15,14 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recipec.api import DataError, ExportContext, ExportPart, Format, Outcome, Schema, SourceFile
+from recipec.engines.order import selected, sorted_by
 from recipec.engines.ray.ordered import runs_of
 from recipec.engines.ray.shards import Rows
 from recipec.engines.ray.stores import here
 from recipec.engines.ray.tasks import Done, Setting, database, peak, placed
-from recipec.steps.export import Export, ExportPlan, selected, sorted_by
 
 if TYPE_CHECKING:
     from recipec.engines.ray.runner import Floor
+    from recipec.steps.export import ExportPlan
 
 
 @dataclass(frozen=True)
@@ -80,46 +81,25 @@ def types_of(schema: Schema) -> list[str]:
     return [*(c.type for c in schema.columns), *(sort[c] for c in sorted_by(schema) if c not in schema.names)]
 
 
-class There(Export):
-    """An export whose files tasks write."""
-
-    def __init__(self, floor: Floor) -> None:
-        self.floor = floor
-        self.digests: dict[Path, str] = {}
-        """Of files that lie where they were written: nobody need read them once more."""
-
-    def write(self, plan: ExportPlan, made: ExportContext) -> None:
-        try:
-            self.by_tasks(plan, made)
-        except DataError as error:
-            # Whether rows cannot be written, and which, is told by who sees all of them.
-            shutil.rmtree(made.folder)
-            made.folder.mkdir()
-            super().write(plan, made)
-            self.floor.ctx.note(f"files were written here, not by tasks: {error.message}")
-
-    def by_tasks(self, plan: ExportPlan, made: ExportContext) -> None:
-        floor = self.floor
-        files: list[File] = []
-        for number, (part, (_, ref)) in enumerate(zip(made.parts, plan.parts, strict=True)):
-            sizes = shard_sizes(part.rows, plan.shards)
-            columns, by = ", ".join(selected(part.schema)), tuple(sorted_by(part.schema))
-            found = runs_of(
-                floor, f"export{number}", floor.rows_of(ref), columns, by, sizes, lambda share: floor.ctx.progress(share / 2, "")
-            )
-            files += [File(len(files) + i, number, i, size, rows) for i, (size, rows) in enumerate(zip(sizes, found, strict=True))]
-        writing = Writing(str(floor.place("export")), plan.format, tuple((p.name, p.schema) for p in made.parts), plan.shards)
-        done = floor.cluster.map(write_file, [floor.setting, writing], files, floor.ctx.progress, span=(0.5, 1.0))
-        floor.tally.add(done, shuffled=False)
-        for d in done:
-            target = made.folder / d.facts["path"]
-            target.parent.mkdir(parents=True, exist_ok=True)
-            # A renaming, where the place is on the disk of the workspace.
-            shutil.move(here(d.files[0])[0], target)
-            self.digests[target] = d.facts["digest"]
-
-    def digest(self, path: Path) -> str:
-        return self.digests.get(path) or super().digest(path)
+def by_tasks(floor: Floor, plan: ExportPlan, made: ExportContext) -> dict[Path, str]:
+    """Write the files; their digests."""
+    digests: dict[Path, str] = {}
+    files: list[File] = []
+    for number, (part, (_, ref)) in enumerate(zip(made.parts, plan.parts, strict=True)):
+        sizes = shard_sizes(part.rows, plan.shards)
+        columns, by = ", ".join(selected(part.schema)), tuple(sorted_by(part.schema))
+        found = runs_of(floor, f"export{number}", floor.rows_of(ref), columns, by, sizes, lambda share: floor.ctx.progress(share / 2, ""))
+        files += [File(len(files) + i, number, i, size, rows) for i, (size, rows) in enumerate(zip(sizes, found, strict=True))]
+    writing = Writing(str(floor.place("export")), plan.format, tuple((p.name, p.schema) for p in made.parts), plan.shards)
+    done = floor.cluster.map(write_file, [floor.setting, writing], files, floor.ctx.progress, span=(0.5, 1.0))
+    floor.tally.add(done, shuffled=False)
+    for d in done:
+        target = made.folder / d.facts["path"]
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # A renaming, where the place is on the disk of the workspace.
+        shutil.move(here(d.files[0])[0], target)
+        digests[target] = d.facts["digest"]
+    return digests
 
 
 def shard_sizes(rows: int, shards: int) -> Sequence[int]:
@@ -130,7 +110,26 @@ def shard_sizes(rows: int, shards: int) -> Sequence[int]:
 
 def export(floor: Floor) -> Outcome:
     """Write an export's files; see :class:`recipec.steps.export.Export`."""
-    return There(floor).run(floor.ctx.step.bound.plan, floor.ctx)
+    from recipec.steps.export import Export
+
+    digests: dict[Path, str] = {}
+    """Of files that lie where they were put: nobody need read them once more."""
+
+    class There(Export):
+        def write(self, plan: ExportPlan, made: ExportContext) -> None:
+            try:
+                digests.update(by_tasks(floor, plan, made))
+            except DataError as error:
+                # Whether rows cannot be written, and which, is told by who sees all of them.
+                shutil.rmtree(made.folder)
+                made.folder.mkdir()
+                super().write(plan, made)
+                floor.ctx.note(f"files were written here, not by tasks: {error.message}")
+
+        def digest(self, path: Path) -> str:
+            return digests.get(path) or super().digest(path)
+
+    return There().run(floor.ctx.step.bound.plan, floor.ctx)
 
 
 __all__ = ["export"]

@@ -19,11 +19,10 @@ from recipec.engines.ray.ordered import runs_of
 from recipec.engines.ray.rest import run_size
 from recipec.engines.ray.shards import Rows, whole
 from recipec.engines.ray.tasks import Done, Job, Setting, Unit, database, finish
-from recipec.steps.python import Calling, Python, PythonPlan, load, told
-from recipec.steps.sql import Sql
 
 if TYPE_CHECKING:
     from recipec.engines.ray.runner import Floor
+    from recipec.steps.python import PythonPlan
 
 
 @dataclass(frozen=True)
@@ -48,6 +47,7 @@ def call(setting: Setting, job: Job, asking: Asking, run: Run) -> Done:
     """Ask a function about a run of rows. ``facts``: the rows that it left out, and the types of its first answer."""
     from recipec import trust
     from recipec.plan.fingerprint import file_digest
+    from recipec.steps.python import Calling, load
 
     started = time.monotonic()
     plan = asking.plan
@@ -67,6 +67,7 @@ def python(floor: Floor) -> Outcome:
     """The table of a ``python`` step; see :class:`recipec.steps.python.Python`."""
     from recipec import trust
     from recipec.plan.fingerprint import file_digest
+    from recipec.steps.python import Python, told
 
     ctx = floor.ctx
     plan: PythonPlan = ctx.step.bound.plan
@@ -112,6 +113,8 @@ def query(setting: Setting, job: Job, text: str, unit: Unit) -> Done:
 
 def sql(floor: Floor) -> Outcome:
     """The table of a ``sql`` step; see :class:`recipec.steps.sql.Sql`."""
+    from recipec.steps.sql import Sql
+
     ctx = floor.ctx
     plan = ctx.step.bound.plan
     inputs = [floor.rows_of(r) for r in ctx.step.inputs]

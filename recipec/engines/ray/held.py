@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache
+from typing import TYPE_CHECKING
 
 from recipec.api import literal, quote
-from recipec.formats._types import Type, parse
+
+if TYPE_CHECKING:
+    from recipec.formats._types import Type
 
 _TEXTS = frozenset({"HUGEINT", "UHUGEINT", "BIGNUM", "INTERVAL", "TIME WITH TIME ZONE", "BIT", "ENUM"})
 """Written as text."""
@@ -23,6 +26,12 @@ _AS_THEY_ARE = frozenset(
     }
 )  # fmt: skip
 _NESTED = frozenset({"LIST", "ARRAY", "STRUCT", "MAP", "UNION"})
+
+
+def parse(type: str) -> Type:
+    from recipec.formats._types import parse
+
+    return parse(type)
 
 
 @cache

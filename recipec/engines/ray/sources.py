@@ -17,16 +17,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recipec.api import DataError, Outcome, ReadContext, Reader, SourceFile, literal, quote
+from recipec.engines.ray.held import parse
 from recipec.engines.ray.shards import Rows, cast, described, scan
 from recipec.engines.ray.tasks import Done, Job, Setting, Unit, database, finish, segment
-from recipec.formats._types import parse
-from recipec.readers._archives import ArchiveFile, read_through
-from recipec.readers._files import sample_files
-from recipec.steps.source import Source, SourcePlan, digest_of, put_aside
 
 if TYPE_CHECKING:
     from recipec.engines.context import RunContext
     from recipec.engines.ray.runner import Floor
+    from recipec.steps.source import SourcePlan
 
 
 @dataclass(frozen=True)
@@ -55,6 +53,8 @@ def read(setting: Setting, job: Job, reading: Reading, unit: FileUnit) -> Done:
     """Read a source's file; bad rows go with the answer."""
     import duckdb
 
+    from recipec.readers._archives import read_through
+
     started = time.monotonic()
     opens = [str(f.path) for f in (unit.file, *reading.among)]
     with database(setting, opens) as (con, _, folder), read_through(reading.reader, (unit.file,), folder) as files:
@@ -82,6 +82,12 @@ def alike(found: Mapping[str, str], wanted: Mapping[str, str]) -> None:
 
 def source(floor: Floor) -> Outcome:
     """The table of a source; see :class:`recipec.steps.source.Source`."""
+    from recipec.steps.source import Source
+
+    class There(Source):
+        def drop_repeated(self, plan: SourcePlan, ctx: RunContext) -> None:
+            drop_repeated(floor, done, plan, ctx)
+
     ctx = floor.ctx
     plan: SourcePlan = ctx.step.bound.plan
     guessed = plan.declared is None and len(plan.files) > 1
@@ -99,14 +105,15 @@ def source(floor: Floor) -> Outcome:
     found = [list(row) for d in done for row in d.facts["bad"]]
     if found:
         ctx.con.executemany(f"INSERT INTO {quote(bad)} VALUES (?, ?, ?, ?)", found)
-    accepting = There(floor, done)
-    outcome = accepting.accept(plan, ctx, bad)
-    outcome.extra["rows"] = floor.lying(accepting.done, types)
+    outcome = There().accept(plan, ctx, bad)
+    outcome.extra["rows"] = floor.lying(done, types)
     return outcome
 
 
 def by_file(floor: Floor, plan: SourcePlan, guessed: bool) -> list[Done]:
     from recipec.identity import position_key, source_key
+    from recipec.readers._archives import ArchiveFile
+    from recipec.readers._files import sample_files
 
     types: Mapping[str, str] = {}
     if guessed and plan.reader.columns_from == "sample":
@@ -134,48 +141,45 @@ def resolved(file: SourceFile) -> SourceFile:
     return replace(file, path=file.path.resolve())
 
 
-class There(Source):
-    """A source whose rows tasks have written."""
+def drop_repeated(floor: Floor, done: list[Done], plan: SourcePlan, ctx: RunContext) -> None:
+    """As :meth:`recipec.steps.source.Source.drop_repeated`, of rows that tasks have written; ``done`` is told of the files that change."""
+    from recipec.steps.source import digest_of, put_aside
 
-    def __init__(self, floor: Floor, done: Sequence[Done]) -> None:
-        self.floor, self.done = floor, list(done)
-
-    def drop_repeated(self, plan: SourcePlan, ctx: RunContext) -> None:
-        con, types = ctx.con, self.done[0].types
-        shards = [(place, n, found) for place, d in enumerate(self.done) for n, found in sorted(d.files.items()) if n >= 0]
-        files = [f for _, _, found in shards for f in found]
-        twice = f"SELECT _key FROM {ctx.target} GROUP BY _key HAVING count(*) > 1"
-        numbered = f"row_number() OVER (PARTITION BY _key ORDER BY {digest_of(plan)}, __f, __n)"
-        gone = ctx.temp("gone")
-        con.execute(
-            f"CREATE TEMP TABLE {gone} AS SELECT * EXCLUDE (__i) FROM (SELECT *, {numbered} AS __i FROM ({placed(types, files, 0)}) "
-            f"WHERE _key IN ({twice})) WHERE __i > 1"
-        )
-        put_aside(plan, ctx, f"FROM {gone}")
-        told = self.floor.place("gone")
-        told.mkdir(parents=True)
-        table = told / "gone.parquet"
-        con.execute(f"COPY (SELECT __f, __n FROM {gone}) TO {literal(str(table))} (FORMAT parquet)")
-        touched = {int(r[0]) for r in con.execute(f"SELECT DISTINCT __f FROM {gone}").fetchall()}
-        units: list[Unit] = []
-        anew: list[tuple[int, int]] = []
-        first = 0
-        for place, n, own in shards:
-            if touched & set(range(first, first + len(own))):
-                left = "NOT EXISTS (SELECT 1 FROM __gone AS g WHERE g.__f = t.__f AND g.__n = t.__n)"
-                query = f"SELECT * EXCLUDE (__f, __n) FROM ({placed(types, None, first)}) AS t WHERE {left}"
-                units.append(Unit(len(units), Rows(own, query), tables={"__gone": Rows((str(table),))}))
-                anew.append((place, n))
-            first += len(own)
-        job = Job(str(self.floor.final / "left"))
-        again = self.floor.cluster.map(segment, [self.floor.setting, job], units, lambda share, text: ctx.progress(None, text))
-        self.floor.tally.add(again, shuffled=False)
-        for (place, n), made in zip(anew, again, strict=True):
-            old = self.done[place]
-            for file in old.files[n]:
-                Path(file).unlink(missing_ok=True)
-            self.done[place] = replace(old, files={**old.files, n: made.files[0]})
-        self.floor.publish(self.done)
+    con, types = ctx.con, done[0].types
+    shards = [(place, n, found) for place, d in enumerate(done) for n, found in sorted(d.files.items()) if n >= 0]
+    files = [f for _, _, found in shards for f in found]
+    twice = f"SELECT _key FROM {ctx.target} GROUP BY _key HAVING count(*) > 1"
+    numbered = f"row_number() OVER (PARTITION BY _key ORDER BY {digest_of(plan)}, __f, __n)"
+    gone = ctx.temp("gone")
+    con.execute(
+        f"CREATE TEMP TABLE {gone} AS SELECT * EXCLUDE (__i) FROM (SELECT *, {numbered} AS __i FROM ({placed(types, files, 0)}) "
+        f"WHERE _key IN ({twice})) WHERE __i > 1"
+    )
+    put_aside(plan, ctx, f"FROM {gone}")
+    told = floor.place("gone")
+    told.mkdir(parents=True)
+    table = told / "gone.parquet"
+    con.execute(f"COPY (SELECT __f, __n FROM {gone}) TO {literal(str(table))} (FORMAT parquet)")
+    touched = {int(r[0]) for r in con.execute(f"SELECT DISTINCT __f FROM {gone}").fetchall()}
+    units: list[Unit] = []
+    anew: list[tuple[int, int]] = []
+    first = 0
+    for place, n, own in shards:
+        if touched & set(range(first, first + len(own))):
+            left = "NOT EXISTS (SELECT 1 FROM __gone AS g WHERE g.__f = t.__f AND g.__n = t.__n)"
+            query = f"SELECT * EXCLUDE (__f, __n) FROM ({placed(types, None, first)}) AS t WHERE {left}"
+            units.append(Unit(len(units), Rows(own, query), tables={"__gone": Rows((str(table),))}))
+            anew.append((place, n))
+        first += len(own)
+    job = Job(str(floor.final / "left"))
+    again = floor.cluster.map(segment, [floor.setting, job], units, lambda share, text: ctx.progress(None, text))
+    floor.tally.add(again, shuffled=False)
+    for (place, n), made in zip(anew, again, strict=True):
+        old = done[place]
+        for file in old.files[n]:
+            Path(file).unlink(missing_ok=True)
+        done[place] = replace(old, files={**old.files, n: made.files[0]})
+    floor.publish(done)
 
 
 def placed(types: Mapping[str, str], files: Sequence[str] | None, first: int) -> str:
