@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from recipec.api import DataError
-from recipec.diagnostics import nearest
 
 READ_BY = {
     **dict.fromkeys(("postgres", "postgresql"), "postgres"),
@@ -37,6 +36,8 @@ class Addresses:
 
     def problem(self, url: str) -> tuple[str, str] | None:
         """What is wrong, and what would be right. Of the address no more is shown than its scheme."""
+        from recipec.diagnostics import nearest
+
         scheme, there, _ = url.partition("://")
         scheme = scheme.lower()
         if not url or (not there and self.plain(url)):
