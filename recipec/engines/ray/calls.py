@@ -31,7 +31,7 @@ WAITING = 16
 
 
 class Asked:
-    """What an actor is: the models of a step, each of which loads its weights when it is first asked."""
+    """What an actor has: the models of a step, each of which loads its weights when it is first asked."""
 
     def __init__(self, threads: int | None) -> None:
         self.models: dict[str, Any] = {}
@@ -41,6 +41,10 @@ class Asked:
 
     def ready(self) -> None:
         """Answers when the actor is there."""
+
+    def forget(self) -> None:
+        """Let go of all models: the step is over."""
+        self.models = {}
 
     def ask(self, name: str, shell: Any, method: str, unit: Unit) -> Any:
         from operator import attrgetter
@@ -62,7 +66,7 @@ class Handed:
 
 
 class Pool:
-    """The actors of a step. ``busy`` counts the units that each has been handed."""
+    """The actors of a run. ``busy`` counts the units that each has been handed."""
 
     def __init__(self, cluster: Cluster, check: Callable[[], None]) -> None:
         self.cluster, self.check = cluster, check
@@ -75,12 +79,17 @@ class Pool:
     def start(self) -> None:
         """Make the actors: as many as there are graphics processors, or machines."""
         ray = self.cluster.ray
-        gpus = int(ray.cluster_resources().get("GPU", 0))
-        able = [n["Resources"]["CPU"] for n in ray.nodes() if n["Alive"] and n["Resources"].get("CPU", 0) > 0]
-        remote = ray.remote(Asked).options(num_cpus=1, num_gpus=1 if gpus else 0, max_restarts=0, scheduling_strategy="SPREAD")
-        for _ in range(max(1, gpus or len(able))):
-            actor = remote.remote(None if gpus else int(max(able, default=1)))
-            self.starting[actor.ready.remote()] = actor
+        beside = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
+        nodes = [(n["NodeID"], n["Resources"]) for n in ray.nodes() if n["Alive"]]
+        graphic = any(r.get("GPU", 0) >= 1 for _, r in nodes)
+        for node, has in nodes:
+            for _ in range(int(has.get("GPU", 0)) if graphic else int(has.get("CPU", 0) > 0)):
+                # No processor is set aside for them: they rest while tasks work.
+                options = {"num_cpus": 0, "num_gpus": int(graphic), "max_restarts": 0, "scheduling_strategy": beside(node, soft=False)}
+                actor = ray.remote(Asked).options(**options).remote(None if graphic else int(has["CPU"]))
+                self.starting[actor.ready.remote()] = actor
+        if not self.starting:
+            raise DataError("no machine of the cluster is left that could be asked", "is the cluster up? Run again")
 
     def free(self, at_least: bool) -> Any:
         """The actor with least to do; None where all have enough, unless ``at_least`` one is wanted."""
@@ -165,6 +174,12 @@ class Pool:
             raise DataError(found.message, found.help)
         return found
 
+    def rest(self) -> None:
+        """Between two steps the actors stay, without models: a process that has loaded its libraries is worth some seconds."""
+        for actor in self.busy:
+            actor.forget.remote()
+        self.asked, self.shells = {}, {}
+
     def close(self) -> None:
         for actor in (*self.busy, *self.starting.values()):
             self.cluster.ray.kill(actor)
@@ -172,7 +187,7 @@ class Pool:
 
 
 class Spread:
-    """Who does the work of models, for a run: actors that last for a step. Called with an opened model, gives what does its units."""
+    """Who does the work of models, for a run. Called with an opened model, gives what does its units."""
 
     def __init__(self, cluster: Cluster, check: Callable[[], None]) -> None:
         self.cluster, self.check = cluster, check
@@ -191,8 +206,13 @@ class Spread:
         """How many units each model was asked in this step."""
         return {} if self.pool is None else self.pool.asked
 
+    def rest(self) -> None:
+        """The end of a step."""
+        if self.pool is not None:
+            self.pool.rest()
+
     def close(self) -> None:
-        """Let the actors go: their processors are wanted by other steps."""
+        """Let the actors go: graphics processors are wanted by others, or the run is over."""
         if self.pool is not None:
             self.pool.close()
             self.pool = None

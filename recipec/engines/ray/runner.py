@@ -164,7 +164,11 @@ class RayRunner(Runner):
         try:
             super().build(planned, key, files, again)
         finally:
-            self.spread.close()
+            self.spread.rest()
+
+    def finish(self, complete: bool) -> None:
+        self.spread.close()
+        super().finish(complete)
 
     def record(self, planned: Planned, key: str, files: dict[str, str], outcome: Outcome, notes: list[str], seconds: float) -> Built:
         if self.spread.asked:
@@ -174,6 +178,8 @@ class RayRunner(Runner):
 
     def carry_out(self, step: ResolvedStep, context: RunContext) -> Outcome:
         way = going(step, reads_model(step, {s.name: s.kind for s in self.program.steps}))
+        if step.kind.name == "train":
+            self.spread.close()
         if step.kind.name == "train" and elsewhere(self.cluster):
             return train(self.cluster, context)
         if way.way in ("driver", "actors") or not all(self.can_lie_in_files(r) for r in step.parents):
