@@ -260,3 +260,30 @@ def test_code_is_what_was_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     file.write_text("def by_length(batch): ...", encoding="utf-8")
     with pytest.raises(DataError, match="not, on every machine, the file"), allowed([code]):
         pass
+
+
+def test_plans_tell_how_these_go(tmp_path: Path) -> None:
+    """What a plan says of a step, and of how many tasks, without Ray."""
+    from recipec.engines.ray.cost import model_of, text
+    from recipec.plan.planner import make_plan
+    from recipec.resolve.loading import load
+    from recipec.source import Source
+    from recipec.workspace.database import open_workspace
+
+    write_rows(tmp_path)
+    write_voters(tmp_path)
+    write_thesaurus(tmp_path)
+    (tmp_path / "wanted.txt").write_text("the network server\n", encoding="utf-8")
+    program = load(Source(str(tmp_path / "decided.recipe"), SOURCE + MIXES + LABELS + SELECTS + AUGMENTS))
+    program.resolve()
+    with open_workspace(tmp_path / "work", doing="test") as workspace:
+        model = model_of(make_plan(program, workspace), workspace, nodes=2, memory=8 << 30)
+    ways = {name: (cost.way, cost.tasks) for name, cost in model.costs.items()}
+    for name in ("weighed", "topic", "entities", "asked", "pilot", "even"):
+        assert ways[name] == ("narrow", 12 if name == "weighed" else 6), name
+    assert ways["like_these"] == ("narrow", 10), "three passes over the rows, one over the target"
+    assert ways["plain"] == ("rows", 3)
+    assert (ways["filtered"][0], ways["nearly"][0]) == ("keys", "bands")
+    said = "\n".join(text(model, 12))
+    assert "narrow (its combiner learns from all votes; `crowd` votes here): 6 tasks" in said
+    assert "narrow (classes are counted over all rows): 6 tasks" in said

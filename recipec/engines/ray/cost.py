@@ -195,7 +195,7 @@ def cost_of(
         both = Table(copies.rows + originals * main.rows, copies.bytes + originals * main.bytes, main.shards)
         return both, Cost(step.name, way.way, way.why, main.rows, *augment_cost(plan, main))
     if step.kind.name == "select":
-        return main, Cost(step.name, way.way, way.why, main.rows, *select_cost(plan, main))
+        return main, Cost(step.name, way.way, way.why, main.rows, *select_cost(plan, main, tables))
     cost = chain_cost(way, main, {str(r): tables[r.step] for r in step.parents if r.step in tables})
     return main, Cost(step.name, way.way, way.why, main.rows, *cost)
 

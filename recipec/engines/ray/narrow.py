@@ -6,7 +6,7 @@ process that you started takes twice as much.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -52,7 +52,7 @@ def select_way(plan: Any) -> tuple[Way, str]:
     return "narrow", "rows are ranked against each other"
 
 
-def select_cost(plan: Any, table: Table) -> tuple[int, int, int, int]:
+def select_cost(plan: Any, table: Table, tables: Mapping[str, Table]) -> tuple[int, int, int, int]:
     """(tasks, bytes shuffled, memory of a task, memory here)"""
     from recipec.engines.ray.cost import memory_of
 
@@ -62,8 +62,12 @@ def select_cost(plan: Any, table: Table) -> tuple[int, int, int, int]:
     # A text or a vector that is looked at moves whole: a table has seldom more than one.
     told = width * table.rows + (table.bytes if read else DECIDED * len(looks_at) * table.rows)
     ranked = (width + 3 * DECIDED) * table.rows
-    passes = 3 if plan.selector.name == "dsir" else 2
-    return passes * table.shards, told + ranked, memory_of(table.bytes // table.shards), 2 * (told + ranked)
+    tasks = 2 * table.shards
+    if plan.selector.name == "dsir":
+        # Words are counted, of the target too, before texts are weighed.
+        target = tables.get(plan.selector.params.target.table.step)
+        tasks += table.shards + (target.shards if target is not None else 1)
+    return tasks, told + ranked, memory_of(table.bytes // table.shards), 2 * (told + ranked)
 
 
 def augment_way(plan: Any) -> tuple[Way, str]:
