@@ -6,6 +6,7 @@ exit status: 0 done and clean, 1 findings or failures, 2 cannot run, 130 interru
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from gc import disable as stop_collecting
@@ -36,7 +37,21 @@ def main(argv: Sequence[str] | None = None) -> int:
             boundary.status = dispatch(arguments)
     finally:
         go_on_collecting()
+    if argv is None and arguments[:1] == ["check"]:
+        leave(boundary.status)
     return boundary.status
+
+
+def leave(status: int) -> None:
+    """End the process here. Python would take apart all that was made first, a tenth of a check's time; a check has nothing that must
+    be finished, and its answers are written."""
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
+    except OSError:
+        return  # Python's own end says what it has to say of an output that nobody reads
+    os._exit(status)
 
 
 def dispatch(arguments: list[str]) -> int:
