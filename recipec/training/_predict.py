@@ -299,7 +299,8 @@ class Predictor:
         """What a member of the ensemble makes of a batch."""
         import torch
 
-        who = self.others[member - 1] if member else self
+        # Asked on this machine, a member does its own work; an actor holds the whole ensemble.
+        who = self if member == self.member else self.others[member - 1]
         with who._threads():
             if what == "written":
                 return who.written(ids, *more)  # type: ignore[arg-type]
