@@ -7,7 +7,8 @@ The model, in the order in which it is worked out:
   inputs have.
 * **Tasks**: one for each file of a source, for each shard of a table, for each bucket; see :mod:`recipec.engines.ray.ways`.
 * **Bytes shuffled** are those that tasks write for other tasks, beside the result. Every pass but the last writes the table once.
-  Near-dedupe writes, for each row, 8 bytes a word and a band, and 60 more. A split writes 24 bytes a row.
+  Near-dedupe writes, for each row, 8 bytes a word and a band, and 60 more. A split writes 24 bytes a row. An export into shards, and a
+  function's batches, write the table once, or twice where there would be too many files at once.
 * **Memory of a task** is 270 MB for Python and the libraries, and five times its shard unpacked (a shard unpacks to 4 times its bytes): its
   rows, its result and what is being written. A bucket is a shard's size. Beyond its share DuckDB goes to disk.
 * **Memory here**, of the process that was started: 100 bytes a row where near-duplicates are linked.
