@@ -33,7 +33,7 @@ from recipec.training._base import (
 from recipec.training._cores import threads
 from recipec.training._env import Env
 from recipec.training._quiet import quiet
-from recipec.training._run import TrainResult, fingerprint, learn, resumable, run_key, tracker
+from recipec.training._run import TrainResult, fingerprint, learn, let_go, resumable, run_key, tracker
 from recipec.training._share import processes
 from recipec.training._store import VERSION, Store, encode, key_of
 from recipec.training._trainer import Moment, Progress
@@ -78,7 +78,7 @@ def fit(
     tracker(spec.track)
     spec = replace(spec, devices=processes(spec.devices, threads()))
     if not resume:
-        shutil.rmtree(at, ignore_errors=True)
+        let_go(at)
     at.mkdir(parents=True, exist_ok=True)
     with quiet(notes), settled(spec), heard(interrupted) as asked:
         env, train, valid = prepare(spec, rows, validation, at, stores, tell)
@@ -96,7 +96,7 @@ def fit(
             with nullcontext(crew) if crew is not None else Crew() as together:
                 result = together.train(job, tell, asked)
         assert result is not None
-    shutil.rmtree(at, ignore_errors=True)
+    let_go(at)
     return result
 
 

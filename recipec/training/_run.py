@@ -303,6 +303,16 @@ def resumable(at: Path, key: dict[str, Json]) -> Path | None:
     return found[-1]
 
 
+def let_go(at: Path) -> None:
+    """Remove what a training worked with. Marks go first: a process may be killed here, and a checkpoint of which part is gone is none."""
+    try:
+        for mark in at.rglob(f"checkpoint-*/{MARK}"):
+            mark.unlink()
+    except OSError:
+        return  # It stays as it is, whole.
+    shutil.rmtree(at, ignore_errors=True)
+
+
 @contextmanager
 def reading(checkpoint: Path | None) -> Iterator[None]:
     """What of a checkpoint cannot be read: it is damaged, or somebody put objects into it that would be code, which nobody executes."""

@@ -21,7 +21,7 @@ from recipec.training._artifact import disk, hash_of
 from recipec.training._base import Rows, TrainSpec
 from recipec.training._cores import threads
 from recipec.training._fit import fit, precise, require
-from recipec.training._run import TrainResult, versions
+from recipec.training._run import TrainResult, let_go, versions
 from recipec.training._search import Search, changes, shown_value
 from recipec.training._share import processes
 from recipec.training._store import key_of
@@ -105,7 +105,7 @@ def train(
             else:
                 put(first.folder, place.folder)
                 first = replace(first, folder=place.folder)
-    shutil.rmtree(place.work, ignore_errors=True)
+    let_go(place.work)
     known = [str(t.pop("record")) for t in table]
     return Several(first, table, scores, notes, {"tokens": sorted(stores), "trials": sorted(known)})
 

@@ -229,3 +229,26 @@ def test_what_the_folder_says(place: Path) -> None:
 
     plain = pipeline("text-classification", model=str(place / "m"))
     assert plain("the cat purred on the mat")[0]["label"] == "animal"
+
+
+def test_what_is_half_removed_is_not_gone_on_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that is killed while it clears up, at whatever file, leaves no checkpoint that looks whole."""
+    from recipec.training import _run
+    from recipec.training._run import let_go, resumable
+    from recipec.training._trainer import MARK
+
+    for step in (2, 4):
+        (tmp_path / "work" / f"checkpoint-{step}").mkdir(parents=True)
+        (tmp_path / "work" / f"checkpoint-{step}" / MARK).write_text("{}", encoding="utf-8")
+
+    def killed(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(_run.shutil, "rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            let_go(tmp_path / "work")
+    assert resumable(tmp_path / "work", {}) is None
+    let_go(tmp_path / "work")
+    assert not (tmp_path / "work").exists()
+    let_go(tmp_path / "work")
