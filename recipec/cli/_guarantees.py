@@ -15,21 +15,31 @@
   DuckDB would compute (20,000,000 elements), globs (5,000,000 entries), queries (200 put together), templates. More is a finding at its place.
 - show no value of an environment variable.
 
-Tested: tests/safety/test_untrusted.py (Python's audit hook and strace over a repository that tries everything), tests/safety/test_bombs.py.
+Tested: tests/safety/test_untrusted.py (Python's audit hook and strace over a repository that tries everything), tests/safety/test_untrusted_lsp.py
+(the language server, driven as an editor does), tests/safety/test_bombs.py.
 
 ## A run executes code only where you trust it
 
 `python` steps and `vote plugin`s run only from folders in your own list (`recipec trust DIR`), in `RECIPEC_TRUST`, or with `run --trust` for one run;
-it is said first what runs. Nothing in a repository can add to the list. What loads such code asks itself, from whatever command or from Python.
-Tested: tests/safety/test_trust.py.
+it is said first what runs, and at a terminal it is asked, No where nothing is answered.
+Nothing in a repository can add to the list. What loads such code asks itself, from whatever command or from Python.
+Tested: tests/safety/test_trust.py, at a terminal tests/safety/test_trust_asked.py.
 
 ## Templates and SQL stay inside
 
 - A template has the values of its row, and a list of what it may do with them; everything else is refused. One row pays for rounds, calls, letters, comparisons
   and lists from one budget. Tested: the public ways out of Jinja's sandbox (tests/safety/test_escapes.py), bombs (test_bombs.py), a fuzzer.
 - The query of a `sql` step is one SELECT over its inputs; an expression sees its row. A run's database opens the files of the recipe's sources
-  and its workspace, loads no extension, and cannot be told otherwise; nor can a database that came with a repository.
-  Names, values, reasons and classes of any letters are never statements. Tested: tests/safety/test_escapes.py, with properties over odd names.
+  and its workspace, loads no extension, and its configuration is locked once it is open: a run changes six settings of its own on its way, none
+  of which opens anything. A check's database reaches nothing once the headers are read. Neither can be told otherwise, by a query or by a database that came along.
+  Names, values, reasons and classes of any letters are never statements. Tested: tests/safety/test_escapes.py, and
+  tests/safety/test_sql.py: odd names, values, queries and answers of `python` steps give the database the statements that harmless ones give.
+
+## A workspace that came along is data
+
+Nothing of it is executed (of a checkpoint torch reads numbers alone); links anywhere in it, and a journal that recipec did not write, are refused; what its database holds reaches
+nothing outside. What it says is believed all the same: its results and its answers of models are taken for yours. Remove `.recipec` where you do
+not trust who made it. Tested: tests/safety/test_forged.py.
 
 ## Pages are inert
 
@@ -43,8 +53,10 @@ Rows that do not parse are kept with place and reason (`recipec bad`); every dro
 file of records whose packing, gzip, bzip2, xz, zst, ZIP or tar, is cut off or damaged) the run stops, whatever `max_bad` says, and tells how what is
 there can be had; a file that is itself a document is one bad row. A step's table, an export, a checkpoint is there whole or
 not at all; an answer of a model is on disk before it is used. After a kill, a full disk, an error of input or output, the next run gives the
-same bytes as one that nothing disturbed. Tested: tests/faults (`python -m tests.faults.run` injects about a thousand faults), tests/longlife,
-tests/readers, tests/engines/test_run_crash.py, tests/models/test_crash.py.
+same bytes as one that nothing disturbed. What a broken disk refuses of answers on their way is kept in `$XDG_STATE_HOME/recipec/rescued` (`~/.local/state/...`) and taken from there by the next run. Tested: tests/faults
+(`python -m tests.faults.run` injects some thousands of faults: at writes, fsyncs, renames, removals, model calls, workers' jobs and statements of the
+database, each kind in its turn, and a second process, a source that changes and a clock that jumps at moments of a run), tests/longlife,
+tests/readers, tests/engines/test_run_crash.py, tests/models/test_crash.py, tests/models/test_rescue.py.
 
 ## The same bytes
 
@@ -61,16 +73,21 @@ seconds at every run of the tests, and for an hour by `python tests/fuzz/run.py`
 Importing it opens no network and loads little; it sends nothing to anybody about its use. Dependencies are few, their licences are listed
 (`recipec docs licences`) and permissive. Tested: tests/safety/test_supply.py.
 
+Versions with their hashes: `pip lock -e .` writes `pylock.toml`, `uv pip compile --generate-hashes pyproject.toml` a file for
+`pip install --require-hashes`. No database of advisories is asked by the tests, which run without a network: run `pip-audit` where there is one.
+
 ## Not promised
 
 - A *run* of somebody else's recipe reads the sources it names, wherever they lie; asks the servers it names, with the secrets that its `env(...)` names; writes
   exports where it says; and uses memory and disk as its data need (`--memory` bounds memory). Read `recipec plan` first.
-- Trusted code can do all that you can. There is no sandbox around it. Checkpoints of models are read by Transformers and safetensors; nothing is
-  unpickled by recipec, and no code that lies with a model is executed.
+- Trusted code can do all that you can. There is no sandbox around it. Checkpoints of models are read by Transformers and safetensors; nothing that
+  lies there is unpickled into objects, and no code that lies with a model is executed.
 - `python -m recipec` starts Python's own `runpy` before recipec can help; in a folder that you do not trust write `recipec`, or `python -P -m recipec`.
 - Files that change while a command reads them; users who can write to your home; kernels and file systems that lie about fsync.
 - Bugs in DuckDB, pyarrow or SQLite on files made to break them: headers of sources are read by them at `check`. `--offline` opens none.
-- Answers that were on their way when the process was killed, the machine went down or the disk failed for good: they are asked for again.
+- Answers that were on their way when the process was killed or the machine went down, or when every disk failed at once: they are asked for again, and
+  where that can still be counted it is said how many.
+- A Parquet file whose changed bytes still decode: Parquet need not have checksums. A database whose damaged blocks no run reads.
 - Windows. Versions of recipec before 1.0 may refuse a workspace of another version, and say what to do.
 """
 
