@@ -27,19 +27,20 @@ Tested: tests/safety/test_trust.py, at a terminal tests/safety/test_trust_asked.
 
 ## Templates and SQL stay inside
 
-- A template has the values of its row, and a list of what it may do with them; everything else is refused. One row pays for rounds, calls, letters, comparisons
-  and lists from one budget. Tested: the public ways out of Jinja's sandbox (tests/safety/test_escapes.py), bombs (test_bombs.py), a fuzzer.
-- The query of a `sql` step is one SELECT over its inputs; an expression sees its row. A run's database opens the files of the recipe's sources
-  and its workspace, loads no extension, and its configuration is locked once it is open: a run changes six settings of its own on its way, none
-  of which opens anything. A check's database reaches nothing once the headers are read. Neither can be told otherwise, by a query or by a database that came along.
-  Names, values, reasons and classes of any letters are never statements. Tested: tests/safety/test_escapes.py, and
-  tests/safety/test_sql.py: odd names, values, queries and answers of `python` steps give the database the statements that harmless ones give.
+- A template has the values of its row, and a list of what it may do with them; everything else is refused. One row pays for rounds, calls, letters,
+  comparisons and lists from one budget. Tested: the public ways out of Jinja's sandbox (tests/safety/test_escapes.py), bombs (test_bombs.py), a
+  fuzzer.
+- The query of a `sql` step is one SELECT over its inputs; an expression sees its row. A run's database opens the files of the recipe's sources and
+  its workspace, loads no extension, and its configuration is locked once it is open: a run changes six settings of its own on its way, none of which
+  opens anything. A check's database reaches nothing once the headers are read. Neither can be told otherwise, by a query or by a database that came
+  along. Names, values, reasons and classes of any letters are never statements. Tested: tests/safety/test_escapes.py, and tests/safety/test_sql.py:
+  odd names, values, queries and answers of `python` steps give the database the statements that harmless ones give.
 
 ## A workspace that came along is data
 
-Nothing of it is executed (of a checkpoint torch reads numbers alone); links anywhere in it, and a journal that recipec did not write, are refused; what its database holds reaches
-nothing outside. What it says is believed all the same: its results and its answers of models are taken for yours. Remove `.recipec` where you do
-not trust who made it. Tested: tests/safety/test_forged.py.
+Nothing of it is executed (of a checkpoint torch reads numbers alone); links anywhere in it, and a journal that recipec did not write, are refused;
+what its database holds reaches nothing outside. What it says is believed all the same: its results and its answers of models are taken for yours.
+Remove `.recipec` where you do not trust who made it. Tested: tests/safety/test_forged.py.
 
 ## Pages are inert
 
@@ -49,14 +50,14 @@ tests/annotate/test_page.py and tests/safety/test_pages.py.
 
 ## Nothing is lost, nothing is paid twice
 
-Rows that do not parse are kept with place and reason (`recipec bad`); every dropped row is counted. Where it cannot be counted what is lost (a
-file of records whose packing, gzip, bzip2, xz, zst, ZIP or tar, is cut off or damaged) the run stops, whatever `max_bad` says, and tells how what is
-there can be had; a file that is itself a document is one bad row. A step's table, an export, a checkpoint is there whole or
-not at all; an answer of a model is on disk before it is used. After a kill, a full disk, an error of input or output, the next run gives the
-same bytes as one that nothing disturbed. What a broken disk refuses of answers on their way is kept in `$XDG_STATE_HOME/recipec/rescued` (`~/.local/state/...`) and taken from there by the next run. Tested: tests/faults
-(`python -m tests.faults.run` injects some thousands of faults: at writes, fsyncs, renames, removals, model calls, workers' jobs and statements of the
-database, each kind in its turn, and a second process, a source that changes and a clock that jumps at moments of a run), tests/longlife,
-tests/readers, tests/engines/test_run_crash.py, tests/models/test_crash.py, tests/models/test_rescue.py.
+Rows that do not parse are kept with place and reason (`recipec bad`); every dropped row is counted. Where it cannot be counted what is lost (a file
+of records whose packing, gzip, bzip2, xz, zst, ZIP or tar, is cut off or damaged) the run stops, whatever `max_bad` says, and tells how what is there
+can be had; a file that is itself a document is one bad row. A step's table, an export, a checkpoint is there whole or not at all; an answer of a
+model is on disk before it is used. After a kill, a full disk, an error of input or output, the next run gives the same bytes as one that nothing
+disturbed. What a broken disk refuses of answers on their way is kept in `$XDG_STATE_HOME/recipec/rescued` (`~/.local/state/...`) and taken from there
+by the next run. Tested: tests/faults (`python -m tests.faults.run` injects some thousands of faults: at writes, fsyncs, renames, removals, model
+calls, workers' jobs and statements of the database, each kind in its turn, and a second process, a source that changes and a clock that jumps at
+moments of a run), tests/longlife, tests/readers, tests/engines/test_run_crash.py, tests/models/test_crash.py, tests/models/test_rescue.py.
 
 ## The same bytes
 
@@ -78,8 +79,8 @@ Versions with their hashes: `pip lock -e .` writes `pylock.toml`, `uv pip compil
 
 ## Not promised
 
-- A *run* of somebody else's recipe reads the sources it names, wherever they lie; asks the servers it names, with the secrets that its `env(...)` names; writes
-  exports where it says; and uses memory and disk as its data need (`--memory` bounds memory). Read `recipec plan` first.
+- A *run* of somebody else's recipe reads the sources it names, wherever they lie; asks the servers it names, with the secrets that its `env(...)`
+  names; writes exports where it says; and uses memory and disk as its data need (`--memory` bounds memory). Read `recipec plan` first.
 - Trusted code can do all that you can. There is no sandbox around it. Checkpoints of models are read by Transformers and safetensors; nothing that
   lies there is unpickled into objects, and no code that lies with a model is executed.
 - `python -m recipec` starts Python's own `runpy` before recipec can help; in a folder that you do not trust write `recipec`, or `python -P -m recipec`.
