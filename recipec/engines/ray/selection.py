@@ -19,13 +19,12 @@ from recipec.engines.ray.carry import ROWS, SHARD, Work, by_shard, carried, narr
 from recipec.engines.ray.shards import Rows, whole
 from recipec.engines.ray.stores import here
 from recipec.engines.ray.tasks import Done, Job, Setting, Unit, database, finish, peak, placed
-from recipec.selectors._base import Selecting
-from recipec.selectors.dsir import DSIR
 
 if TYPE_CHECKING:
     from recipec.engines.ray.runner import Floor
     from recipec.fast.select_ngrams import Counts, Floats
-    from recipec.selectors._base import Selector
+    from recipec.selectors._base import Selecting, Selector
+    from recipec.selectors.dsir import DSIR
     from recipec.steps.select import SelectPlan
 
 WEIGHT = "__weight"
@@ -35,6 +34,7 @@ def select(floor: Floor) -> Outcome:
     """The table of a ``select`` step; see :func:`recipec.selectors._run.choose`."""
     from recipec.engines.tests import run_tests
     from recipec.selectors._run import count, decide, decisive, number, selected
+    from recipec.selectors.dsir import DSIR
 
     ctx = floor.ctx
     plan: SelectPlan = ctx.step.bound.plan
@@ -43,7 +43,7 @@ def select(floor: Floor) -> Outcome:
     columns = ["_key", *decisive(plan), *(f"{sql} AS {quote(name)}" for name, sql in seen.items())]
     if isinstance(selector, DSIR):
         told = weighed(floor, selector, rows, columns, seen)
-        selector = Weighed.of(selector)
+        vars(selector)["weighed"] = known
     else:
         told = narrow(floor, "seen", rows, ", ".join(columns))
     outcome = Outcome(rows_in=ctx.rows(ctx.step.inputs[0]))
@@ -98,21 +98,13 @@ class Reading:
     pool: Counts | None = None
 
 
-class Weighed(DSIR):
-    """DSIR over rows whose weights are known."""
+def known(given: Selecting) -> Floats:
+    """The log weights of rows that were weighed already (:meth:`recipec.selectors.dsir.DSIR.weighed`)."""
+    import numpy as np
 
-    @classmethod
-    def of(cls, selector: DSIR) -> Weighed:
-        made = cls(selector.params)
-        made.text = selector.text
-        return made
-
-    def weighed(self, given: Selecting) -> Floats:
-        import numpy as np
-
-        found = given.ctx.con.execute(f"SELECT coalesce({WEIGHT}, 'nan'::DOUBLE) AS w FROM {given.rows} ORDER BY __n").fetchnumpy()["w"]
-        made: Floats = np.asarray(found, np.float64)
-        return made
+    found = given.ctx.con.execute(f"SELECT coalesce({WEIGHT}, 'nan'::DOUBLE) AS w FROM {given.rows} ORDER BY __n").fetchnumpy()["w"]
+    made: Floats = np.asarray(found, np.float64)
+    return made
 
 
 def words(setting: Setting, job: Job, reading: Reading, unit: Unit) -> Done:
