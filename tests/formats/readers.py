@@ -1,7 +1,13 @@
 """Trainers that read what is exported, each loaded as a user's configuration loads it; tests are skipped where they are not installed.
 
-axolotl and LLaMA-Factory pin other versions of what recipec's tests use, so they are installed without their requirements (CONTRIBUTING
-says how); what they import on the way and do not use for text (audio) is stood in for here.
+axolotl and LLaMA-Factory pin other versions of what recipec's tests use, so they go into a folder of their own, without their requirements:
+
+    pip install --no-deps --target peers axolotl==0.19.0 llamafactory==0.9.5 setfit==1.2.0 label-studio-sdk==2.1.2 argilla==2.8.0 \\
+        addict appdirs backoff colorama distro evaluate faker httpx ijson jsf jsonschema jsonschema-specifications llvmlite lxml nltk numba omegaconf \\
+        pandas pillow posthog referencing rpds-py rstr smart-open termcolor ujson xmljson
+    PYTHONPATH=peers pytest tests/formats
+
+What they import on the way and do not use for text (audio) is stood in for here.
 """
 
 from __future__ import annotations
