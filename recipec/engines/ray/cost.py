@@ -150,7 +150,9 @@ def built_size(planned: Planned, workspace: Workspace) -> Table | None:
     files = built.extra.get("rows", {}).get("files")
     if files:
         folder = workspace.folder / "artifacts" / built.run_key / "rows"
-        total = sum(built.extra["rows"].get("bytes", ())) or sum((folder / f).stat().st_size for shard in files for f in shard if (folder / f).exists())
+        total = sum(built.extra["rows"].get("bytes", ())) or sum(
+            (folder / f).stat().st_size for shard in files for f in shard if (folder / f).exists()
+        )
         return Table(built.rows_out, total, len(files), True)
     return Table(built.rows_out, 0, 1) if planned.status == "reuse" else None
 
