@@ -38,7 +38,7 @@ predict guess from parts.test { model: clf }
 WRITING = (
     RECIPE
     + '''
-model lm = transformers("tiny", precision: "fp32", max_tokens: 120, batch_tokens: 400, temperature: 0.8)
+model lm = transformers("tiny", precision: "fp32", max_tokens: 24, batch_tokens: 150, temperature: 0.8)
 template ask(x) """Say {{ x }}: """
 generate said from parts.test { with: lm  prompt: ask(text)  into: said  max_bad: 100%  cut_off: keep }
 '''
