@@ -62,8 +62,6 @@ def test_kinds_that_ask_models(both: Any, tmp_path: Path) -> None:
     for name in (
         "zeroed",
         "neared",
-        "spread",
-        "placed",
         "voted",
         "said",
         "masked",
