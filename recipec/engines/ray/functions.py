@@ -14,7 +14,8 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from recipec.api import DataError, Outcome, SourceFile, quote
+from recipec.api import Outcome, quote
+from recipec.engines.ray.code import Code, allowed
 from recipec.engines.ray.ordered import runs_of
 from recipec.engines.ray.rest import run_size
 from recipec.engines.ray.shards import Rows, whole
@@ -27,10 +28,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Asking:
-    """What all tasks have in common: the function, the digest of its file, and the columns that it is given."""
+    """What all tasks have in common: the function, its file, and the columns that it is given."""
 
     plan: PythonPlan
-    digest: str
+    code: Code
     columns: tuple[str, ...]
 
 
@@ -45,15 +46,11 @@ class Run:
 
 def call(setting: Setting, job: Job, asking: Asking, run: Run) -> Done:
     """Ask a function about a run of rows. ``facts``: the rows that it left out, and the types of its first answer."""
-    from recipec import trust
-    from recipec.plan.fingerprint import file_digest
     from recipec.steps.python import Calling, load
 
     started = time.monotonic()
     plan = asking.plan
-    if not plan.file.is_file() or file_digest(SourceFile(plan.file, "")) != asking.digest:
-        raise DataError(f"{plan.file} is not, on every machine, the file that it is where you started", "all must see the recipe's folder")
-    with trust.trusting(plan.file.parent):
+    with allowed([asking.code]):
         function = load(plan)
     with database(setting) as (con, _, _folder):
         con.execute(f"CREATE VIEW __rows AS SELECT * FROM {run.rows.sql()}")
@@ -65,8 +62,6 @@ def call(setting: Setting, job: Job, asking: Asking, run: Run) -> Done:
 
 def python(floor: Floor) -> Outcome:
     """The table of a ``python`` step; see :class:`recipec.steps.python.Python`."""
-    from recipec import trust
-    from recipec.plan.fingerprint import file_digest
     from recipec.steps.python import Python, told
 
     ctx = floor.ctx
@@ -75,13 +70,13 @@ def python(floor: Floor) -> Outcome:
     rows = ctx.rows(ref)
     if not rows:
         return Python().run(plan, ctx)
-    trust.check(plan.file, plan.function)
+    code = Code.allowed(plan.file, plan.function)
     parts = floor.rows_of(ref)
     size = run_size(rows, plan.batch, floor.buckets(parts))
     sizes = [min(size, rows - low) for low in range(0, rows, size)]
     columns = ", ".join(map(quote, ["_key", "_parent", *ref.schema.names]))
     found = runs_of(floor, "runs", parts, columns, ("_key",), sizes, lambda share: ctx.progress(share * 0.3, ""))
-    asking = Asking(plan, file_digest(SourceFile(plan.file, "")), tuple(ref.schema.names))
+    asking = Asking(plan, code, tuple(ref.schema.names))
     runs = [Run(n, r, count) for n, (r, count) in enumerate(zip(found, sizes, strict=True))]
     done = floor.cluster.map(call, [floor.setting, Job(str(floor.final)), asking], runs, ctx.progress, span=(0.3, 1.0))
     floor.tally.add(done, shuffled=False)
