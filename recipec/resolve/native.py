@@ -8,6 +8,7 @@ compiled module elsewhere is imported whole.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -39,15 +40,16 @@ def described(con: duckdb.DuckDBPyConnection, query: str) -> list[tuple[str, str
     """The names and types of a query's columns, in order; none where it is no query. It is bound and not run; an ``Error`` of the
     engine says why it cannot be.
 
-    The layer's own ``con.sql`` is asked where the module has no such function, and for what cannot be bound without running
-    some of it (``pivot`` over the values of a column).
+    The layer's own ``con.sql`` is asked where the module has no such function or another one than is known here, for text that is no
+    UTF-8, and for what cannot be bound without running some of it (``pivot`` over the values of a column).
     """
     bind = getattr(con, "_bind", None)
     if bind is not None:
-        names, types, _, _, deferred, *_ = bind(query)
-        found = [(name, str(type)) for name, type in zip(names, types, strict=True)]
-        if not deferred and all(type != "UNKNOWN" for _, type in found):
-            return found
+        with suppress(RuntimeError, TypeError, ValueError):  # none of them is an `Error`
+            names, types, _, _, deferred, *_ = bind(query)
+            found = [(name, str(type)) for name, type in zip(names, types, strict=True)]
+            if not deferred and all(type != "UNKNOWN" for _, type in found):
+                return found
     import duckdb  # noqa: F401 - gives the connection its `sql`
 
     relation = con.sql(query)

@@ -130,6 +130,7 @@ KEYED = {
       export m from parts { to: "build/argilla"  format: argilla(label: section, confidence: score) }
       export n from parts { to: "build/rows.sqlite"  format: sqlite() }
       export o from parts { to: "build/web"  format: webdataset() }
+      export p from parts { to: "build/masked"  format: segments() }
     """,
     "labels and choice": """
       label topic from rows {
