@@ -150,6 +150,21 @@ class Train(Kind):
     before the first step: a class that no row has, an answer without trained tokens, a base without a chat template, validation rows that
     are trained on too.
 
+    What is not given depends on the task, and for ``scratch`` is what stands after the slash:
+
+    | task | ``learning_rate`` | ``epochs`` | ``batch_size`` | ``max_length`` | ``long`` |
+    |---|---|---|---|---|---|
+    | ``classify`` | 3e-4 / 1e-3 | 4 / 10 | 16 | 256 | truncate |
+    | ``tag``, ``regress`` | 1e-4 / 1e-3 | 3 / 10 | 16 | 256 | truncate |
+    | ``embed`` | 5e-5 / 1e-3 | 1 / 10 | 32 | 256 | truncate |
+    | ``generate`` | 2e-5 / 1e-3 | 3 / 10 | 8 | 1024 | drop |
+    | ``prefer`` | 1e-6 / 1e-3 | 1 / 3 | 8 | 1024 | drop |
+
+    The learning rate of ``classify`` is 5e-5 where the base's layers are wider than 512; with ``lora`` and ``dora`` every task's is at least
+    5e-4, with ``frozen`` 1e-3, with ``prefix`` and ``prompt`` 1e-2. ``max_length`` is never more than the base takes; of ``scratch`` that is
+    its own ``max_length``. ``epochs`` has no default where ``steps`` is given. ``dropout`` is the base's own: most bases that read have 0.1,
+    ``scratch`` too; what ``scratch`` makes for ``generate`` and ``prefer`` has none. ``seed`` is the recipe's.
+
     ``search`` tries every combination of the values that it lists, or ``trials`` of them, drawn by the seed. The one with the best ``on``
     (``f1`` where the task has it, else the loss) on the validation rows is the model; the others are shown with their scores, and are known to
     the next search on the same rows. ``ensemble: 3`` trains with three seeds, and answers with the mean of their probabilities.
@@ -170,9 +185,10 @@ class Train(Kind):
 
     ``devices: 2`` trains on two GPUs, ``auto`` on all that the machine has; ``run`` starts a process for each, and there is nothing to launch or to
     configure. A machine without GPUs uses so many processes on its processor. A batch stays the batch: its rows are shared out, and every
-    step is the step of one device, whatever the task, so that a GPU more changes the time and not what is learned. The weights of 1 and of
-    2 devices differ where floating-point sums are rounded, and what ``dropout`` leaves out is drawn by each process for itself: a checkpoint goes
-    on with the number that it was made with. Where a process dies, all end.
+    step learns from the same rows as on one device, whatever the task. A GPU more is there for the time, and the numbers are not quite the
+    same: what ``dropout`` leaves out is drawn by each process for itself, and most bases have dropout unless ``dropout: 0`` is written; with
+    that the weights of 1 and of 2 devices still differ where floating-point sums are rounded. A checkpoint goes on with the number that it
+    was made with. Where a process dies, all end.
 
     Ctrl-C writes a checkpoint, and the next run goes on from it to the same weights. The same rows, settings, versions, number of
     cores and devices give the same weights; a training whose inputs and settings are unchanged is not run again. ``--threads`` bounds the cores that
