@@ -93,6 +93,20 @@ def workspace_folder(args: argparse.Namespace, recipe: str | None) -> Path:
     return Path(os.path.dirname(recipe) if recipe else "") / WORKSPACE
 
 
+def again(args: argparse.Namespace, verb: str, *words: str) -> str:
+    """A command to go on with, on what this one was about: with its workspace, and for ``run`` and ``plan`` with what decides what is run."""
+    from shlex import quote
+
+    said = ["--workspace", args.workspace] if args.workspace else []
+    if verb in ("run", "plan"):
+        said += [word for text in getattr(args, "sets", ()) for word in ("--set", text)]
+        if getattr(args, "engine", "duckdb") != "duckdb":
+            said += ["--engine", args.engine]
+    if verb == "run" and getattr(args, "trust", False):
+        said.append("--trust")
+    return " ".join(["recipec", verb, *(quote(word) for word in [*words, *said])])
+
+
 def opened(folder: Path, doing: str) -> AbstractContextManager[Workspace]:
     """The workspace for looking at what is built; raises DataError where nothing is."""
     from recipec.workspace.database import open_workspace

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 from recipec.cli._errors import CannotRun
 from recipec.cli._options import add_sets
 from recipec.cli._parser import choice, number
-from recipec.cli._project import add_recipe, add_workspace, opened, program_of, step_name, workspace_folder
+from recipec.cli._project import add_recipe, add_workspace, again, opened, program_of, step_name, workspace_folder
 from recipec.report.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -108,8 +108,8 @@ def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
             indent = " " * (4 if line.startswith(" ") else 0)
             out.line(("\n" + indent).join(wrap(line, out.width)))
         out.line()
-    path = program.root.source.path
-    out.line(out.paint("dim", f"recipec run {path}" if plan.to_run else "nothing to run: recipec show STEP, recipec explain STEP KEY"))
+    following = again(args, "run", program.root.source.path)
+    out.line(out.paint("dim", following if plan.to_run else "nothing to run: recipec show STEP, recipec explain STEP KEY"))
     return 0
 
 

@@ -29,7 +29,7 @@ from recipec.cli._errors import CannotRun
 from recipec.cli._files import STDIN
 from recipec.cli._options import add_sets
 from recipec.cli._parser import choice, number
-from recipec.cli._project import add_recipe, add_workspace, program_of, workspace_folder
+from recipec.cli._project import add_recipe, add_workspace, again, program_of, workspace_folder
 from recipec.cli._supervise import Supervised
 from recipec.cli.lock import drifts, report
 from recipec.cli.plan import add_engine, add_only, chosen, engine_there, memory
@@ -104,7 +104,7 @@ def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
             # A locked run reads the copies that the lock speaks of, so that drift is told and not copied over them.
             fresh = brought_up_to_date(program, only, args, lambda names: Progress(screen, name_column(names)), err, again=not args.locked)
         except KeyboardInterrupt:
-            screen.line(f"interrupted: what has been copied is kept; to go on: recipec run {program.root.source.path}")
+            screen.line(f"interrupted: what has been copied is kept; to go on: {again(args, 'run', program.root.source.path)}")
             return 130
         if fresh is None:
             return 1
@@ -128,13 +128,13 @@ def run(args: argparse.Namespace, out: Terminal, err: Terminal) -> int:
                 result = Supervised(lambda: run_plan(plan, workspace, watcher, agreed), stop).result()
         except KeyboardInterrupt as stopped:
             more = f", and {stopped}" if str(stopped) else ""
-            screen.line(f"interrupted: every finished step is kept{more}; to go on: recipec run {program.root.source.path}")
+            screen.line(f"interrupted: every finished step is kept{more}; to go on: {again(args, 'run', program.root.source.path)}")
             return 130
     if args.format == "json":
         out.line(json.dumps(run_data(program, result), ensure_ascii=not out.unicode, indent=2))
     failures(program, result, err)
     screen.line()
-    screen.line(last_words(program, result, screen))
+    screen.line(last_words(args, program, result, screen))
     return 1 if result.failed else 0
 
 
@@ -177,7 +177,7 @@ def agreement(args: argparse.Namespace, screen: Terminal, watcher: Progress, pat
     return Agreement(
         ASK_ABOVE if above is None else above,
         (lambda q: watcher.quiet(lambda: ask(q))) if ask else None,
-        f"recipec run {path}",
+        again(args, "run", path),
         lambda text: watcher.quiet(lambda: screen.line(text)),
     )
 
@@ -192,7 +192,7 @@ def failures(program: Program, result: RunResult, err: Terminal) -> None:
         err.write(finding(StepFailure.of(program, step), err))
 
 
-def last_words(program: Program, result: RunResult, screen: Terminal) -> str:
+def last_words(args: argparse.Namespace, program: Program, result: RunResult, screen: Terminal) -> str:
     """How it went, and the command that is wanted next."""
     from recipec.report.costs import spent_sum
     from recipec.report.runs import seconds
@@ -203,11 +203,11 @@ def last_words(program: Program, result: RunResult, screen: Terminal) -> str:
     tables = [s.name for s in result.steps if s.built is not None and s.built.parts]
     path = program.root.source.path if program.root.source.path != STDIN else ""
     following = (
-        f"recipec run {path or STDIN}"
+        again(args, "run", path or STDIN)
         if counts["failed"]
-        else " ".join(["recipec show", *([path] if path else []), tables[-1]])
+        else again(args, "show", *([path] if path else []), tables[-1])
         if tables
-        else f"recipec plan {path or STDIN}"
+        else again(args, "plan", path or STDIN)
     )
     spent = screen.draw(spent_sum(result.spent.values()))
     return f"{done} in {seconds(result.seconds)}: {listed}   {spent}{'   ' * bool(spent)}" + screen.paint("dim", following)

@@ -145,7 +145,7 @@ class Progress:
         full = int(share * BAR)
         bar = self.terminal.draw("━" * full + ("╺" if full < BAR else "") + "─" * (BAR - full - 1))
         text = f" {name} {bar} {int(share * 100):3} %"
-        if self.rows:
+        if self.rows and not self.step.kind.model:  # a training goes through its rows many times, and tells its steps itself
             text += f"  {int(self.rows * share):,}/{self.rows:,}"
             if took > 0.5:
                 text += f"  {self.rows * share / took:,.0f} rows/s"
