@@ -105,7 +105,8 @@ class Export(Kind):
     ``_parent``; ``shards`` cuts every part into so many files.
 
     The folder or file appears whole, in place of what the last run wrote there. A folder that holds files that this
-    export did not write is left alone and the step fails. A run writes again when an exported file is gone or was changed.
+    export did not write is left alone and the step fails; a file named by ``to`` is replaced whoever wrote it, unless a
+    source reads it. A run writes again when an exported file is gone or was changed.
 
     ``index: true`` writes ``_index.json`` beside the files: of each its rows, bytes and digest.
 
