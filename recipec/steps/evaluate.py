@@ -32,7 +32,7 @@ from recipec.resolve.binder import StepBinder
 from recipec.resolve.bounds import beyond
 from recipec.resolve.chain import Test, bind_test, meaning_of, one_line
 from recipec.resolve.modules import RoundModule
-from recipec.resolve.problems import BadValue, MissingSetting, WrongArguments, WrongType
+from recipec.resolve.problems import BadValue, MissingSetting, UnknownColumn, WrongArguments, WrongType
 from recipec.resolve.types import is_number, shown
 from recipec.resolve.uses import given
 from recipec.syntax import tree
@@ -151,7 +151,11 @@ class Evaluate(Kind):
         schema = Schema((*columns, Column("slices", SLICES)))
         for expect in bind.statements(tree.Expect):
             self.reachable(bind, expect, metrics)
+        told = len(bind.findings)
         tests = [bind_test(bind, e, schema) for e in bind.statements(tree.Expect)]
+        for problem in bind.findings.items[told:]:
+            if isinstance(problem, UnknownColumn):
+                self.unmeasured(bind, settings, kind, metrics, problem)
         if None in tests or len(bind.findings.errors) > before:
             return None
         meaning: dict[str, Json] = {"kind": kind, "gold": gold.name}
@@ -183,6 +187,26 @@ class Evaluate(Kind):
         most = {f"{name}{end}": m.most for name, m in metrics for end in ("", "_low", "_high", "_against")}
         for problem in beyond(expect.condition, lambda n: most.get(n.id, math.inf) if isinstance(n, tree.Name) else math.inf):
             bind.report(problem)
+
+    def unmeasured(
+        self, bind: StepBinder, settings: EvaluateSettings, kind: str, metrics: Sequence[tuple[str, Metric]], problem: UnknownColumn
+    ) -> None:
+        """Say of a name in a test that it is no score, where it was said that it is no column of the input; and how to measure it."""
+        name = problem.wanted
+        if problem.message != f"no column `{name}` in {bind.table_name}":
+            return
+        problem.put(
+            message=f"the scores have no `{name}`",
+            help=tuple(h.replace(f"{bind.table_name} has:", "they have:", 1) for h in problem.help),
+        )
+        cls = find("metric", next((name.removesuffix(end) for end in ("_low", "_high", "_against", "_p") if name.endswith(end)), name))
+        if cls is None or kind not in cls.kinds or cls.name in [m.name for _, m in metrics]:
+            return
+        asked = [n for n, _ in metrics]
+        if settings.metrics:
+            written = self.node(bind, "metrics")
+            asked = [one_line(n.span) for n in (written.items if isinstance(written, tree.ListExpr) else (written,))]
+        problem.put(label="", help=(f"metrics: [{', '.join([*asked, cls.name])}]",), fixes=())
 
     @staticmethod
     def uses(bind: StepBinder, settings: EvaluateSettings, gold: ColumnName, measured: Sequence[Answering | None]) -> tuple[Use, ...]:

@@ -155,7 +155,7 @@ LM = "train lm from parts.train { task: generate(prompt => answer)  base: scratc
         ("{ predicted: text  gold: amount  metrics: [mae] }", "`text` is text, and the answers in `amount` are float"),
         ("{ model: clf  text: amount }", "the model reads text; this is float"),
         ("{ model: clf  gold: lable }", "no column `lable` in"),
-        ("{ model: clf  expect f2 > 1 }", "no column `f2`"),
+        ("{ model: clf  expect f2 > 1 }", "the scores have no `f2`"),
         ("{ model: sets  gold: label }", "`sets` gives a set of classes, and `label` is one class"),
         ("{ model: clf  gold: text  metrics: [perplexity] }", "`clf` does not say how probable a given text is"),
         (
@@ -170,3 +170,17 @@ LM = "train lm from parts.train { task: generate(prompt => answer)  base: scratc
 def test_what_does_not_check(lab: Any, step: str, message: str) -> None:
     found = [d for d in lab.check(ROWS + CLF + SETS + LM + f"evaluate s from parts.test {step}") if d.severity == "error"]
     assert [message in d.message for d in found] == [True], [f"{d.message} {d.help}" for d in found]
+
+
+@pytest.mark.parametrize(
+    ("settings", "name", "help"),
+    [
+        ("metrics: [accuracy]  expect recall >= 50%", "recall", "metrics: [accuracy, recall]"),
+        ("expect precision_low >= 50%", "precision_low", "metrics: [accuracy, f1, precision]"),
+        ("metrics: [accuracy]  expect mae < 1", "mae", "they have: rows, accuracy, accuracy_low, accuracy_high, slices"),
+        ("metrics: [accuracy]  expect length(text) > 3", "text", "they have: rows, accuracy, accuracy_low, accuracy_high, slices"),
+    ],
+)
+def test_a_score_that_is_not_measured(lab: Any, settings: str, name: str, help: str) -> None:
+    (found,) = [d for d in lab.check(ROWS + CLF + f"evaluate s from parts.test {{ model: clf  {settings} }}") if d.severity == "error"]
+    assert (found.message, found.help) == (f"the scores have no `{name}`", (help,))
