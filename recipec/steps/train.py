@@ -34,7 +34,20 @@ from recipec.resolve.chain import meaning_of, one_line
 from recipec.resolve.problems import BadValue, MissingFile, WrongArguments, WrongType
 from recipec.source import Span
 from recipec.syntax import tree
-from recipec.training._base import ADAPTERS, BASES, STOPS, Defaults, Folder, FullParams, Hub, Task, TaskBound, TrainSpec
+from recipec.training._base import (
+    ADAPTERS,
+    BASES,
+    DECODERS,
+    STOPS,
+    Defaults,
+    Folder,
+    FullParams,
+    Hub,
+    Task,
+    TaskBound,
+    TrainSpec,
+    misshapen,
+)
 from recipec.training._search import Search, SearchSettings, bind_search
 
 if TYPE_CHECKING:
@@ -295,6 +308,10 @@ class Train(Kind):
         given = settings.base
         node = self.written(bind, "base")
         if isinstance(given, Inner):
+            wrong = misshapen(given.params, decoder=settings.task.name in DECODERS)
+            if wrong is not None:
+                bind.report(BadValue(span=node.span, message=wrong[0], help=(wrong[1],)))
+                return None, ()
             return given.params, ()
         if isinstance(given, ModelRef):
             if given.facts is not None and given.facts.provider != "train":

@@ -41,6 +41,17 @@ class ScratchParams(Settings):
 
 
 BASES = Choices((("scratch", ScratchParams),), what="base")
+DECODERS = ("generate", "prefer")
+"""Tasks whose bases write."""
+
+
+def misshapen(p: ScratchParams, *, decoder: bool) -> tuple[str, str] | None:
+    """(what is wrong, what to do) of a ``scratch`` that no model can have the shape of."""
+    if p.width % p.heads:
+        return f"scratch: a width of {p.width} cannot be shared by {p.heads} heads", "let heads divide width"
+    if decoder and (p.width // p.heads) % 2:
+        return f"scratch: {p.width} / {p.heads} dimensions a head is odd", "let width / heads be even"
+    return None
 
 
 @dataclass(frozen=True)

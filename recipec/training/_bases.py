@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recipec.api import DataError
-from recipec.training._base import Base, Folder, Hub, ScratchParams, TrainSpec, need
+from recipec.training._base import Base, Folder, Hub, ScratchParams, TrainSpec, misshapen, need
 
 if TYPE_CHECKING:
     from recipec.training._env import Env
@@ -270,10 +270,8 @@ def scratch_config(p: ScratchParams, tokenizer: Any, *, decoder: bool) -> Any:
     """A small BERT (for tasks that read) or Llama (for tasks that write)."""
     from transformers import BertConfig, LlamaConfig
 
-    if p.width % p.heads:
-        raise DataError(f"scratch: a width of {p.width} cannot be shared by {p.heads} heads", "let heads divide width")
-    if decoder and (p.width // p.heads) % 2:
-        raise DataError(f"scratch: {p.width} / {p.heads} dimensions a head is odd", "let width / heads be even")
+    if (wrong := misshapen(p, decoder=decoder)) is not None:
+        raise DataError(*wrong)
     # The usual 0.02 suits a width of 768; narrow layers would start with next to no signal.
     scale = max(0.02, 0.5 / math.sqrt(p.width))
     if decoder:

@@ -16,6 +16,7 @@ from recipec.api import DataError
 from recipec.registry import find as registered
 from recipec.training import _bases
 from recipec.training._base import (
+    DECODERS,
     Defaults,
     DoraParams,
     FrozenParams,
@@ -151,7 +152,6 @@ def environment(spec: TrainSpec, task: Task, rows: Rows, content: str, at: Path,
     return Env(spec, task, tokenizer, config, base, at, facts={"tokenizer": Path(tokenizer.name_or_path)} if base is None else {})
 
 
-DECODERS = ("generate", "prefer")
 NARROW = 512
 """The width of layers up to which a base counts as small (MiniLM has 384). Small ones learn at higher rates."""
 

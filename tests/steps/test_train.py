@@ -104,6 +104,8 @@ def test_what_would_be_worthless_stops_before_the_first_step(taught: Any) -> Non
         ("task: classify(text => label)  base: scratch()  packing: true", "only `generate` packs rows together"),
         ('task: classify(text => label)  base: scratch()  revision: "abc"', "`revision` is of a model on the hub"),
         ("task: classify(text => label)  base: scratch()  epochs: 0", "epochs"),
+        ("task: classify(text => label)  base: scratch(width: 96, heads: 5)", "a width of 96 cannot be shared by 5 heads"),
+        ("task: generate(text => label)  base: scratch(width: 12, heads: 4)", "12 / 4 dimensions a head is odd"),
         ("task: classify(text => label)  base: scratch()  adapter: lorra()", "no adapter `lorra`"),
         ("task: classify(text => label)  base: scratch()  validation: other", "no column `label` in"),
     ],
