@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from recipec.api import (
     Bound,
@@ -176,7 +176,14 @@ class Export(Kind):
         if single is None and ending is not None:
             stem = settings.to[: -len(ending)]
             help = f'to: "{stem}{made.extension}"' if made.extension else f'a folder: to: "{stem}"'
-            bind.report(BadValue(span=span["to"], message=f"`{made.name}` does not write `{ending}` files", help=(help,)))
+            message = f"`{made.name}` does not write `{ending}` files"
+            kind, file = ending.removesuffix(".gz")[1:], type(made.params).model_fields.get("file")
+            if made.extension and file is not None and kind in get_args(file.annotation):
+                message, help = (
+                    f"`{made.name}` writes `{ending}` files where it is given `file: {kind}`",
+                    f"{made.name}(..., file: {kind}), or {help}",
+                )
+            bind.report(BadValue(span=span["to"], message=message, help=(help,)))
             ok = False
         names = [c.name for c in settings.columns]
         if len(set(names)) < len(names):
