@@ -136,8 +136,7 @@ def stale(built: Built, step: ResolvedStep, workspace: Workspace) -> str | None:
 
 def out_of_reach(built: Built, workspace: Workspace) -> str | None:
     """Why the rows of a finished step cannot be read: they lie in an object store (:mod:`recipec.workspace.rows`) that this run does not know."""
-    store = built.extra.get("rows", {}).get("store") if isinstance(built.extra.get("rows"), dict) else None
-    return None if store is None or store == workspace.rows_at else "its rows lie in a store: set RECIPEC_ROWS"
+    return None if built.store in (None, workspace.rows_at) else "its rows lie in a store: set RECIPEC_ROWS"
 
 
 def overwritten(built: Built, workspace: Workspace) -> str | None:

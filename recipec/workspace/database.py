@@ -75,6 +75,12 @@ class Built:
     run: int
     guards: str = ""
 
+    @property
+    def store(self) -> str | None:
+        """The object store in which its rows lie (:mod:`recipec.workspace.rows`); None where it is the workspace itself."""
+        rows = self.extra.get("rows")
+        return rows.get("store") if isinstance(rows, dict) else None
+
 
 @dataclass(frozen=True)
 class Name:
@@ -223,9 +229,9 @@ class Workspace:
             stored.forget(self.rows_at, f"artifacts/{run_key}")
 
     def clear_rows(self) -> None:
-        """Remove from the store of rows what no result has: runs that were killed left it."""
+        """Remove from the store of rows what no result has any more: runs that were killed left it, or the rows were made again elsewhere."""
         if self.rows_at is not None:
-            stored.sweep(self.rows_at, set(self.built))
+            stored.sweep(self.rows_at, {key for key, built in self.built.items() if built.store == self.rows_at})
 
     def names(self) -> dict[tuple[str, str], Name]:
         """The views that people query, by schema and name."""

@@ -60,7 +60,7 @@ def server() -> Iterator[str]:
 
 def run(folder: Path, workspace: str, *words: str, **environment: str) -> str:
     """Standard output of recipec."""
-    command = [sys.executable, "-m", "recipec", *words, "stored.recipe", "--workspace", workspace]
+    command = [sys.executable, "-m", "recipec", *words, *["stored.recipe"] * (words[0] != "gc"), "--workspace", workspace]
     given = {
         **{k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "RAY_", "RECIPEC_ROWS"))},
         "RECIPEC_TRUST": os.sep,
