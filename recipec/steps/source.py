@@ -185,7 +185,8 @@ class Source(Kind):
                 ok = False
             if name.name not in schema.types and not schema.unknown:
                 problem = UnknownColumn(span=name.span, wanted=name.name, candidates=schema.names)
-                problem.suggest(f"no column `{name.name}` in `{bind.name}`", listing=f"`{bind.name}` has")
+                empty = f": {said}" if not schema.names and (said := nothing_in(files)) else ""
+                problem.suggest(f"no column `{name.name}` in `{bind.name}`{empty}", listing=f"`{bind.name}` has")
                 bind.report(problem)
                 ok = False
         if not 0 <= settings.max_bad <= 1:
@@ -516,3 +517,13 @@ def names_of(files: Sequence[SourceFile]) -> list[str] | str:
     for file in files:
         total.update(file.name.encode("utf-8", "surrogatepass") + b"\0")
     return f"{len(files):,} files ({total.hexdigest()})"
+
+
+def nothing_in(files: Sequence[SourceFile]) -> str:
+    """What is to be said of files of which none holds a byte; nothing of others."""
+    try:
+        if not files or any(type(f) is not SourceFile or f.path.stat().st_size for f in files):
+            return ""
+    except OSError:
+        return ""
+    return f"`{files[0].name}` is empty" if len(files) == 1 else f"its {len(files):,} files are empty"

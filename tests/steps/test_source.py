@@ -37,6 +37,23 @@ def test_shuffled_rows_of_a_keyed_file_are_the_same_table(lab: Any) -> None:
     assert (lab.folder / "out.jsonl").read_bytes() == before
 
 
+def test_a_key_of_files_without_a_byte(lab: Any) -> None:
+    lab.write("a.csv", "")
+    lab.write("b.csv", "")
+    lab.write("c.csv", "n\n1\n")
+    found = lab.check("""
+      source one = csv("a.csv") { key: id }
+      source two = csv(["a.csv", "b.csv"]) { key: id }
+      source some = csv(["a.csv", "c.csv"]) { key: id }
+      source declared = csv("a.csv") { key: id  columns: { id: int } }
+    """)
+    assert [d.message for d in found if d.severity == "error"] == [
+        "no column `id` in `one`: `a.csv` is empty",
+        "no column `id` in `two`: its 2 files are empty",
+        "no column `id` in `some`",
+    ]
+
+
 def test_keys_that_repeat_or_are_null(lab: Any) -> None:
     lab.write("a.csv", "id,name\n1,b\n1,a\n2,c\n2,c\n3,d\n")
     lab.write("n.csv", "id,name\n1,b\n,a\n")
