@@ -10,6 +10,7 @@ import pytest
 
 from recipec import trust
 from recipec.api import DataError, Schema
+from recipec.engines.ray.code import Code
 from recipec.engines.ray.functions import Asking, Run, call
 from recipec.engines.ray.shards import Rows
 from recipec.engines.ray.tasks import Job, Setting
@@ -103,7 +104,7 @@ def test_what_goes_wrong_is_told_in_the_same_words(both: Any, tmp_path: Path, st
 def test_a_machine_executes_the_file_that_was_allowed_and_no_other(cluster: Any, tmp_path: Path) -> None:
     write(tmp_path)
     plan = PythonPlan(tmp_path / "own.py", "breaks", Schema(), 10)
-    asking = Asking(plan, "0" * 32, ())
+    asking = Asking(plan, Code(plan.file, "0" * 32), ())
     with pytest.raises(DataError, match="is not, on every machine, the file that it is where you started"):
         cluster.map(call, [Setting({}, None, str(tmp_path)), Job(str(tmp_path / "out")), asking], [Run(0, Rows(()), 0)], lambda s, t: None)
 

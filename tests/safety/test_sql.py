@@ -122,6 +122,8 @@ def harmless(tmp_path_factory: pytest.TempPathFactory) -> set[tuple[str, ...]]:
     return kinds(statements)
 
 
+VALUE = ODD.filter(lambda t: "\r" not in t)
+"""It stands in SQL as it is, and a line of a recipe ends the same however its file ends lines."""
 NAME = ODD.filter(lambda t: t.strip() == t and "`" not in t and t.isprintable() and "\\" not in t)
 
 
@@ -134,7 +136,7 @@ FILE = ODD.map(file_of).filter(lambda t: t.isprintable() and t.strip(". ") == t 
 
 
 @settings(max_examples=3, deadline=None, phases=(Phase.generate,), suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(column=NAME, value=ODD, reason=ODD, label=ODD, made=NAME, file=FILE)
+@given(column=NAME, value=VALUE, reason=ODD, label=ODD, made=NAME, file=FILE)
 def test_odd_letters_give_the_same_statements(
     lab: Any, harmless: set[tuple[str, ...]], column: str, value: str, reason: str, label: str, made: str, file: str
 ) -> None:
