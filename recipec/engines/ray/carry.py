@@ -40,19 +40,13 @@ def views(con: duckdb.DuckDBPyConnection, unit: Unit) -> None:
 
 def carry(setting: Setting, job: Job, work: Work, unit: Unit) -> Done:
     """Do the work with one shard."""
-    import duckdb
 
     started = time.monotonic()
-    with database(setting) as (con, kernels, _):
+    with database(setting) as (con, _, _):
         views(con, unit)
-        try:
-            for statement in work.before:
-                con.execute(statement)
-            return finish(con, job, unit, work.query, started)
-        except duckdb.Error:
-            if kernels.problem is not None:
-                raise kernels.problem from None
-            raise
+        for statement in work.before:
+            con.execute(statement)
+        return finish(con, job, unit, work.query, started)
 
 
 def send(setting: Setting, job: Job, work: Work, unit: Unit) -> Done:

@@ -92,18 +92,12 @@ def python(floor: Floor) -> Outcome:
 
 def query(setting: Setting, job: Job, text: str, unit: Unit) -> Done:
     """Ask a query over the unit's tables."""
-    import duckdb
 
     started = time.monotonic()
-    with database(setting) as (con, kernels, _folder):
+    with database(setting) as (con, _, _folder):
         for name, rows in unit.tables.items():
             con.execute(f"CREATE TEMP VIEW {quote(name)} AS SELECT * FROM {rows.sql()}")
-        try:
-            return finish(con, job, unit, text, started)
-        except duckdb.Error:
-            if kernels.problem is not None:
-                raise kernels.problem from None
-            raise
+        return finish(con, job, unit, text, started)
 
 
 def sql(floor: Floor) -> Outcome:

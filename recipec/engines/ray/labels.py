@@ -49,23 +49,17 @@ class Casting:
 @contextmanager
 def at_work(setting: Setting, casting: Casting, unit: Unit) -> Iterator[tuple[duckdb.DuckDBPyConnection, RunContext]]:
     """A task's database with its rows and tables, and what voters know of their run."""
-    import duckdb
 
     from recipec.engines.context import RunContext
 
-    with database(setting) as (con, kernels, folder), allowed(casting.code):
+    with database(setting) as (con, _, folder), allowed(casting.code):
         views(con, unit)
         step: Any = SimpleNamespace(name="", bound=SimpleNamespace(plan=casting.plan))
         nobody: Any = None
         ctx = RunContext(
             con, nobody, step, "", "", casting.relations, casting.scratch, folder, folder, 1, lambda share, text: None, lambda note: None
         )
-        try:
-            yield con, ctx
-        except duckdb.Error:
-            if kernels.problem is not None:
-                raise kernels.problem from None
-            raise
+        yield con, ctx
 
 
 def vote(setting: Setting, job: Job, casting: Casting, unit: Unit) -> Done:

@@ -122,7 +122,8 @@ class Here(Kernels):
 @contextmanager
 def database(setting: Setting, reads: Sequence[str] = ()) -> Iterator[tuple[duckdb.DuckDBPyConnection, Here, Path]]:
     """A database for one task, its kernels, and a folder that goes with it. It is confined as a run's is: it opens the workspace, that folder
-    and what the task ``reads`` of the recipe's files, and no statement changes that."""
+    and what the task ``reads`` of the recipe's files, and no statement changes that. What went wrong in a kernel is raised as that, and not as
+    the database's error over it."""
     import duckdb
 
     from recipec.workspace.database import confine, lock
@@ -144,7 +145,12 @@ def database(setting: Setting, reads: Sequence[str] = ()) -> Iterator[tuple[duck
             kernels.register()
             confine(con, Path(setting.workspace), [Path(folder), *map(Path, reads)])
             lock(con)
-            yield con, kernels, Path(folder)
+            try:
+                yield con, kernels, Path(folder)
+            except duckdb.Error:
+                if kernels.problem is not None:
+                    raise kernels.problem from None
+                raise
         finally:
             con.close()
 
@@ -217,12 +223,11 @@ def finish(con: duckdb.DuckDBPyConnection, job: Job, unit: Unit, query: str, sta
 
 def segment(setting: Setting, job: Job, unit: Unit) -> Done:
     """Stages over a part of a table."""
-    import duckdb
 
     from recipec.engines.chain import run_stages
 
     started = time.monotonic()
-    with database(setting) as (con, kernels, folder):
+    with database(setting) as (con, _, folder):
         relations: dict[str, str] = {}
         for number, (ref, rows) in enumerate(unit.others.items()):
             relations[ref] = f"__other{number}"
@@ -239,10 +244,5 @@ def segment(setting: Setting, job: Job, unit: Unit) -> Done:
         def tools_for(scratch: str) -> RunTools:
             return RunTools(con, scratch, lambda share: None, 1, folder, relations)
 
-        try:
-            query, _ = run_stages(con, stages, unit.rows.sql(), "_w_", tools_for)
-            return finish(con, job, unit, f"SELECT {job.columns} FROM ({query})", started)
-        except duckdb.Error:
-            if kernels.problem is not None:
-                raise kernels.problem from None
-            raise
+        query, _ = run_stages(con, stages, unit.rows.sql(), "_w_", tools_for)
+        return finish(con, job, unit, f"SELECT {job.columns} FROM ({query})", started)
